@@ -1,0 +1,1 @@
+"""What is looked at while data and models are at hand; written as artifacts for the report."""

@@ -1,0 +1,51 @@
+"""`bakeoff report`, `verify` and `pack`: what can be made from a finished run."""
+
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.output import print_json
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+def report(folder: Path) -> None:
+    """Write FOLDER/report.html again, from what the run left."""
+    from bakeoff.report import write
+
+    click.echo(str(write(folder)))
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+def verify(folder: Path, as_json: bool) -> None:
+    """Recompute every number of a run or of evidence, and check every file's hash.
+
+    Exits with 1 where anything differs.
+    """
+    from bakeoff.study.verify import verify as check
+
+    found = check(folder)
+    if as_json:
+        print_json({"ok": found.ok, "files": found.files} | found.counts | {"faults": found.faults})
+    else:
+        for fault in found.faults:
+            click.echo(fault)
+        counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items())
+        state = "verified" if found.ok else f"{len(found.faults)} differences"
+        click.echo(f"{folder}: {state}; numbers: {counts}; files checked: {found.files}")
+    if not found.ok:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+def pack(folder: Path, target: Path) -> None:
+    """Reduce the run in FOLDER to evidence in TARGET: what `verify` needs, and no data."""
+    from bakeoff.study.evidence import pack as reduce
+
+    click.echo(str(reduce(folder, target)))

@@ -1,0 +1,57 @@
+"""Examples: items with labels, as a map-style data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["image", "text"]
+Items = NDArray[np.uint8] | Sequence[str]
+"""Images (N, H, W, C) uint8, or N texts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Items, labels, identities. Works as a map-style data set, under torch's DataLoader too.
+
+    Args:
+        items: Images (N, H, W, C) uint8, possibly memory-mapped, or N texts.
+        labels: (N,) int64, an index into the class names; -1 where unknown.
+        ids: (N,) str: what a predictions file calls each example.
+        groups: (N,) int64 or None: examples of one group stay together.
+    """
+
+    items: Items
+    labels: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    groups: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        """The number of examples N."""
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        """One item ((H, W, C) uint8 or a text) and its label.
+
+        Raises:
+            IndexError: where the index is outside -N..N-1.
+        """
+        return self.items[index], int(self.labels[index])
+
+    def take(self, indices: NDArray[np.intp]) -> "Examples":
+        """The examples at `indices`, copied."""
+        return Examples(
+            take_items(self.items, indices),
+            self.labels[indices],
+            self.ids[indices],
+            None if self.groups is None else self.groups[indices],
+        )
+
+
+def take_items(items: Items, indices: NDArray[np.intp]) -> Items:
+    """The items at `indices`: (B, H, W, C) uint8, or a list of B texts."""
+    if isinstance(items, np.ndarray):
+        return items[indices]
+    return [items[i] for i in indices]

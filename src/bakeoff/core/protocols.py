@@ -1,0 +1,242 @@
+"""What techniques, steps, batches and predictors promise each other."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.cell import Cell, Key
+from bakeoff.core.examples import Examples, Items, Modality
+from bakeoff.core.recipe import Settings
+from bakeoff.core.streams import Streams
+from bakeoff.core.table import Table
+from bakeoff.core.task import Classification, Direction
+
+Arrays = Mapping[str, NDArray[Any]]
+State = dict[str, NDArray[Any]]
+"""Named arrays: weights, optimiser moments, averages. Saved as safetensors."""
+Value = Any
+"""A number, or a 0-d array that may still be on its way on the device."""
+
+
+@dataclass(frozen=True, eq=False)
+class Normaliser:
+    """Pixels to floats: `(x / 255 - mean) / sd`, fitted on training examples only.
+
+    Args:
+        mean: (C,) or (H, W, C) float32, in 0..1.
+        sd: The same shape, positive.
+    """
+
+    mean: NDArray[np.float32]
+    sd: NDArray[np.float32]
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """What a uint8 pixel is multiplied by."""
+        return (np.float32(1) / (255 * self.sd)).astype(np.float32)
+
+    @property
+    def shift(self) -> NDArray[np.float32]:
+        """What is added then: `x * scale + shift` is the normalised pixel."""
+        return (-self.mean / self.sd).astype(np.float32)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, H, W, C) uint8 to float32 of the same shape."""
+        out = np.multiply(images, self.scale, dtype=np.float32)
+        out += self.shift
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All a technique may learn from. There is no test data in it."""
+
+    task: Classification
+    modality: Modality
+    train: Examples
+    validation: Examples
+    normaliser: Normaliser | None
+    """None for texts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some examples: items, labels (B,) int64, and their positions (B,) in the training set."""
+
+    items: Items
+    labels: NDArray[np.int64]
+    indices: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the loop is: `step` updates done before this one, in epoch `epoch`."""
+
+    step: int
+    epoch: int
+    learning_rate: float
+    parts: int = 1
+    """Cut the batch into this many micro-batches; the update must equal the whole batch's."""
+
+
+class Step(Protocol):
+    """One update, and one evaluation. Owns weights, optimiser, averages and precision."""
+
+    splittable: bool
+    """May be cut into micro-batches (not with batch norm or in-batch mining)."""
+
+    def __call__(self, batch: Batch, at: Position) -> Mapping[str, Value]:
+        """Update on a batch; returns sums over its examples: `loss`, `correct`, `count`."""
+        ...
+
+    def evaluate(self, batch: Batch) -> NDArray[np.float32]:
+        """Class probabilities (B, K) of a batch."""
+        ...
+
+    def state(self) -> State:
+        """Everything that changes, copied."""
+        ...
+
+    def load(self, state: Arrays) -> None:
+        """Put a state back, copying into existing memory."""
+        ...
+
+
+class Batches(Protocol):
+    """Training batches: a function of (stream, epoch number) only."""
+
+    per_epoch: int
+    """Batches in an epoch."""
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from the `start`-th on."""
+        ...
+
+
+class Stopping(Protocol):
+    """A trigger that looks at every validation and may end the loop."""
+
+    def __call__(self, score: float, loss: float) -> bool:
+        """Whether to stop after this validation (`score`: greater is better)."""
+        ...
+
+    def state(self) -> list[float]:
+        """What it remembers."""
+        ...
+
+    def load(self, state: list[float]) -> None:
+        """Put that back."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LoopPlan:
+    """What the loop does around its step. Built by `training.plan`."""
+
+    steps: int
+    validate_every: int
+    learning_rate: Callable[[int], float]
+    select: str
+    direction: Direction
+    validation: Callable[[], Iterator[Batch]]
+    score: Callable[[NDArray[np.int64], NDArray[np.float32]], Mapping[str, float]]
+    stopping: Stopping | None = None
+    restore_best: bool = True
+    parts: int = 1
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a loop leaves: the step holds the selected weights."""
+
+    steps: int
+    selected_step: int
+    diverged_at: int | None = None
+    stopped_by: str | None = None
+
+
+class Run(Protocol):
+    """What `fit` works through: a finished phase is read back, an open loop goes on."""
+
+    streams: Streams
+
+    def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
+        """Run, resume or read back a loop over batches."""
+        ...
+
+    def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
+        """Compute arrays in one piece, or read them back; `share`: from the cache, if there."""
+        ...
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One row of `bakeoff profile`: shapes without the batch axis, counts per example."""
+
+    name: str
+    kind: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    weights: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    parameters: int = 0
+    trained_parameters: int = 0
+    macs: int = 0
+
+
+class Predictor(Protocol):
+    """What fitting yields: preprocessing, weights and class names in one."""
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """Class probabilities (N, K) float32, independent of how items are batched."""
+        ...
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """Parameters and multiply-accumulates, layer by layer."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `state.json` into an existing folder."""
+        ...
+
+
+class Representer(Protocol):
+    """A predictor that can also turn items into vectors."""
+
+    def represent(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32: what the last hidden layer says of each item."""
+        ...
+
+
+class Technique(Protocol):
+    """A way to turn data into predictions."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    settings: ClassVar[type[Settings]]
+    tasks: ClassVar[frozenset[str]]
+    modalities: ClassVar[frozenset[Modality]]
+    framework: ClassVar[Literal["numpy", "torch"]]
+    seeded: ClassVar[bool]
+    """Whether the seed matters beyond the draw of the training examples."""
+    summary: ClassVar[str]
+    """One line for `bakeoff list techniques`."""
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, "Predictor"], run: Run
+    ) -> Predictor:
+        """Learn from `data`, working through `run`."""
+        ...
+
+    def load(self, folder: Path) -> Predictor:
+        """A predictor that was saved, back; gives the same predictions."""
+        ...
+
+    def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> Predictor:
+        """A predictor of the right sizes that has learnt nothing: for `plan` and `profile`."""
+        ...
+

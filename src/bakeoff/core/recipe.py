@@ -1,0 +1,105 @@
+"""Recipes: all settings of one technique on one data set, as a frozen, validated value."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, SerializeAsAny
+
+from bakeoff.core.frozen import Frozen, plain
+
+
+class FolderSource(Frozen):
+    """Images in class folders, with or without `train/validation/test` above them."""
+
+    folder: str
+    size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    """Side in pixels that images are resized to; None: their own size, if all have the same."""
+    channels: Literal["auto", "grey", "rgb"] = "auto"
+    """`auto`: grey if every image is grey, else colour."""
+
+
+class TableSource(Frozen):
+    """Texts in a CSV, TSV, JSONL or Parquet file; columns that are not named are guessed."""
+
+    table: str
+    text: str | None = None
+    label: str | None = None
+    group: str | None = None
+    """Examples of one group (document, author, patient) stay on one side of every split."""
+    split: str | None = None
+    id: str | None = None
+
+
+DatasetReference = str | FolderSource | TableSource
+"""A name of the catalogue, a folder of images, or a table of texts."""
+
+
+class DataSettings(Frozen):
+    """Which examples a recipe learns from. Test is fixed; validation is drawn per seed."""
+
+    set: DatasetReference
+    classes: tuple[str, ...] | None = None
+    """Only these classes, in this order; None: all."""
+    labels: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    """Label budget: this many training examples, stratified, drawn per seed."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the training examples carved off, stratified, where no validation is published."""
+    normalise: Literal["auto", "none", "channel", "feature"] = "auto"
+    """Pixels to mean 0 and SD 1 per channel or per pixel, fitted on training examples only;
+    `none` scales to 0..1; `auto` is `channel` for images and `none` for texts."""
+
+
+class Numerics(Frozen):
+    """How numbers are computed. `auto` is resolved once a study and recorded."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 matrix products where the device has units for them. NumPy: float32."""
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    deterministic: bool = True
+    """The same bits on the same machine, also after an interruption."""
+
+
+class Settings(Frozen):
+    """Base of the settings a technique adds to a recipe: its own sections (model, training, ...)."""
+
+
+class Ref(Frozen):
+    """The fitted result of another recipe of the study, same seed unless given."""
+
+    recipe: str
+    seed: Annotated[int, Field(ge=0)] | None = None
+
+
+class Recipe(Frozen):
+    """All settings of one technique on one data set. The name is not part of what it is."""
+
+    name: str
+    technique: str
+    data: DataSettings
+    numerics: Numerics = Numerics()
+    settings: SerializeAsAny[Settings]
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything but the name as JSON-ready data, in the layout of a study file."""
+        return {
+            "technique": self.technique,
+            "data": plain(self.data),
+            "numerics": plain(self.numerics),
+            **plain(self.settings),
+        }
+
+
+def references(value: object) -> Iterator[Ref]:
+    """Every `Ref` inside a setting, depth first."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from references(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from references(inner)

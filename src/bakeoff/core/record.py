@@ -1,0 +1,112 @@
+"""Records: what a cell leaves. `record.json` is written last and is the commit mark."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bakeoff.core.cell import Key, Replicate
+from bakeoff.core.errors import InputError
+from bakeoff.core.files import pretty_json, write_atomic
+from bakeoff.core.frozen import Frozen
+
+SCHEMA = 1
+
+
+class Cost(Frozen):
+    """The price of a cell. Seconds count as a price only where `alone` is true."""
+
+    parameters: int
+    trained_parameters: int
+    macs_per_example: int
+    """Multiply-accumulates of one prediction."""
+    train_seconds: float
+    """Inside phases, validation included, warm-up (the first update) apart."""
+    warm_up_seconds: float = 0.0
+    evaluate_examples_per_second: float | None = None
+    peak_bytes: int
+    """Resident bytes at the peak of the fit, above what the process held when it began."""
+    gpu_peak_bytes: int | None = None
+    gpu_utilisation: float | None = None
+    """Share of the time in which this process kept the GPU busy, 0..1."""
+    upstream_seconds: float = 0.0
+    """Training seconds of the cells whose results it used."""
+    tuning_seconds: float = 0.0
+    alone: bool = True
+    """Whether the machine did nothing else of weight meanwhile."""
+
+
+class Interruption(Frozen):
+    """One stop on the way: where it went on, and whether the bits are those of an unbroken run."""
+
+    phase: str
+    step: int
+    bit_equal: bool
+    why: str | None = None
+
+
+class Record(Frozen):
+    """What a cell leaves, besides its files."""
+
+    format: int = Field(default=SCHEMA, alias="schema")
+    name: str
+    key: Key
+    technique_version: int
+    recipe: dict[str, Any]
+    """Resolved: every field, defaults included."""
+    replicate: Replicate
+    inputs: dict[str, Key] = {}
+    purpose: Literal["final", "trial"] = "final"
+    task: str
+    classes: tuple[str, ...]
+    hashes: dict[str, str]
+    """SHA-256 of `data`, `split`, and `test` (items and labels of the test examples)."""
+    sizes: dict[str, int]
+    """Examples in train, validation, test."""
+    status: Literal["done", "diverged"]
+    steps: int | None = None
+    selected_step: int | None = None
+    stopped_by: str | None = None
+    diverged_at: int | None = None
+    test_opened: int
+    """How often this cell read the test split: once."""
+    test_ledger: int
+    """Recipes ever scored on this test set on this machine, this one included."""
+    metrics: dict[str, float]
+    """`split/name` of every split, training too."""
+    cost: Cost
+    fingerprint: dict[str, Any]
+    """What the bits depend on: versions, instruction set, threads, kernels, device, precision."""
+    normaliser: dict[str, Any] | None = None
+    source: dict[str, Any]
+    """Commit, and a hash of what was not committed."""
+    interruptions: tuple[Interruption, ...] = ()
+    files: dict[str, str]
+    """SHA-256 of every other file of the cell, by relative path."""
+
+    def write(self, folder: Path) -> None:
+        """Commit the cell: write `record.json`.
+
+        Raises:
+            DiskError: where it cannot be written.
+        """
+        write_atomic(folder / "record.json", pretty_json(self.model_dump(mode="json", by_alias=True)))
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record of a cell's folder, or None where the cell is not finished.
+
+    Raises:
+        InputError: where `record.json` is there but is not a record of this schema.
+    """
+    path = folder / "record.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    try:
+        return Record.model_validate_json(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not a record of schema {SCHEMA}: {error}") from None

@@ -1,0 +1,150 @@
+"""The folder a study leaves: who may write it, where its cells are, what became of old ones."""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import BakeoffError, InputError
+from bakeoff.core.files import disk_errors, write_atomic
+from bakeoff.core.record import Record, read_record
+
+KEY_FILE = ".key"
+
+
+class Store:
+    """A run folder: `cells/<recipe>/<replicate>/`, `superseded/<key>/`, `index.sqlite`.
+
+    The folders are the truth; the index is rebuilt from them.
+
+    Raises:
+        InputError: where the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise InputError(
+                f"--out {folder}: cannot be written: {error.strerror} (needed: a folder that "
+                "exists or can be made, with the right to write in it)"
+            ) from None
+
+    def cell(self, cell: Cell) -> Path:
+        """The folder of a cell."""
+        return self.folder / "cells" / cell.folder
+
+    def finished(self, cell: Cell) -> Record | None:
+        """The record of exactly this cell, or None."""
+        record = read_record(self.cell(cell))
+        return record if record is not None and record.key == cell.key else None
+
+    def open(self, cell: Cell) -> Path:
+        """The folder to work in: what an unfinished run of the same key left, or a new one.
+
+        What belongs to another key moves to `superseded/`, never overwritten.
+        """
+        folder, key = self.cell(cell), cell.key
+        with disk_errors(str(folder)):
+            if folder.exists() and (old := self._key_of(folder)) != key:
+                self._supersede(folder, cell.folder, old)
+            folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / KEY_FILE, key.encode())
+        return folder
+
+    def _key_of(self, folder: Path) -> str:
+        record = read_record(folder)
+        if record is not None:
+            return record.key
+        try:
+            return (folder / KEY_FILE).read_text(encoding="utf-8").strip()
+        except OSError:
+            return "unknown"
+
+    def _supersede(self, folder: Path, name: str, key: str) -> None:
+        target = self.folder / "superseded" / key / name
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.folder / "superseded" / f"{key}-{number}" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(folder, target)
+
+    def records(self) -> dict[str, list[Record]]:
+        """Every finished cell's record, by recipe name, ordered by replicate."""
+        found: dict[str, list[Record]] = {}
+        for path in sorted(self.folder.glob("cells/*/*/record.json")):
+            record = read_record(path.parent)
+            if record is not None:
+                found.setdefault(path.parent.parent.name, []).append(record)
+        for records in found.values():
+            records.sort(key=lambda r: (r.replicate.seed, r.replicate.repeat, r.replicate.fold or 0))
+        return found
+
+    def commit(self, folder: Path, record: Record) -> None:
+        """Write the record, then clear what only an unfinished cell needs."""
+        record.write(folder)
+        (folder / KEY_FILE).unlink(missing_ok=True)
+        (folder / "failure.txt").unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoints" / "last", ignore_errors=True)
+
+    def reindex(self) -> None:
+        """Rebuild `index.sqlite`: tables `cells` and `metrics`, for queries across cells."""
+        path = self.folder / "index.sqlite"
+        partial = path.with_name(".index.sqlite.partial")
+        partial.unlink(missing_ok=True)
+        with disk_errors(str(path)):
+            try:
+                with closing(sqlite3.connect(partial)) as database, database:
+                    _fill(database, self.records())
+            except sqlite3.Error as error:
+                raise OSError(str(error)) from error
+            os.replace(partial, path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder: one run at a time writes it.
+
+        Raises:
+            BakeoffError: where another run holds it.
+        """
+        with lock(self.folder / ".lock", f"another run is working in {self.folder}"):
+            yield
+
+
+@contextmanager
+def lock(path: Path, refusal: str) -> Iterator[None]:
+    """Hold an advisory lock, freed by the system when the process ends, however it ends."""
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BakeoffError(f"{refusal}; wait for it, or choose another --out") from None
+        yield
+
+
+def _fill(database: sqlite3.Connection, records: dict[str, list[Record]]) -> None:
+    database.executescript(
+        "CREATE TABLE cells (key TEXT PRIMARY KEY, recipe TEXT, technique TEXT, seed INTEGER,"
+        " fold INTEGER, status TEXT, train_seconds REAL, parameters INTEGER, macs INTEGER,"
+        " peak_bytes INTEGER, folder TEXT);"
+        "CREATE TABLE metrics (key TEXT, name TEXT, value REAL, PRIMARY KEY (key, name));"
+    )
+    for name, found in records.items():
+        for r in found:
+            row = (
+                r.key, name, r.recipe["technique"], r.replicate.seed, r.replicate.fold, r.status,
+                r.cost.train_seconds, r.cost.parameters, r.cost.macs_per_example,
+                r.cost.peak_bytes, f"cells/{name}/{r.replicate.folder}",
+            )  # fmt: skip
+            database.execute(f"INSERT OR REPLACE INTO cells VALUES ({','.join('?' * 11)})", row)
+            values = [(r.key, metric, value) for metric, value in r.metrics.items()]
+            database.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", values)

@@ -1,0 +1,167 @@
+"""Tasks: what is asked of the data. A task owns the columns of a prediction and its metrics."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core import metrics
+from bakeoff.core.errors import InputError
+from bakeoff.core.table import Table, csv_bytes, read_csv
+
+Direction = Literal["max", "min"]
+
+
+class Task(Protocol):
+    """What is asked of the data."""
+
+    name: str
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """The metrics this task knows, and which way is better."""
+        ...
+
+    def metrics(self, predictions: Table) -> Mapping[str, float]:
+        """Every metric of a table of predictions, with NumPy alone."""
+        ...
+
+    def write(self, predictions: Table) -> bytes:
+        """A predictions file: CSV, input order, class names."""
+        ...
+
+    def read(self, path: Path) -> Table:
+        """A predictions file back, with the columns the metrics need."""
+        ...
+
+
+class Classification:
+    """One of K classes for every item.
+
+    A table of predictions has columns `id` (N,) str, `label` (N,) int64 (-1 where unknown),
+    `prediction` (N,) int64, `probabilities` (N, K) float32, and `group` (N,) int64 where the data
+    has groups. A file that was reduced to what the metrics need has `label_probability` (N,)
+    float32 instead of `probabilities`.
+
+    Args:
+        classes: The K class names, in label order.
+    """
+
+    name = "classification"
+    directions: Mapping[str, Direction] = {
+        "accuracy": "max",
+        "balanced_accuracy": "max",
+        "f1_macro": "max",
+        "matthews_corrcoef": "max",
+        "log_loss": "min",
+    }
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+
+    def metrics(self, predictions: Table) -> dict[str, float]:
+        """Every metric of the rows whose label is known; empty where none is."""
+        known = predictions["label"] >= 0
+        if not known.any():
+            return {}
+        rows = predictions.take(np.flatnonzero(known))
+        return metrics.classification(
+            rows["label"], rows["prediction"], label_probabilities(rows), len(self.classes)
+        )
+
+    def score(
+        self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """Every metric of class probabilities (N, K) against labels (N,)."""
+        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, probabilities))
+
+    def table(
+        self,
+        ids: NDArray[np.str_],
+        labels: NDArray[np.int64],
+        probabilities: NDArray[np.float32],
+        groups: NDArray[np.int64] | None = None,
+    ) -> Table:
+        """Predictions of N items from their class probabilities (N, K)."""
+        columns = {
+            "id": ids,
+            "label": labels,
+            "prediction": probabilities.argmax(axis=1),
+            "probabilities": probabilities.astype(np.float32, copy=False),
+        }
+        return Table(columns if groups is None else columns | {"group": groups})
+
+    def write(self, predictions: Table) -> bytes:
+        """CSV with `id,label,prediction,confidence,prob_<class>...[,group]`, classes by name."""
+        full = "probabilities" in predictions
+        numbers = [f"prob_{c}" for c in self.classes] if full else ["label_probability"]
+        header = ["id", "label", "prediction", *(["confidence"] if full else []), *numbers]
+        grouped = "group" in predictions
+        return csv_bytes([*header, *(["group"] if grouped else [])], self._rows(predictions))
+
+    def _rows(self, predictions: Table) -> Iterator[list[object]]:
+        names = np.array([*self.classes, ""], dtype=object)  # index -1 is the empty name
+        labels, guesses = names[predictions["label"]], names[predictions["prediction"]]
+        full = "probabilities" in predictions
+        values = (
+            predictions["probabilities"] if full else predictions["label_probability"][:, None]
+        ).astype(np.float64)
+        groups = predictions.get("group")
+        for i, identity in enumerate(predictions["id"].tolist()):
+            numbers = values[i].tolist()
+            row: list[object] = [identity, labels[i], guesses[i]]
+            row += [max(numbers), *numbers] if full else numbers
+            yield row if groups is None else [*row, int(groups[i])]
+
+    def reduced(self, predictions: Table) -> Table:
+        """Only the columns the metrics and tests need; every metric keeps its bits."""
+        keep = {name: predictions[name] for name in ("id", "label", "prediction")}
+        keep["label_probability"] = label_probabilities(predictions)
+        return Table(keep | ({"group": predictions["group"]} if "group" in predictions else {}))
+
+    def read(self, path: Path) -> Table:
+        """A predictions file, full or reduced, back.
+
+        Raises:
+            InputError: where columns are missing or a class is unknown.
+        """
+        text = read_csv(path)
+        full = [f"prob_{name}" for name in self.classes]
+        needed = ["id", "label", "prediction"]
+        needed += ["label_probability"] if "label_probability" in text else full
+        if missing := [name for name in needed if name not in text]:
+            raise InputError(f"{path}: missing columns {', '.join(missing)} (found: {list(text)})")
+        columns = {
+            "id": np.array(text["id"], dtype=np.str_),
+            "label": self._indices(text["label"], path, "label"),
+            "prediction": self._indices(text["prediction"], path, "prediction"),
+        }
+        if "label_probability" in text:
+            columns["label_probability"] = np.array(text["label_probability"], dtype=np.float32)
+        else:
+            columns["probabilities"] = np.array([text[n] for n in full], dtype=np.float32).T
+        if "group" in text:
+            columns["group"] = np.array(text["group"], dtype=np.int64)
+        return Table(columns)
+
+    def _indices(self, names: list[str], path: Path, column: str) -> NDArray[np.int64]:
+        index = {name: i for i, name in enumerate(self.classes)} | {"": -1}
+        try:
+            return np.array([index[name] for name in names], dtype=np.int64)
+        except KeyError as error:
+            raise InputError(
+                f"{path}: column {column}: unknown class {error} (allowed: {list(self.classes)})"
+            ) from None
+
+
+def label_probabilities(predictions: Table) -> NDArray[np.float32]:
+    """(N,) float32: the probability given to each row's own label (0 where it is unknown)."""
+    if "label_probability" in predictions:
+        return predictions["label_probability"]
+    labels = predictions["label"]
+    chosen = np.take_along_axis(
+        predictions["probabilities"], np.maximum(labels, 0)[:, None], axis=1
+    )[:, 0]
+    return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)

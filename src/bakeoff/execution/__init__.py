@@ -1,0 +1,1 @@
+"""Where cells run: this process, or local workers."""

@@ -1,0 +1,272 @@
+"""One cell: fit, save, open the test split, score, commit."""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.examples import Examples
+from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
+from bakeoff.core.ledger import open_test
+from bakeoff.core.protocols import LayerProfile, Predictor, Technique, TrainingData
+from bakeoff.core.record import Cost, Record
+from bakeoff.core.store import KEY_FILE, Store
+from bakeoff.core.streams import Streams
+from bakeoff.data import catalogue, splits
+from bakeoff.data.dataset import Dataset
+from bakeoff.execution import numerics
+from bakeoff.execution.measure import Meter
+from bakeoff.execution.run import CellRun
+from bakeoff.techniques import find
+from bakeoff.training.observers import Observer, Silent
+
+
+BeforeTest = Callable[[Cell, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What running a cell needs from around it."""
+
+    store: Store
+    offline: bool = False
+    sharing: bool = False
+    """Whether other cells run at the same time: seconds are then no price."""
+    observer: Observer = field(default_factory=Silent)
+    check: Callable[[], None] = lambda: None
+    before_test: BeforeTest = lambda cell, validation: None
+    """Told the validation metrics before the test split is opened."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell's technique and data, ready to fit."""
+
+    technique: Technique
+    dataset: Dataset
+    split: splits.Split
+    data: TrainingData
+    fingerprint: dict[str, Any]
+
+
+def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Record:
+    """Run or resume a cell and commit its record.
+
+    Args:
+        cell: Resolved.
+        context: Store, observer, interruption.
+        inputs: The records of the cells it needs, by recipe name.
+
+    Raises:
+        Interrupted: after a checkpoint, where a signal came.
+        DiskError: where something cannot be written; what was written before is intact.
+    """
+    folder = context.store.open(cell)
+    write_atomic(folder / "recipe.yaml", recipe_yaml(cell))
+    ready = _prepare(cell, context)
+    predictors = {name: load_predictor(context.store.folder, r) for name, r in inputs.items()}
+    run = CellRun(
+        folder,
+        Streams(cell.replicate.seed),
+        ready.fingerprint,
+        cell.recipe.numerics.deterministic,
+        context.observer,
+        context.check,
+    )
+    with Meter() as meter:
+        predictor = ready.technique.fit(cell, ready.data, predictors, run)
+    diverged = next((f for f in run.fitted if f.diverged_at is not None), None)
+    if diverged is not None and diverged.selected_step == 0:
+        predictor = find("majority").fit(cell, ready.data, {}, run)
+    with new_folder(folder / "checkpoints" / "best") as partial:
+        predictor.save(partial)
+    if run.rows:
+        lines = b"".join(canonical_json(row) + b"\n" for row in run.rows)
+        write_atomic(folder / "metrics.jsonl", lines)
+    context.check()
+    scores = _evaluate(cell, ready, predictor, folder, context.before_test)
+    record = _record(cell, ready, run, scores, meter)
+    layers = predictor.layers()
+    cost = _cost(run, layers, meter, scores, inputs, alone=meter.alone and not context.sharing)
+    record = record | {"cost": cost, "files": _files(folder)}
+    done = Record.model_validate(record)
+    context.store.commit(folder, done)
+    return done
+
+
+def recipe_yaml(cell: Cell) -> bytes:
+    """A resolved recipe in the layout of a study file."""
+    import yaml
+
+    content = {"name": cell.recipe.name} | cell.recipe.resolved()
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
+
+
+def load_predictor(run_folder: Path, record: Record) -> Predictor:
+    """The predictor a finished cell left."""
+    cell_folder = run_folder / "cells" / record.name / record.replicate.folder
+    name = "majority" if record.selected_step == 0 else record.recipe["technique"]
+    return find(name).load(cell_folder / "checkpoints" / "best")
+
+
+def _prepare(cell: Cell, context: Context) -> Prepared:
+    recipe = cell.recipe
+    technique = find(recipe.technique)
+    fingerprint = numerics.apply(recipe.numerics, technique.framework)
+    dataset = catalogue.load(recipe.data.set, offline=context.offline)
+    split = splits.draw(dataset, recipe.data, Streams(cell.replicate.seed))
+    path = context.store.folder / "splits" / f"{split.hash[:16]}.json"
+    if not path.exists():
+        write_atomic(path, canonical_json(split.describe()))
+    data = splits.training_data(dataset, recipe.data, split)
+    return Prepared(technique, dataset, split, data, fingerprint)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    metrics: dict[str, float]
+    opened: int
+    ledger: int
+    test_hash: str
+    test_size: int
+    examples_per_second: float
+
+
+def _evaluate(
+    cell: Cell, ready: Prepared, predictor: Predictor, folder: Path, before_test: BeforeTest
+) -> _Scores:
+    """Score every split; the only place where test labels are read."""
+    task = ready.data.task
+    metrics: dict[str, float] = {}
+
+    def score(split: str, examples: Examples, write: bool) -> float:
+        began = time.perf_counter()
+        probabilities = predictor.predict(examples.items)
+        seconds = time.perf_counter() - began
+        table = task.table(examples.ids, examples.labels, probabilities, examples.groups)
+        if write:
+            write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
+        metrics.update({f"{split}/{name}": v for name, v in task.metrics(table).items()})
+        return seconds
+
+    score("train", ready.data.train, write=False)
+    score("validation", ready.data.validation, write=True)
+    validation = {n.partition("/")[2]: v for n, v in metrics.items() if n[0] == "v"}
+    before_test(cell, validation)
+    test = splits.test_examples(ready.dataset, cell.recipe.data)
+    recipe_hash = digest(canonical_json(cell.recipe.resolved()))
+    opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
+    seconds = score("test", test, write=True)
+    rate = len(test) / max(seconds, 1e-9)
+    return _Scores(metrics, opened, ledger, ready.dataset.test_hash, len(test), rate)
+
+
+def _record(
+    cell: Cell, ready: Prepared, run: CellRun, scores: _Scores, meter: Meter
+) -> dict[str, Any]:
+    fitted = run.fitted[-1] if run.fitted else None
+    diverged = next((f.diverged_at for f in run.fitted if f.diverged_at is not None), None)
+    fitted_normaliser = ready.data.normaliser
+    return {
+        "name": cell.recipe.name,
+        "key": cell.key,
+        "technique_version": cell.version,
+        "recipe": cell.recipe.resolved(),
+        "replicate": cell.replicate,
+        "inputs": dict(cell.inputs),
+        "purpose": cell.purpose,
+        "task": ready.data.task.name,
+        "classes": ready.data.task.classes,
+        "hashes": {
+            "data": cell.data_hash,
+            "split": cell.split_hash,
+            "test": scores.test_hash,
+        },
+        "sizes": {
+            "train": len(ready.data.train),
+            "validation": len(ready.data.validation),
+            "test": scores.test_size,
+        },
+        "status": "done" if diverged is None else "diverged",
+        "steps": fitted.steps if fitted else None,
+        "selected_step": fitted.selected_step if fitted else None,
+        "stopped_by": fitted.stopped_by if fitted else None,
+        "diverged_at": diverged,
+        "test_opened": scores.opened,
+        "test_ledger": scores.ledger,
+        "metrics": scores.metrics,
+        "fingerprint": ready.fingerprint,
+        "normaliser": None
+        if fitted_normaliser is None
+        else {
+            "shape": list(fitted_normaliser.mean.shape),
+            "mean": float(fitted_normaliser.mean.mean()),
+            "sd": float(fitted_normaliser.sd.mean()),
+            "fitted_on": "train",
+        },
+        "source": source_state(),
+        "interruptions": tuple(run.interruptions),
+    }
+
+
+def _cost(
+    run: CellRun,
+    layers: tuple[LayerProfile, ...],
+    meter: Meter,
+    scores: _Scores,
+    inputs: Mapping[str, Record],
+    alone: bool,
+) -> Cost:
+    return Cost(
+        parameters=sum(layer.parameters for layer in layers),
+        trained_parameters=sum(layer.trained_parameters for layer in layers),
+        macs_per_example=sum(layer.macs for layer in layers),
+        train_seconds=round(run.train_seconds, 6),
+        warm_up_seconds=round(run.warm_up_seconds, 6),
+        evaluate_examples_per_second=round(scores.examples_per_second, 3),
+        peak_bytes=meter.peak_bytes,
+        gpu_peak_bytes=meter.gpu_peak_bytes,
+        gpu_utilisation=meter.gpu_utilisation,
+        upstream_seconds=sum(
+            r.cost.train_seconds + r.cost.upstream_seconds for r in inputs.values()
+        ),
+        alone=alone,
+    )
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Hashes of all that stays: not of the marks of unfinished work."""
+    passing = {KEY_FILE, "record.json", "failure.txt"}
+    return {
+        name: value
+        for name, value in folder_digests(folder).items()
+        if name not in passing and not name.startswith("checkpoints/last/")
+    }
+
+
+@cache
+def source_state() -> dict[str, Any]:
+    """The commit of the package's own checkout, and a hash of what was not committed."""
+    home = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(home), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+    if git("ls-files", "--error-unmatch", "cell.py") is None:
+        return {"commit": None, "uncommitted": None}
+    commit, changes = git("rev-parse", "HEAD"), git("diff", "HEAD", "--", "..")
+    return {
+        "commit": commit.strip() if commit else None,
+        "uncommitted": digest(changes.encode()) if changes else None,
+    }
+
+

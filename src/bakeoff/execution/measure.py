@@ -1,0 +1,113 @@
+"""What a piece of work costs: peak memory, and whether the machine was ours alone."""
+
+import ctypes
+import gc
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from bakeoff.execution.gpu import GpuMeter
+
+ALONE_CORES = 0.25
+"""Other processes may keep at most this many cores busy for seconds to count as a price."""
+
+
+class Meter:
+    """Measures the process between `with` and its end.
+
+    `peak_bytes` is the highest resident size meanwhile, less what the process held at the start:
+    what the work itself needed. On Linux the kernel's own high-water mark is reset and read; on
+    other systems the size is sampled 50 times a second.
+    """
+
+    peak_bytes = 0
+    gpu_peak_bytes: int | None = None
+    gpu_utilisation: float | None = None
+    alone = True
+
+    def __enter__(self) -> Self:
+        """Start measuring."""
+        gc.collect()
+        _trim()
+        self._process = psutil.Process()
+        self._sampler = None if _reset_peak() else _Sampler(self._process)
+        self._bytes = self._process.memory_info().rss
+        self._gpu = GpuMeter()
+        self._gpu.start()
+        self._wall, self._busy, self._own = time.perf_counter(), _busy(), self._cpu()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop measuring."""
+        peak = self._sampler.stop() if self._sampler else _peak()
+        self.peak_bytes = max(0, peak - self._bytes)
+        wall = max(time.perf_counter() - self._wall, 1e-3)
+        others = (_busy() - self._busy) - (self._cpu() - self._own)
+        # The system counts in hundredths of a second: too short a time says nothing.
+        self._gpu.stop()
+        self.gpu_peak_bytes, self.gpu_utilisation = self._gpu.peak_bytes, self._gpu.utilisation
+        self.alone = wall < 0.2 or others / wall < ALONE_CORES
+
+    def _cpu(self) -> float:
+        times = self._process.cpu_times()
+        return times.user + times.system
+
+
+class _Sampler:
+    """The highest resident size, sampled."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process, self._peak, self._done = process, 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self._peak = max(self._peak, self._process.memory_info().rss)
+
+    def stop(self) -> int:
+        self._done.set()
+        self._thread.join()
+        return max(self._peak, self._process.memory_info().rss)
+
+
+def _busy() -> float:
+    """Seconds all cores together were busy since the system started."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def _trim() -> None:
+    """Give freed memory back, so that the peak of the next piece of work is its own."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        except (OSError, AttributeError):  # another C library
+            return
+
+
+def _reset_peak() -> bool:
+    """Reset the kernel's high-water mark of this process; whether that was possible."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="utf-8") as stream:
+            stream.write("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak() -> int:
+    with open("/proc/self/status", encoding="utf-8") as stream:
+        for line in stream:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,104 @@
+"""How numbers are computed: `auto` resolved once a study, applied in each process, recorded."""
+
+import os
+import platform
+from functools import cache
+from typing import Any, Literal
+
+from bakeoff.core.recipe import Numerics
+
+
+def resolve(numerics: Numerics, frameworks: set[str]) -> Numerics:
+    """No `auto` left.
+
+    Args:
+        numerics: As the user wrote it.
+        frameworks: Of all techniques of the study; torch is only asked where it is among them.
+
+    Raises:
+        InputError: where a device is asked for that is not there.
+    """
+    threads = core_count() if numerics.threads == "auto" else numerics.threads
+    if "torch" in frameworks:
+        from bakeoff.training.torch.numerics import resolve_device_and_precision
+
+        device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    else:
+        device = "cpu" if numerics.device == "auto" else numerics.device
+        precision = "float32" if numerics.precision == "auto" else numerics.precision
+    return Numerics(
+        device=device,
+        precision=precision,
+        threads=threads,
+        deterministic=numerics.deterministic,
+    )
+
+
+def core_count() -> int:
+    """Physical cores this process may use."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
+
+
+def apply(numerics: Numerics, framework: Literal["numpy", "torch"]) -> dict[str, Any]:
+    """Set threads and determinism for this process.
+
+    Returns:
+        The fingerprint: what the bits of a result depend on, besides the recipe.
+    """
+    threads = int(numerics.threads)
+    limiter(threads)
+    fingerprint = machine() | {"framework": framework, "threads": threads}
+    if framework == "torch":
+        from bakeoff.training.torch.numerics import apply as apply_torch
+        from bakeoff.training.torch.numerics import fingerprint as torch_fingerprint
+
+        apply_torch(numerics)
+        return fingerprint | torch_fingerprint(numerics)
+    return fingerprint | {"device": "cpu", "precision": "float32"}
+
+
+def limiter(threads: int) -> None:
+    """Bound the BLAS threads of NumPy and SciPy."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """Versions, processor, instruction set and BLAS: the same for every cell of a process."""
+    import numpy as np
+
+    from bakeoff import __version__
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    features = np.show_config(mode="dicts")["SIMD Extensions"]
+    return {
+        "bakeoff": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor_name(),
+        "cores": core_count(),
+        "instruction_set": _widest([*features["baseline"], *features.get("found", [])]),
+        "blas": f"{blas['name']} {blas['version']}",
+    }
+
+
+def _widest(features: list[str]) -> str:
+    return features[-1] if features else "unknown"
+
+
+def processor_name() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            for line in stream:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

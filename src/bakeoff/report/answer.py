@@ -1,0 +1,219 @@
+"""The answer in words: a headline, and the table one glance should be enough for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bakeoff.report import words
+from bakeoff.report.results import RecipeResult, Results, Verdict, level_name
+from bakeoff.report.spec import Cell, Table
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the verdicts of one level come to.
+
+    Args:
+        level: The level of the crossed factors, in words; empty without factors.
+        outcome: The outcome it is about, for its sign.
+        text: One sentence.
+        more: One more, or the empty string.
+    """
+
+    level: str
+    outcome: str
+    text: str
+    more: str = ""
+
+
+def headlines(results: Results) -> list[Headline]:
+    """One headline for every level of the crossed factors; one alone without factors."""
+    levels = results.levels()
+    if not levels:
+        return [_without_verdicts(results)]
+    return [_headline(results, name, verdicts) for name, verdicts in levels]
+
+
+def _without_verdicts(results: Results) -> Headline:
+    scored = [(r, s.mean) for r in results.recipes if (s := results.score(r)) and s.mean is not None]
+    if not scored:
+        return Headline("", "undecided", "There is nothing to compare yet: no recipe has a score.")
+    metric = words.Metric(results.metric)
+    listed = words.joined([f"{r.name} scores {metric.score(mean)}" for r, mean in scored[:4]])
+    return Headline("", "undecided", "No verdict: nothing was compared.", f"{listed}.")
+
+
+def _headline(results: Results, level: str, verdicts: list[Verdict]) -> Headline:
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in sorted(verdicts, key=lambda v: -(v.difference or 0.0)):
+        groups.setdefault(_group(verdict), []).append(verdict)
+    if "better" in groups:
+        return _winner(results, level, groups)
+    control = verdicts[0].b
+    one = verdicts[0].a if len(verdicts) == 1 else ""
+    if "undecided" in groups:
+        return _open(results, level, groups, one or "any variant", control)
+    margin = _margin(results)
+    if "worse" not in groups and "equivalent" in groups:
+        subject = f"{one} makes" if one else "None of the variants makes"
+        verb = "no difference" if one else "a difference"
+        text = f"{subject} {verb} to {control} that matters{margin}."
+        return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
+    if "equivalent" in groups:
+        names = words.joined([v.a for v in groups["equivalent"]])
+        text = f"Nothing beats {control}; {names} {_is(groups['equivalent'])} as good{margin}."
+        return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
+    if "worse" in groups:
+        text = f"{one} loses to {control}." if one else f"Nothing beats {control}."
+        return Headline(level, "worse", text)
+    reasons = sorted({v.reason for v in verdicts if v.reason})
+    more = words.first_upper(reasons[0].rstrip(".") + ".") if reasons else ""
+    return Headline(level, "undecided", "No verdict was possible.", more)
+
+
+def _group(verdict: Verdict) -> str:
+    """Its outcome; `none` where there could be no outcome."""
+    return "none" if verdict.exploratory or verdict.reason else verdict.outcome
+
+
+def _winner(results: Results, level: str, groups: dict[str, list[Verdict]]) -> Headline:
+    best, *others = groups["better"]
+    metric = words.Metric(best.metric)
+    text = f"{best.a} beats {best.b} by {metric.amount(best.difference or 0.0)} of {metric.words}"
+    if best.cost_ratio is not None:
+        text += f", at {words.ratio(best.cost_ratio)} the training time"
+    more = []
+    if others:
+        verb = "beats" if len(others) == 1 else "beat"
+        more.append(f"{words.joined([v.a for v in others])} also {verb} it")
+    if equal := groups.get("equivalent"):
+        names = words.joined([v.a for v in equal])
+        more.append(f"{names} {_is(equal)} as good as {best.b}{_margin(results)}")
+    if worse := groups.get("worse"):
+        more.append(f"{words.joined([v.a for v in worse])} {_is(worse)} worse")
+    if undecided := groups.get("undecided"):
+        more.append(f"about {words.joined([v.a for v in undecided])} it cannot tell yet")
+    return Headline(level, "better", f"{text}.", _sentences(more))
+
+
+def _open(
+    results: Results, level: str, groups: dict[str, list[Verdict]], who: str, control: str
+) -> Headline:
+    verdict = groups["undecided"][0]
+    beats = "beats" if verdict.a == who or who.startswith("any") else "beat"
+    text = f"Cannot tell yet whether {who} {beats} {control}."
+    more = []
+    if price := _price(results, verdict):
+        more.append(price)
+    if equal := groups.get("equivalent"):
+        more.append(f"{words.joined([v.a for v in equal])} {_is(equal)} as good{_margin(results)}")
+    if worse := groups.get("worse"):
+        more.append(f"{words.joined([v.a for v in worse])} {_is(worse)} worse")
+    return Headline(level, "undecided", text, _sentences(more))
+
+
+def _price(results: Results, verdict: Verdict) -> str:
+    """What might decide it."""
+    recipe = results.recipe(verdict.a)
+    done = len(recipe.seeds) if recipe else 0
+    if verdict.seeds_to_decide is not None:
+        low, high = verdict.seeds_to_decide
+        span = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        return f"about {span} seeds in all may decide it, {done} are done" if high > done else ""
+    missing = verdict.numbers["examples_to_decide"]
+    if verdict.limited_by == "examples" and missing:
+        return f"about {words.count(missing)} more test examples may decide it, more seeds would not"
+    return ""
+
+
+def _sentences(parts: list[str]) -> str:
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _is(verdicts: Sequence[Verdict]) -> str:
+    return "is" if len(verdicts) == 1 else "are"
+
+
+def _margin(results: Results) -> str:
+    if results.margin is None:
+        return ""
+    return f", to within your margin of {words.Metric(results.metric).amount(results.margin)}"
+
+
+def _cheapest(verdicts: Sequence[Verdict]) -> str:
+    """Among equals the price decides."""
+    priced = [(v.cost_ratio, v.a, v.b) for v in verdicts if v.cost_ratio is not None]
+    if not priced:
+        return ""
+    ratio, a, b = min(priced)
+    if ratio > 0.95:
+        return ""
+    return f"{a} needs only {words.ratio(ratio)} the training time of {b}."
+
+
+def glance(results: Results) -> Table:
+    """Recipe, score, difference, outcome and cost, the best variant first below the control."""
+    metric = words.Metric(results.metric)
+    header = [
+        "Recipe",
+        f"{words.first_upper(metric.words)}{' (%)' if metric.percent else ''}, mean ± SD",
+        f"Difference{' (points)' if metric.percent else ''}, 95 % interval",
+        "Verdict",
+        "Training",
+    ]
+    controls = results.controls()
+    rows = [_glance_row(results, recipe, metric, controls) for recipe in _by_score(results)]
+    return Table("All recipes at a glance", header, rows)
+
+
+def _by_score(results: Results) -> list[RecipeResult]:
+    """Level by level, controls first, then from the best to the worst."""
+    levels = [name for name, _ in results.levels()]
+    controls = results.controls()
+
+    def place(recipe: RecipeResult) -> tuple[int, bool, float, int]:
+        level = level_of(results, recipe.name)
+        score = results.score(recipe)
+        mean = score.mean if score else None
+        turned = float("inf") if mean is None else mean if results.direction == "min" else -mean
+        rank = levels.index(level) if level in levels else len(levels)
+        return rank, recipe.name not in controls, turned, recipe.index
+
+    return sorted(results.recipes, key=place)
+
+
+def level_of(results: Results, name: str) -> str:
+    """The level a recipe stands in."""
+    found = next((v for v in results.judged() if name in (v.a, v.b)), None)
+    return level_name(found.level) if found else ""
+
+
+def _glance_row(
+    results: Results, recipe: RecipeResult, metric: words.Metric, controls: set[str]
+) -> list[Cell]:
+    score, verdict = results.score(recipe), results.verdict(recipe.name)
+    mean = score.mean if score else None
+    sd = score.sd if score else None
+    spread = f" ± {metric.bare(sd)}" if sd is not None else ""
+    name = Cell(recipe.name, head=True, recipe=recipe.index, note=level_of(results, recipe.name))
+    seconds = recipe.cost.get("train_seconds")
+    price = Cell(words.duration(seconds), seconds, numeric=True)
+    if verdict is None:
+        role = "control" if recipe.name in controls else words.MISSING
+        difference, outcome = Cell(words.MISSING, numeric=True), Cell(role)
+    else:
+        shown = metric.difference(verdict.difference)
+        ends = f"{metric.range(verdict.ci95, signs=True)}" if verdict.ci95 else "no interval"
+        difference = Cell(shown, verdict.difference, numeric=True, note=ends)
+        outcome = outcome_cell(verdict)
+        ratio = f"{words.ratio(verdict.cost_ratio)} of {verdict.b}" if verdict.cost_ratio else ""
+        price = Cell(price.text, seconds, numeric=True, note=ratio)
+    return [name, Cell(metric.bare(mean) + spread, mean, numeric=True), difference, outcome, price]
+
+
+def outcome_cell(verdict: Verdict) -> Cell:
+    """The outcome of a verdict, or that there is none."""
+    if verdict.exploratory:
+        return Cell("exploratory", note="no verdict")
+    if verdict.reason:
+        return Cell("no verdict")
+    return Cell(verdict.outcome, outcome=verdict.outcome)

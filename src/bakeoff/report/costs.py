@@ -1,0 +1,387 @@
+"""What each recipe costs against what it gives, with the front no recipe is better than."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bakeoff.report import words
+from bakeoff.report.palette import look
+from bakeoff.report.results import RecipeResult, Results, Score
+from bakeoff.report.spec import (
+    Cell,
+    Control,
+    Figure,
+    Key,
+    Option,
+    Table,
+    Trace,
+    by,
+    column,
+    escaped,
+    on_screen,
+)
+from bakeoff.report.values import Range
+
+# The plot's size in pixels that labels are placed for, and what a letter takes there.
+_CANVAS = (760.0, 360.0)
+_LETTER, _LINE = 7.0, 16.0
+
+
+@dataclass(frozen=True)
+class Price:
+    """One kind of cost: where it stands, what it is called, how it is written."""
+
+    key: str
+    label: str
+    axis: str
+    write: Callable[[float | None], str]
+    total: bool = False
+
+    def of(self, recipe: RecipeResult) -> float | None:
+        """A recipe's cost of this kind."""
+        value = recipe.cost.get(self.key)
+        if self.total and value is not None:
+            return value + (recipe.cost.get("upstream_seconds") or 0.0)
+        return value
+
+
+PRICES = (
+    Price("train_seconds", "training time", "Training time, seconds", words.duration, total=True),
+    Price("macs_per_example", "MACs per example", "Multiply-accumulates per example", words.big),
+    Price("parameters", "parameters", "Parameters", words.big),
+    Price("trained_parameters", "trained parameters", "Trained parameters", words.big),
+    Price("peak_bytes", "memory", "Peak memory, bytes", words.size),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A recipe with a score and a price."""
+
+    recipe: RecipeResult
+    score: Score
+    x: float  # on the axis: a price of nothing stands at its left edge
+    y: float
+    free: bool
+
+
+def figure(results: Results) -> Figure | None:
+    """Score against cost; None where no recipe has both."""
+    metric = words.Metric(results.metric)
+    offered = [(price, points(results, price)) for price in PRICES]
+    offered = [(price, found) for price, found in offered if found]
+    if not offered:
+        return None
+    columns: dict[str, list[object]] = {}
+    for price, found in offered:
+        columns |= _columns(price, found, results, metric)
+    recipes = {p.recipe.name: p.recipe for _, found in offered for p in found}
+    traces = [_front_trace(), *(_trace(recipe) for recipe in recipes.values())]
+    close = _close_range(results, [s for r in recipes.values() if (s := results.score(r))], metric)
+    options = [Option(price.key, price.label) for price, _ in offered]
+    controls = [Control("price", "Cost", options, value=options[0].value)]
+    if close:
+        near = [Option("close", "near the control"), Option("all", "everything")]
+        controls.append(Control("scale", "Show", near, value="close"))
+    return Figure(
+        id="cost",
+        title="What it costs, what it gives",
+        summary=_summary(results, offered[0][0], offered[0][1], metric),
+        note=_note(results, offered),
+        height={"wide": 440, "narrow": 400},
+        traces=traces,
+        layout=_layout(results, [price for price, _ in offered], metric, close),
+        columns=columns,
+        controls=controls,
+        keys=[*(Key(r.name, recipe=r.index) for r in recipes.values()), _front_key()],
+        tables=(_table(results, metric),),
+    )
+
+
+def points(results: Results, price: Price) -> list[Point]:
+    """The recipes that have a score and a price of this kind, from the cheapest."""
+    priced = [
+        (recipe, score, cost)
+        for recipe in results.recipes
+        if (score := results.score(recipe)) is not None
+        and score.mean is not None
+        and (cost := price.of(recipe)) is not None
+        and cost >= 0
+    ]
+    paid = [cost for _, _, cost in priced if cost > 0]
+    if not paid:
+        return []
+    edge = min(paid) / 4
+    found = [
+        Point(recipe, score, cost if cost > 0 else edge, score.mean or 0.0, cost == 0)
+        for recipe, score, cost in priced
+    ]
+    return sorted(found, key=lambda point: (point.x, point.recipe.index))
+
+
+def front(found: Sequence[Point], direction: str) -> list[Point]:
+    """The points that none beats in both cost and score, from the cheapest."""
+    sign = -1.0 if direction == "min" else 1.0
+    best, kept = -math.inf, []
+    for point in sorted(found, key=lambda p: (p.x, -sign * p.y)):
+        if sign * point.y > best:
+            best = sign * point.y
+            kept.append(point)
+    return kept
+
+
+def _columns(
+    price: Price, found: Sequence[Point], results: Results, metric: words.Metric
+) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {}
+    places = placements(found)
+    for point, place in zip(found, places, strict=True):
+        key, scale = f"{price.key}/{point.recipe.index}", metric.scale
+        low, high = point.score.ci95 or (point.y, point.y)
+        columns |= {
+            f"{key}/x": [point.x],
+            f"{key}/y": [point.y * scale],
+            f"{key}/up": [(high - point.y) * scale],
+            f"{key}/down": [(point.y - low) * scale],
+            f"{key}/place": [place or "top center"],
+            f"{key}/label": [escaped(words.cut(point.recipe.name, 24)) if place else ""],
+            f"{key}/hover": [_hover(point, price, metric)],
+        }
+    steps = front(found, results.direction)
+    columns[f"{price.key}/front/x"] = [point.x for point in steps]
+    columns[f"{price.key}/front/y"] = [point.y * metric.scale for point in steps]
+    return columns
+
+
+def placements(found: Sequence[Point]) -> list[str | None]:
+    """Where each label stands so that none covers another or a marker; None: no room for it."""
+    xs = [math.log10(point.x) for point in found]
+    ys = [point.y for point in found]
+    pixels = [
+        (_place(x, xs) * _CANVAS[0], _place(y, ys) * _CANVAS[1]) for x, y in zip(xs, ys, strict=True)
+    ]
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in pixels]
+    chosen: list[str | None] = []
+    for i, point in enumerate(found):
+        width = _LETTER * len(words.cut(point.recipe.name, 24))
+        x, y = pixels[i]
+        others = taken[:i] + taken[i + 1 :]
+        spot = next((s for s in _spots(x, y, width) if _fits(s[1], others)), None)
+        chosen.append(spot[0] if spot else None)
+        if spot:
+            taken.append(spot[1])
+    return chosen
+
+
+Box = tuple[float, float, float, float]
+
+
+def _spots(x: float, y: float, width: float) -> list[tuple[str, Box]]:
+    half = width / 2
+    return [
+        ("top center", (x - half, y + 9, x + half, y + 9 + _LINE)),
+        ("middle right", (x + 11, y - 8, x + 11 + width, y + 8)),
+        ("bottom center", (x - half, y - 9 - _LINE, x + half, y - 9)),
+        ("middle left", (x - 11 - width, y - 8, x - 11, y + 8)),
+    ]
+
+
+def _fits(box: Box, others: Sequence[Box]) -> bool:
+    inside = box[0] >= -20 and box[2] <= _CANVAS[0] + 20
+    return inside and not any(
+        box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others
+    )
+
+
+def _place(value: float, values: Sequence[float]) -> float:
+    """0.1 to 0.9 between the smallest and the largest."""
+    low, high = min(values), max(values)
+    return 0.5 if high == low else 0.1 + 0.8 * (value - low) / (high - low)
+
+
+def _trace(recipe: RecipeResult) -> Trace:
+    key, style = f"{{price}}/{recipe.index}", look(recipe.index)
+    bars = {"type": "data", "symmetric": False, "array": column(f"{key}/up")}
+    return {
+        "mode": on_screen("markers+text", "markers"),
+        "x": column(f"{key}/x"),
+        "y": column(f"{key}/y"),
+        "text": column(f"{key}/label"),
+        "textposition": column(f"{key}/place"),
+        "hovertext": column(f"{key}/hover"),
+        "hoverinfo": "text",
+        "error_y": {
+            **bars,
+            "arrayminus": column(f"{key}/down"),
+            "color": style.colour,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "marker": {
+            "color": style.colour,
+            "symbol": style.mark,
+            "size": 13,
+            "line": {"color": "--ground", "width": 1.5},
+        },
+    }
+
+
+def _front_trace() -> Trace:
+    return {
+        "mode": "lines",
+        "x": column("{price}/front/x"),
+        "y": column("{price}/front/y"),
+        "line": {"color": "--faint", "width": 1.5, "dash": "dot", "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+
+
+def _front_key() -> Key:
+    return Key("Pareto front: nothing is both cheaper and better", stroke="dash")
+
+
+def _hover(point: Point, price: Price, metric: words.Metric) -> str:
+    cost = price.write(0.0 if point.free else point.x)
+    return (
+        f"<b>{escaped(point.recipe.name)}</b><br>{metric.words}: {metric.score(point.y)}"
+        f"<br>95 % interval over seeds: {metric.range(point.score.ci95)}"
+        f"<br>{price.label}: {cost}"
+    )
+
+
+def _close_range(
+    results: Results, scores: Sequence[Score], metric: words.Metric
+) -> Range | None:
+    """The scores around the control's, without outliers; None where there are no outliers."""
+    control = results.recipe(results.control)
+    own = results.score(control) if control else None
+    return near(
+        [(score.mean, score.ci95) for score in scores if score.mean is not None],
+        own.mean if own else None,
+        results.margin,
+        metric.scale,
+    )
+
+
+def near(
+    scores: Sequence[tuple[float, Range | None]],
+    centre: float | None,
+    margin: float | None,
+    scale: float,
+) -> Range | None:
+    """A range of scores around a centre that leaves outliers out; None where there are none.
+
+    An outlier is further away than 12 margins and than five times the median distance.
+    """
+    if centre is None or len(scores) < 3:
+        return None
+    distances = sorted(abs(mean - centre) for mean, _ in scores)
+    reach = max(12 * (margin or 0.0), 5 * distances[len(distances) // 2])
+    kept = [(mean, ends) for mean, ends in scores if abs(mean - centre) <= reach]
+    if len(kept) == len(scores) or len(kept) < 2:
+        return None
+    ends = [end for mean, span in kept for end in (mean, *(span or ()))]
+    room = 0.15 * (max(ends) - min(ends)) or margin or 0.01
+    return (min(ends) - room) * scale, (max(ends) + room) * scale
+
+
+def _layout(
+    results: Results, prices: Sequence[Price], metric: words.Metric, close: Range | None
+) -> dict[str, object]:
+    lines, notes = reference_lines(results, metric, "y")
+    titles = {price.key: price.axis for price in prices}
+    better = "lower is better" if results.direction == "min" else "higher is better"
+    title = {"text": f"{words.first_upper(metric.axis)}, {better}"}
+    vertical: dict[str, object] = {"title": title}
+    if close:
+        vertical |= {
+            "range": by("scale", close=list(close), all=None),
+            "autorange": by("scale", close=False, all=True),
+        }
+    return {
+        "xaxis": {"type": "log", "title": {"text": by("price", **titles)}, "dtick": 1},
+        "yaxis": vertical,
+        "shapes": lines,
+        "annotations": notes,
+        "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
+    }
+
+
+def reference_lines(
+    results: Results, metric: words.Metric, axis: str
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Shapes and labels of the published figures, across an axis of scores."""
+    lines: list[dict[str, object]] = []
+    notes: list[dict[str, object]] = []
+    style = {"color": "--muted", "width": 1, "dash": "dash"}
+    for reference in results.references:
+        value, label = reference.value * metric.scale, escaped(words.cut(reference.label, 30))
+        font: dict[str, object] = {"color": "--muted", "size": 11}
+        text = {"text": label, "showarrow": False, "font": font}
+        if axis == "y":
+            lines.append(
+                {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value}
+                | {"line": style, "layer": "below"}
+            )
+            place = {"xref": "paper", "x": 1, "xanchor": "right", "y": value, "yanchor": "bottom"}
+        else:
+            lines.append(
+                {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value}
+                | {"line": style, "layer": "below"}
+            )
+            place = {"yref": "paper", "y": 1, "yanchor": "bottom", "x": value, "xanchor": "right"}
+        notes.append(text | place)
+    return lines, notes
+
+
+def _note(results: Results, offered: Sequence[tuple[Price, list[Point]]]) -> str:
+    parts = [
+        "Left is cheaper. Bars are 95 % intervals of the mean over seeds. A recipe away from the "
+        "dotted front is beaten by one that is cheaper and at least as good."
+    ]
+    free = sorted({p.recipe.name for _, found in offered for p in found if p.free})
+    if free:
+        parts.append(
+            f"The cost axis is logarithmic; {words.joined(free)} costs nothing in some unit and "
+            "stands at the left edge there."
+        )
+    if any(recipe.cost.get("upstream_seconds") for recipe in results.recipes):
+        parts.append("Training time includes that of the recipes whose results were used.")
+    if not results.costs_alone:
+        parts.append(
+            "The cells did not have the machine to themselves, so the seconds are no fair price: "
+            "read them as rough sizes."
+        )
+    return " ".join(parts)
+
+
+def _summary(
+    results: Results, price: Price, found: Sequence[Point], metric: words.Metric
+) -> str:
+    listed = [
+        f"{p.recipe.name} {metric.score(p.y)} for {price.write(0.0 if p.free else p.x)}"
+        for p in found
+    ]
+    best = words.joined([p.recipe.name for p in front(found, results.direction)])
+    return (
+        f"Scatter plot of {metric.words} against {price.label}: {'; '.join(listed)}. "
+        f"On the Pareto front: {best}."
+    )
+
+
+def _table(results: Results, metric: words.Metric) -> Table:
+    header = ["Recipe", words.first_upper(metric.axis), "95 % interval"]
+    header += [words.first_upper(price.label) for price in PRICES]
+    rows = []
+    for recipe in results.recipes:
+        score = results.score(recipe)
+        mean = score.mean if score else None
+        row = [
+            Cell(recipe.name, head=True, recipe=recipe.index),
+            Cell(metric.bare(mean), mean, numeric=True),
+            Cell(metric.range(score.ci95 if score else None), numeric=True),
+        ]
+        for price in PRICES:
+            row.append(Cell(price.write(price.of(recipe)), price.of(recipe), numeric=True))
+        rows.append(row)
+    return Table("Scores and costs", header, rows)

@@ -1,0 +1,157 @@
+"""What a run folder holds, read once: results, records, curves, predictions, pictures."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.record import Record, read_record
+from bakeoff.core.table import read_csv
+from bakeoff.report.results import Results, parse
+from bakeoff.report.values import listing, mapping
+
+MOST_PICTURES = 48
+MOST_PICTURE_BYTES = 300_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """A finished cell: its folder and its record."""
+
+    folder: Path
+    record: Record
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder, opened.
+
+    Attributes:
+        path: Where it is.
+        results: Of `results.json`.
+        study: The text of `study.yaml`, or None.
+        cells: Finished cells by recipe, in the order of their replicates.
+    """
+
+    path: Path
+    results: Results
+    study: str | None
+    cells: dict[str, tuple[CellFiles, ...]]
+
+    def records(self) -> Iterator[Record]:
+        """Every record."""
+        for cells in self.cells.values():
+            for cell in cells:
+                yield cell.record
+
+    def pictures(self) -> list[dict[str, Any]] | None:
+        """The items recipes disagree on, as `disagreements.json` lists them; None without it."""
+        path = self.path / "artifacts" / "disagreements.json"
+        try:
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return [mapping(item) for item in listing(content)][:MOST_PICTURES]
+
+    def image(self, name: str) -> str | None:
+        """A PNG of this folder as a data URI; None where it is none, or lies elsewhere."""
+        path = self.path / name
+        try:
+            if not path.resolve().is_relative_to(self.path.resolve()):
+                return None
+            data = path.read_bytes()
+        except (OSError, ValueError):
+            return None
+        if not data.startswith(_PNG) or len(data) > MOST_PICTURE_BYTES:
+            return None
+        return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def read_folder(path: Path) -> RunFolder:
+    """Open a run folder.
+
+    Raises:
+        InputError: where it holds no `results.json`, or one that is no JSON object.
+    """
+    source = path / "results.json"
+    try:
+        content = json.loads(source.read_bytes())
+    except FileNotFoundError:
+        raise InputError(
+            f"{source}: not found (needed: the folder of a study that was run)"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{source}: not a JSON object")
+    return RunFolder(path, parse(content), _text(path / "study.yaml"), _cells(path))
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _cells(path: Path) -> dict[str, tuple[CellFiles, ...]]:
+    found: dict[str, list[CellFiles]] = {}
+    for file in sorted(path.glob("cells/*/*/record.json")):
+        try:
+            record = read_record(file.parent)
+        except InputError:
+            continue  # of another schema: its results are in results.json all the same
+        if record is not None and record.purpose == "final":
+            found.setdefault(record.name, []).append(CellFiles(file.parent, record))
+    return {name: tuple(sorted(cells, key=_replicate)) for name, cells in found.items()}
+
+
+def _replicate(cell: CellFiles) -> tuple[int, int, int]:
+    replicate = cell.record.replicate
+    return replicate.seed, replicate.repeat, replicate.fold or 0
+
+
+def metric_rows(cell: CellFiles) -> list[dict[str, Any]]:
+    """The rows of a cell's `metrics.jsonl`; empty where it has none."""
+    try:
+        lines = (cell.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    rows = []
+    for line in filter(None, lines):
+        try:
+            rows.append(mapping(json.loads(line)))
+        except ValueError:
+            continue
+    return rows
+
+
+def labels_and_predictions(cell: CellFiles, split: str) -> tuple[NDArray[np.int64], ...] | None:
+    """Labels and predictions (N,) of a split as class indices; None where there are none.
+
+    Rows without a label are left out.
+    """
+    index = {name: i for i, name in enumerate(cell.record.classes)}
+    for name in (f"{split}.csv", f"{split}.csv.gz"):
+        path = cell.folder / "predictions" / name
+        if not path.is_file():
+            continue
+        try:
+            columns = read_csv(path)
+        except InputError:
+            return None
+        labels = [index.get(value, -1) for value in columns.get("label", [])]
+        guesses = [index.get(value, -1) for value in columns.get("prediction", [])]
+        if not labels or len(labels) != len(guesses):
+            return None
+        pairs = np.array([labels, guesses], dtype=np.int64)
+        known = (pairs >= 0).all(axis=0)
+        return pairs[0][known], pairs[1][known]
+    return None

@@ -1,0 +1,84 @@
+"""The items on which recipes disagree, and who got them right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bakeoff.report import words
+from bakeoff.report.folder import RunFolder
+from bakeoff.report.values import mapping, text, whole
+
+LONGEST = 700  # letters of a text that are shown
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one recipe makes of an item, over its seeds."""
+
+    recipe: str
+    index: int
+    prediction: str
+    right: int
+    seeds: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether most seeds are right."""
+        return self.right * 2 > self.seeds
+
+    @property
+    def spoken(self) -> str:
+        """For who cannot see the dots."""
+        wrong = f"; most often {self.prediction}" if self.right < self.seeds else ""
+        return f"right at {self.right} of {words.plural(self.seeds, 'seed')}{wrong}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One card of the gallery.
+
+    Args:
+        id: Of the example.
+        label: Its true class.
+        image: A data URI, or None.
+        text: An excerpt, or the empty string.
+        opinions: One a recipe, in the order of the recipes.
+    """
+
+    id: str
+    label: str
+    image: str | None
+    text: str
+    opinions: Sequence[Opinion]
+
+    @property
+    def described(self) -> str:
+        """The alternative text of the picture."""
+        return f"Test item {self.id}, labelled {self.label}"
+
+
+def items(run: RunFolder) -> list[Item] | None:
+    """The items to show; None where the folder lists none."""
+    listed = run.pictures()
+    if listed is None:
+        return None
+    return [_item(run, entry) for entry in listed]
+
+
+def _item(run: RunFolder, entry: dict[str, object]) -> Item:
+    image, excerpt = text(entry.get("image")), text(entry.get("text"))
+    predictions = mapping(entry.get("predictions"))
+    opinions = []
+    for recipe in run.results.recipes:
+        found = mapping(predictions.get(recipe.name))
+        right, seeds = whole(found.get("right")), whole(found.get("seeds"))
+        if right is None or seeds is None or not 0 <= right <= seeds <= 1000:
+            continue
+        guess = text(found.get("prediction"), "?")
+        opinions.append(Opinion(recipe.name, recipe.index, guess, right, seeds))
+    return Item(
+        id=text(entry.get("id"), "?"),
+        label=text(entry.get("label"), "?"),
+        image=run.image(image) if image else None,
+        text=excerpt if len(excerpt) <= LONGEST else excerpt[:LONGEST].rstrip() + " …",
+        opinions=opinions,
+    )

@@ -1,0 +1,254 @@
+"""`results.json` as typed values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bakeoff.report.values import Range, interval, listing, mapping, number, text, whole
+
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
+OUTCOMES: tuple[Outcome, ...] = ("better", "equivalent", "worse", "undecided")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one recipe: a value per seed, and what they come to."""
+
+    values: tuple[float | None, ...]
+    mean: float | None
+    sd: float | None
+    ci95: Range | None
+
+
+@dataclass(frozen=True)
+class RecipeResult:
+    """One recipe of a study.
+
+    Attributes:
+        name: Its name in the study.
+        index: Its place among the recipes, the control first: decides colour and marker.
+        technique: What it is of.
+        changed: The fields it changes against the control.
+        seeds: Finished ones.
+        failed: Seeds without a result.
+        metrics: By `split/name`.
+        cost: By the names of `results.json`.
+        recipe: Every field, resolved.
+        diverged: Seeds whose training diverged.
+    """
+
+    name: str
+    index: int
+    technique: str
+    changed: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    failed: tuple[str, ...]
+    metrics: Mapping[str, Score]
+    cost: Mapping[str, float | None]
+    recipe: Mapping[str, Any]
+    diverged: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One comparison; differences are positive where `a` is better."""
+
+    a: str
+    b: str
+    level: Mapping[str, Any]
+    metric: str
+    difference: float | None
+    ci95: Range | None
+    ci_this_test_set: Range | None
+    numbers: Mapping[str, float | None]
+    """p_value, p_corrected, p_equivalence, look, alpha_spent, examples_to_decide."""
+    outcome: Outcome
+    exploratory: bool
+    cost_ratio: float | None
+    seeds_to_decide: Range | None
+    limited_by: str
+    sentence: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published figure to lay beside ours."""
+
+    label: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything `results.json` says."""
+
+    study: str
+    question: str
+    metric: str
+    direction: Literal["max", "min"]
+    control: str
+    recipes: tuple[RecipeResult, ...]
+    margin: float | None
+    population: str
+    verdicts: tuple[Verdict, ...]
+    dataset: Mapping[str, Any]
+    references: tuple[Reference, ...]
+    ledger: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    noise_floor: float | None
+    seeds_planned: str
+    costs_alone: bool
+
+    def recipe(self, name: str) -> RecipeResult | None:
+        """The recipe of a name."""
+        return next((recipe for recipe in self.recipes if recipe.name == name), None)
+
+    def score(self, recipe: RecipeResult, metric: str | None = None) -> Score | None:
+        """A recipe's score in the study's metric, or in another."""
+        return recipe.metrics.get(metric or self.metric)
+
+    def verdict(self, name: str) -> Verdict | None:
+        """The first verdict on a recipe as the variant, of the study's metric."""
+        return next((v for v in self.verdicts if v.a == name and v.metric == self.metric), None)
+
+    def judged(self) -> tuple[Verdict, ...]:
+        """The verdicts of the study's metric."""
+        return tuple(verdict for verdict in self.verdicts if verdict.metric == self.metric)
+
+    def levels(self) -> list[tuple[str, list[Verdict]]]:
+        """The verdicts of the study's metric, by level of the crossed factors, in order."""
+        groups: dict[str, list[Verdict]] = {}
+        for verdict in self.judged():
+            groups.setdefault(level_name(verdict.level), []).append(verdict)
+        return list(groups.items())
+
+    def controls(self) -> set[str]:
+        """The control, and with factors the one of every level."""
+        compared = {v.b for v in self.judged() if not any(v.b == w.a for w in self.judged())}
+        return compared | {self.control}
+
+
+def level_name(level: Mapping[str, Any]) -> str:
+    """A level of the crossed factors in words; empty without factors."""
+    return ", ".join(f"{name} = {text(value, str(value))}" for name, value in level.items())
+
+
+def parse(content: Mapping[str, Any]) -> Results:
+    """Typed values of the content of a `results.json`."""
+    metric = text(content.get("metric"), "test/accuracy")
+    control = text(content.get("control"))
+    recipes = mapping(content.get("recipes"))
+    ordered = sorted(recipes, key=lambda name: name != control)  # stable: the control comes first
+    return Results(
+        study=text(content.get("study"), "study"),
+        question=text(content.get("question")),
+        metric=metric,
+        direction="min" if content.get("direction") == "min" else "max",
+        control=control,
+        recipes=tuple(_recipe(n, i, mapping(recipes[n])) for i, n in enumerate(ordered)),
+        margin=number(content.get("margin")),
+        population=text(content.get("population")),
+        verdicts=tuple(_verdict(mapping(v), metric) for v in listing(content.get("verdicts"))),
+        dataset=mapping(content.get("dataset")),
+        references=tuple(_references(listing(content.get("references")))),
+        ledger=mapping(content.get("ledger")),
+        environment=mapping(content.get("environment")),
+        noise_floor=number(content.get("noise_floor")),
+        seeds_planned=_planned(content.get("seeds_planned")),
+        costs_alone=content.get("costs_alone") is not False,
+    )
+
+
+def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
+    metrics = {key: _score(mapping(value)) for key, value in mapping(row.get("metrics")).items()}
+    resolved = mapping(row.get("recipe"))
+    seeds = [whole(seed) for seed in listing(row.get("seeds"))]
+    return RecipeResult(
+        name=name,
+        index=index,
+        technique=text(row.get("technique")) or text(resolved.get("technique")),
+        changed=mapping(row.get("changed")),
+        seeds=tuple(seed for seed in seeds if seed is not None),
+        failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
+        metrics=metrics,
+        cost={key: number(value) for key, value in mapping(row.get("cost")).items()},
+        recipe=resolved,
+        diverged=_diverged(row.get("statuses"), listing(row.get("seeds"))),
+    )
+
+
+def _diverged(statuses: object, seeds: list[Any]) -> tuple[str, ...]:
+    """Seeds that diverged, from `statuses` by seed or in the order of the seeds."""
+    if isinstance(statuses, dict):
+        pairs = list(statuses.items())
+    else:
+        pairs = list(zip(seeds, listing(statuses), strict=False))
+    return tuple(text(seed, "?") for seed, status in pairs if status == "diverged")
+
+
+def _score(row: dict[str, Any]) -> Score:
+    return Score(
+        values=tuple(number(value) for value in listing(row.get("values"))),
+        mean=number(row.get("mean")),
+        sd=number(row.get("sd")),
+        ci95=interval(row.get("ci95")),
+    )
+
+
+_NUMBERS = (
+    "p_value",
+    "p_corrected",
+    "p_equivalence",
+    "look",
+    "alpha_spent",
+    "examples_to_decide",
+)
+
+
+def _verdict(row: dict[str, Any], metric: str) -> Verdict:
+    found = row.get("outcome")
+    outcome: Outcome = next((known for known in OUTCOMES if known == found), "undecided")
+    return Verdict(
+        a=text(row.get("a"), "?"),
+        b=text(row.get("b"), "?"),
+        level=mapping(row.get("level")),
+        metric=text(row.get("metric"), metric),
+        difference=number(row.get("difference")),
+        ci95=interval(row.get("ci95")),
+        ci_this_test_set=interval(row.get("ci_this_test_set")),
+        numbers={name: number(row.get(name)) for name in _NUMBERS},
+        outcome=outcome,
+        exploratory=row.get("exploratory") is True,
+        cost_ratio=number(row.get("cost_ratio")),
+        seeds_to_decide=_seeds(row.get("seeds_to_decide")),
+        limited_by=text(row.get("limited_by")),
+        sentence=text(row.get("sentence")),
+        reason=text(row.get("reason")),
+    )
+
+
+def _seeds(value: object) -> Range | None:
+    """`{"from", "to"}`, a pair, or one number."""
+    single = number(value)
+    if single is not None:
+        return single, single
+    ends = mapping(value)
+    return interval([ends.get("from"), ends.get("to")] if ends else value)
+
+
+def _references(rows: list[Any]) -> list[Reference]:
+    found = []
+    for row in map(mapping, rows):
+        value = number(row.get("value"))
+        if value is not None:
+            label = text(row.get("label"), "reference")
+            found.append(Reference(label, value, text(row.get("source"))))
+    return found
+
+
+def _planned(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(text(entry, "?") for entry in value)
+    return text(value)

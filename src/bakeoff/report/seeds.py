@@ -1,0 +1,192 @@
+"""Every seed's score, paired; and every metric with its interval."""
+
+from collections.abc import Sequence
+
+from bakeoff.report import words
+from bakeoff.report.costs import near, reference_lines
+from bakeoff.report.palette import look
+from bakeoff.report.results import RecipeResult, Results, Score
+from bakeoff.report.spec import (
+    NAMES_ON_Y,
+    Cell,
+    Control,
+    Figure,
+    Key,
+    Option,
+    Table,
+    Trace,
+    by,
+    escaped,
+)
+from bakeoff.report.values import Range, short
+
+ROW = 58  # pixels
+
+
+def figure(results: Results) -> Figure | None:
+    """One row a recipe, one dot a seed, a line through what shares a seed."""
+    scored = [(r, s) for r in results.recipes if (s := results.score(r)) and _known(s)]
+    if not scored:
+        return None
+    metric = words.Metric(results.metric)
+    control = results.recipe(results.control)
+    own = results.score(control) if control else None
+    extremes = [(s.mean, _span(s)) for _, s in scored if s.mean is not None]
+    close = near(extremes, own.mean if own else None, results.margin, metric.scale)
+    options = (Option("close", "near the control"), Option("all", "everything"))
+    height = len(scored) - 1
+    rows = [(recipe, score, float(height - i)) for i, (recipe, score) in enumerate(scored)]
+    return Figure(
+        id="seeds",
+        title="Every seed",
+        summary=_summary(scored, metric),
+        note="A line joins the scores that share a seed: the same validation carve, the same "
+        "order of examples. Lines that run side by side mean that luck moved the recipes together, "
+        "which is what pairing takes out. The bar is the mean.",
+        height=ROW * len(rows) + 76,
+        traces=[*_pairing(rows, metric), *(_dots(*row, metric) for row in rows)]
+        + [_mean(*row, metric) for row in rows],
+        layout=_layout(results, rows, metric, close),
+        controls=(Control("scale", "Show", options, value="close"),) if close else (),
+        keys=(Key("the same seed", stroke="line"),),
+        tables=(_table(scored, metric),),
+    )
+
+
+def _known(score: Score) -> list[float]:
+    return [value for value in score.values if value is not None]
+
+
+def _span(score: Score) -> Range | None:
+    known = _known(score)
+    return (min(known), max(known)) if known else score.ci95
+
+
+def by_seed(recipe: RecipeResult, score: Score) -> dict[int, float]:
+    """Scores by seed; by place where the seeds are not told."""
+    seeds: Sequence[int] = recipe.seeds
+    if len(seeds) != len(score.values):
+        seeds = range(len(score.values))
+    pairs = zip(seeds, score.values, strict=True)
+    return {seed: value for seed, value in pairs if value is not None}
+
+
+Row = tuple[RecipeResult, Score, float]
+
+
+def _pairing(rows: Sequence[Row], metric: words.Metric) -> list[Trace]:
+    values = [(by_seed(recipe, score), y) for recipe, score, y in rows]
+    seeds = sorted({seed for scores, _ in values for seed in scores})
+    line = {"color": "--faint", "width": 1}
+    traces: list[Trace] = []
+    for seed in seeds:
+        shared = [(scores[seed], y) for scores, y in values if seed in scores]
+        xs = [short(value * metric.scale) for value, _ in shared]
+        trace = {"mode": "lines", "x": xs, "y": [y for _, y in shared], "line": line}
+        traces.append(trace | {"hoverinfo": "skip", "opacity": 0.45})
+    return traces
+
+
+def _dots(recipe: RecipeResult, score: Score, y: float, metric: words.Metric) -> Trace:
+    style, scores = look(recipe.index), by_seed(recipe, score)
+    name = escaped(recipe.name)
+    return {
+        "mode": "markers",
+        "x": [short(value * metric.scale) for value in scores.values()],
+        "y": [y] * len(scores),
+        "marker": {
+            "color": style.colour,
+            "symbol": style.mark,
+            "size": 10,
+            "line": {"color": "--ground", "width": 1},
+        },
+        "hovertext": [f"<b>{name}</b>, seed {s}<br>{metric.score(v)}" for s, v in scores.items()],
+        "hoverinfo": "text",
+    }
+
+
+def _mean(recipe: RecipeResult, score: Score, y: float, metric: words.Metric) -> Trace:
+    x = short(None if score.mean is None else score.mean * metric.scale)
+    return {
+        "mode": "lines",
+        "x": [x, x],
+        "y": [y - 0.24, y + 0.24],
+        "line": {"color": look(recipe.index).colour, "width": 3},
+        "hoverinfo": "skip",
+    }
+
+
+def _layout(
+    results: Results, rows: Sequence[Row], metric: words.Metric, close: Range | None
+) -> dict[str, object]:
+    lines, notes = reference_lines(results, metric, "x")
+    for recipe, score, y in rows:
+        text = f"<b>{escaped(words.cut(recipe.name))}</b>  {metric.score(score.mean)}"
+        place = {"xref": "paper", "x": 0, "xanchor": "left", "y": y + 0.26, "yanchor": "bottom"}
+        notes.append({**place, "text": text, "showarrow": False})
+    better = "left" if results.direction == "min" else "right"
+    title = {"text": f"{words.first_upper(metric.axis)}; {better} is better"}
+    axis: dict[str, object] = {"title": title}
+    if close:
+        axis |= {
+            "range": by("scale", close=list(close), all=None),
+            "autorange": by("scale", close=False, all=True),
+        }
+    return {
+        "xaxis": axis,
+        "yaxis": {**NAMES_ON_Y, "range": [-0.5, rows[0][2] + 0.85]},
+        "shapes": lines,
+        "annotations": notes,
+        "margin": {"l": 8, "r": 8, "t": 18 if results.references else 8, "b": 48},
+    }
+
+
+def _summary(scored: Sequence[tuple[RecipeResult, Score]], metric: words.Metric) -> str:
+    parts = [f"{r.name} {metric.range(_span(s))} over {len(_known(s))} seeds" for r, s in scored]
+    return f"Dot plot of {metric.words} of every seed: {'; '.join(parts)}."
+
+
+def _table(scored: Sequence[tuple[RecipeResult, Score]], metric: words.Metric) -> Table:
+    rows_by_recipe = [(recipe, by_seed(recipe, score)) for recipe, score in scored]
+    seeds = sorted({seed for _, scores in rows_by_recipe for seed in scores})
+    rows = [
+        [
+            Cell(recipe.name, head=True, recipe=recipe.index),
+            *(Cell(metric.bare(scores.get(s)), scores.get(s), numeric=True) for s in seeds),
+        ]
+        for recipe, scores in rows_by_recipe
+    ]
+    header = ["Recipe", *(f"Seed {seed}" for seed in seeds)]
+    return Table(f"{words.first_upper(metric.axis)} of every seed", header, rows)
+
+
+def metric_tables(results: Results) -> list[Table]:
+    """All metrics of all recipes with their intervals, one table a split."""
+    names = list(dict.fromkeys(name for recipe in results.recipes for name in recipe.metrics))
+    splits = sorted({words.Metric(name).split for name in names}, key=_split_rank)
+    return [
+        _metric_table(results, [n for n in names if words.Metric(n).split == split], split)
+        for split in splits
+    ]
+
+
+def _split_rank(split: str) -> tuple[int, str]:
+    order = ("test", "validation", "train")
+    return (order.index(split) if split in order else len(order)), split
+
+
+def _metric_table(results: Results, names: list[str], split: str) -> Table:
+    metrics = [words.Metric(name) for name in names]
+    header = ["Recipe"]
+    header += [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
+    rows = []
+    for recipe in results.recipes:
+        row = [Cell(recipe.name, head=True, recipe=recipe.index)]
+        for metric in metrics:
+            score = recipe.metrics.get(metric.name)
+            mean = score.mean if score else None
+            note = metric.range(score.ci95) if score and score.ci95 else ""
+            row.append(Cell(metric.bare(mean), mean, numeric=True, note=note))
+        rows.append(row)
+    title = f"On {split} examples" if split else "Metrics"
+    return Table(f"{title}: mean over seeds, 95 % interval below", header, rows)

@@ -1,0 +1,107 @@
+"""Networks: layers one behind another, with parameters by path."""
+
+from collections.abc import Mapping
+from itertools import takewhile
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bakeoff.core.initial import Scheme, initial_weights
+from bakeoff.core.protocols import LayerProfile, Position
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu, Shape
+from bakeoff.scratch.memory import Array
+
+
+class Sequence(Layer):
+    """Layers one behind another; a layer itself, so that networks nest.
+
+    A parameter's path is the names on the way to it, joined by dots: `hidden-1.weight`.
+
+    Args:
+        children: By name, first to last.
+    """
+
+    kind = "sequence"
+
+    def __init__(self, children: Mapping[str, Layer]) -> None:
+        super().__init__()
+        self.children = dict(children)
+        self.splittable = all(child.splittable for child in self.children.values())
+        for name, child in self.children.items():
+            self.parameters |= {f"{name}.{key}": value for key, value in child.parameters.items()}
+            self.gradients |= {f"{name}.{key}": value for key, value in child.gradients.items()}
+            self.weights |= {f"{name}.{key}": value for key, value in child.weights.items()}
+
+    def forward(self, inputs: Array, at: Position | None = None) -> Array:
+        """The last child's outputs."""
+        for child in self.children.values():
+            inputs = child.forward(inputs, at)
+        return inputs
+
+    def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
+        """The first child's gradient; layers before the first parameter are left alone."""
+        children = list(self.children.values())
+        first = next((i for i, child in enumerate(children) if child.parameters), len(children))
+        gradient: Array | None = upstream
+        for i in reversed(range(0 if to_inputs else first, len(children))):
+            if gradient is not None:
+                gradient = children[i].backward(gradient, to_inputs or i > first)
+        return gradient if to_inputs else None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The last child's."""
+        for child in self.children.values():
+            shape = child.output_shape(shape)
+        return shape
+
+    def macs(self, shape: Shape) -> int:
+        """All children's."""
+        return sum(row.macs for row in self.profile("", shape))
+
+    def profile(self, name: str, shape: Shape) -> tuple[LayerProfile, ...]:
+        """One row for each layer that is not itself a sequence."""
+        rows: list[LayerProfile] = []
+        for key, child in self.children.items():
+            rows += child.profile(f"{name}.{key}" if name else key, shape)
+            shape = child.output_shape(shape)
+        return tuple(rows)
+
+    def until(self, name: str) -> "Sequence":
+        """The layers before the child `name`, sharing their parameters and memory."""
+        return Sequence(dict(takewhile(lambda item: item[0] != name, self.children.items())))
+
+
+def initialise(network: Layer, streams: Streams, scheme: Scheme = "he") -> None:
+    """Draw every weight; biases and gains stay where their layer put them.
+
+    Args:
+        network: Changed in place.
+        streams: The cell's; the draw of a weight depends on its path and shape alone.
+        scheme: Of `bakeoff.core.initial`.
+    """
+    for path, fan in network.weights.items():
+        weight = network.parameters[path]
+        np.copyto(weight, initial_weights(streams, path, weight.shape, fan, scheme))
+
+
+def perceptron(
+    shape: Shape, hidden: tuple[int, ...], classes: int, dtype: DTypeLike = np.float32
+) -> Sequence:
+    """Affine layers with ReLU between them; without hidden layers, softmax regression.
+
+    Args:
+        shape: Of one example, flattened before the first layer.
+        hidden: Units of each hidden layer.
+        classes: Outputs, which are logits.
+        dtype: Of parameters and results.
+    """
+    flatten = Flatten()
+    layers: dict[str, Layer] = {"flatten": flatten}
+    (width,) = flatten.output_shape(shape)
+    for number, units in enumerate(hidden, start=1):
+        layers[f"hidden-{number}"] = Affine(width, units, dtype)
+        layers[f"relu-{number}"] = Relu()
+        width = units
+    layers["output"] = Affine(width, classes, dtype)
+    return Sequence(layers)

@@ -1,0 +1,167 @@
+"""One update and one evaluation of a NumPy network on images: the loop's step, and prediction."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.memory import Array, Buffer
+from bakeoff.scratch.optimisers import Optimiser
+
+CHUNK = 64
+"""Examples of every evaluation pass."""
+BLOCK = 1 << 18
+"""Numbers normalised at a time: 1 MiB stays in a core's cache from the first pass to the last."""
+
+
+class Pixels:
+    """uint8 images to normalised float32: the bits of `Normaliser`, a quarter of its time.
+
+    NumPy is slow where the axis it broadcasts along is as short as a pixel's channels, and where
+    it casts on the fly; so mean and SD are laid out for a whole image, and the cast goes first.
+
+    Args:
+        normaliser: Fitted on training examples.
+        shape: Of one image (H, W, C).
+    """
+
+    def __init__(self, normaliser: Normaliser, shape: tuple[int, ...]) -> None:
+        self.normaliser, self.shape = normaliser, shape
+        self._scale = np.broadcast_to(normaliser.scale, shape).reshape(-1)
+        self._shift = np.broadcast_to(normaliser.shift, shape).reshape(-1)
+        self._rows = max(1, BLOCK // max(1, self._scale.size))
+
+    def write(self, images: NDArray[np.uint8], out: Array) -> None:
+        """Write (B, H, W, C) uint8, normalised, into (B, H * W * C) float32."""
+        flat = images.reshape(len(images), self._scale.size)
+        for start in range(0, len(flat), self._rows):
+            block = out[start : start + self._rows]
+            np.copyto(block, flat[start : start + self._rows])
+            np.multiply(block, self._scale, out=block)
+            np.add(block, self._shift, out=block)
+
+
+class Evaluator:
+    """A network's outputs for images, whatever the way they are batched.
+
+    A matrix product's rounding depends on the shapes of its factors, so every pass has the same
+    number of rows; the last one is filled up with rows that are thrown away.
+
+    Args:
+        network: Read, never changed.
+        pixels: Images to its inputs.
+    """
+
+    def __init__(self, network: Layer, pixels: Pixels) -> None:
+        self._network, self._pixels = network, pixels
+        self._size = network.output_shape(pixels.shape)
+        self._inputs = Buffer()
+
+    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, ...) float32, the network's outputs of (N, H, W, C) uint8; non-finite ones pass."""
+        out = np.empty((len(images), *self._size), np.float32)
+        inputs = self._inputs((CHUNK, int(np.prod(self._pixels.shape))), np.float32)
+        inputs.fill(0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(images), CHUNK):
+                rows = images[start : start + CHUNK]
+                self._pixels.write(rows, inputs[: len(rows)])
+                outputs = self._network.forward(inputs.reshape(CHUNK, *self._pixels.shape))
+                out[start : start + CHUNK] = outputs[: len(rows)]
+        return out
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
+        logits = self.outputs(images)
+        with np.errstate(over="ignore", invalid="ignore"):
+            softmax(logits, out=logits)
+        return logits
+
+
+class NumpyStep:
+    """The loop's step for a NumPy network that classifies images.
+
+    Args:
+        network: Inputs (B, H, W, C) float32, outputs logits (B, K).
+        optimiser: Of that network.
+        pixels: Images to the network's inputs.
+    """
+
+    def __init__(self, network: Layer, optimiser: Optimiser, pixels: Pixels) -> None:
+        self.splittable = network.splittable
+        self._network, self._optimiser, self._pixels = network, optimiser, pixels
+        self._loss = SoftmaxCrossEntropy()
+        self._inputs = Buffer()
+        self._totals: dict[str, Array] = {}
+        self._evaluator = Evaluator(network, pixels)
+
+    def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
+        """Update on a batch.
+
+        Returns:
+            `loss`: the sum over its examples of the cross-entropy (without the L2 penalty; not
+            finite where training diverged), `correct` and `count`.
+        """
+        count, loss, correct = len(batch.labels), 0.0, 0
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for number, part in enumerate(_parts(count, at.parts)):
+                losses, right = self._gradients(batch, part, at)
+                loss += losses
+                correct += right
+                if at.parts > 1:
+                    self._add_up(number, last=part.stop == count)
+            self._optimiser.step(at.learning_rate)
+        return {"loss": loss, "correct": correct, "count": count}
+
+    def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[float, int]:
+        """A forward and a backward pass over part of a batch; the sums of loss and hits."""
+        images, labels = np.asarray(batch.items)[part], batch.labels[part]
+        inputs = self._inputs((len(images), int(np.prod(self._pixels.shape))), np.float32)
+        self._pixels.write(images, inputs)
+        logits = self._network.forward(inputs.reshape(len(images), *self._pixels.shape), at)
+        correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
+        losses = self._loss.forward(logits, labels)
+        self._network.backward(self._loss.backward(len(batch.labels)), to_inputs=False)
+        return float(losses.sum(dtype=np.float64)), correct
+
+    def _add_up(self, number: int, last: bool) -> None:
+        """Add the gradients of the parts; the last part leaves the sum in the network's own."""
+        gradients = self._network.gradients
+        if number == 0:
+            self._totals = self._totals or {p: np.empty_like(g) for p, g in gradients.items()}
+        for path, gradient in gradients.items():
+            total = self._totals[path]
+            if number == 0:
+                np.copyto(total, gradient)
+            elif last:
+                np.add(total, gradient, out=gradient)
+            else:
+                np.add(total, gradient, out=total)
+
+    def evaluate(self, batch: Batch) -> NDArray[np.float32]:
+        """Class probabilities (B, K) of a batch."""
+        return self._evaluator.probabilities(np.asarray(batch.items))
+
+    def state(self) -> State:
+        """Weights, moments and the number of updates, copied."""
+        state = {f"network.{path}": p.copy() for path, p in self._network.parameters.items()}
+        return state | {f"optimiser.{name}": a for name, a in self._optimiser.state().items()}
+
+    def load(self, state: Arrays) -> None:
+        """Put a state back, into the same memory."""
+        for path, values in self._network.parameters.items():
+            np.copyto(values, state[f"network.{path}"], casting="no")
+        prefix = "optimiser."
+        self._optimiser.load(
+            {name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)}
+        )
+
+
+def _parts(count: int, parts: int) -> Iterator[slice]:
+    """Consecutive slices of a batch, none of them empty, sizes equal but for the last."""
+    size = -(-count // parts)
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -1,0 +1,1 @@
+"""The built-in studies: declarations only, one YAML file each, in the layout of a user's own."""

@@ -1,0 +1,1 @@
+"""Studies: questions, recipes that differ in what was declared, verdicts, plans, proofs."""

@@ -1,0 +1,283 @@
+"""Results of a study: a pure function of its plan, its records and its predictions.
+
+Running and verifying call the same functions, so a number in `results.json` can be recomputed by
+anyone who has the folder.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.record import Record, read_record
+from bakeoff.core.table import Table
+from bakeoff.core.task import Classification, label_probabilities
+from bakeoff.study.looks import LookPlan, plan_looks
+from bakeoff.study.statistics import mean_interval, noise_floor
+from bakeoff.study.study import AGAIN
+from bakeoff.study.verdicts import PairInput, Role, Scored, judge
+
+SCHEMA = 1
+POPULATION = "new examples like the test examples; these recipes; seeds"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A run folder's plan, records and predictions.
+
+    Attributes:
+        path: Of the run folder.
+        plan: `plan.json`: what was asked, resolved, with the margin.
+        records: By recipe, then by seed (the plan's, without the offset of a recipe run again).
+    """
+
+    path: Path
+    plan: dict[str, Any]
+    records: Mapping[str, Mapping[int, Record]]
+
+    @property
+    def task(self) -> Classification:
+        """What was asked of the data."""
+        return Classification(self.plan["dataset"]["classes"])
+
+    def predictions(self, record: Record, split: str = "test") -> Table:
+        """The predictions a cell left, full or reduced.
+
+        Raises:
+            InputError: where they are missing or cannot be read.
+        """
+        return self.task.read(predictions_path(self.path, record, split))
+
+
+def predictions_path(folder: Path, record: Record, split: str) -> Path:
+    """`predictions/<split>.csv`, or `.csv.gz` where the folder was packed as evidence."""
+    base = folder / "cells" / record.name / record.replicate.folder / "predictions"
+    packed = base / f"{split}.csv.gz"
+    return packed if packed.exists() else base / f"{split}.csv"
+
+
+def read_plan(folder: Path) -> dict[str, Any] | None:
+    """`plan.json`, or None where there is none.
+
+    Raises:
+        InputError: where it is no JSON object.
+    """
+    path = folder / "plan.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise InputError(f"{path}: not the plan of a study (needed: schema {SCHEMA})")
+    return content
+
+
+def open_folder(path: Path) -> Folder:
+    """A run folder for reading.
+
+    Raises:
+        InputError: where it is none.
+    """
+    plan = read_plan(path)
+    if plan is None:
+        raise InputError(f"{path}: not a run folder: it has no plan.json")
+    records: dict[str, dict[int, Record]] = {}
+    for name, recipe in plan["recipes"].items():
+        found: dict[int, Record] = {}
+        for file in (path / "cells" / name).glob("*/record.json"):
+            record = read_record(file.parent)
+            if record is not None:
+                found[record.replicate.seed - recipe["seed_offset"]] = record
+        records[name] = dict(sorted(found.items()))
+    return Folder(path, plan, records)
+
+
+def results(folder: Folder) -> dict[str, Any]:
+    """The content of `results.json`."""
+    plan = folder.plan
+    looks = plan_looks(plan["seeds"])
+    verdicts = _verdicts(folder, looks)
+    control = plan["control"]
+    first = next((r for records in folder.records.values() for r in records.values()), None)
+    everything = [r for records in folder.records.values() for r in records.values()]
+    return {
+        "schema": SCHEMA,
+        "study": plan["study"],
+        "question": plan["question"],
+        "metric": plan["metric"],
+        "direction": plan["direction"],
+        "control": control,
+        "recipes": {name: _recipe(folder, name) for name in plan["recipes"]},
+        "margin": plan["margin"],
+        "margin_source": plan["margin_source"],
+        "population": POPULATION,
+        "verdicts": verdicts,
+        "seeds_planned": looks.sizes[0],
+        "noise_floor": _noise_floor(folder),
+        "costs_alone": all(r.cost.alone for r in everything) and bool(everything),
+        "dataset": plan["dataset"],
+        "references": plan["references"],
+        "ledger": {
+            "test_hash": plan["dataset"]["test_hash"],
+            "recipes": max((r.test_ledger for r in everything), default=0),
+        },
+        "environment": first.fingerprint if first else {},
+        "source": first.source if first else {},
+    }
+
+
+def _recipe(folder: Folder, name: str) -> dict[str, Any]:
+    """What is known of one recipe over its seeds."""
+    planned, records = folder.plan["recipes"][name], folder.records[name]
+    names = sorted({metric for record in records.values() for metric in record.metrics})
+    metrics = {}
+    for metric in names:
+        values = [record.metrics[metric] for record in records.values()]
+        metrics[metric] = {
+            "values": values,
+            "mean": float(np.mean(values)),
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "ci95": mean_interval(values),
+        }
+    return {
+        "technique": planned["technique"],
+        "level": planned["level"],
+        "changed": planned["changed"],
+        "late": planned["late"],
+        "seeds": list(records),
+        "failed": [seed for seed in folder.plan["seeds_run"] if seed not in records],
+        "statuses": [record.status for record in records.values()],
+        "keys": [record.key for record in records.values()],
+        "metrics": metrics,
+        "cost": _cost(list(records.values())),
+        "recipe": planned["recipe"],
+    }
+
+
+COSTS = (
+    "parameters", "trained_parameters", "macs_per_example", "train_seconds", "warm_up_seconds",
+    "evaluate_examples_per_second", "peak_bytes", "upstream_seconds", "tuning_seconds",
+)  # fmt: skip
+
+
+def _cost(records: Sequence[Record]) -> dict[str, Any]:
+    """Means over seeds; seconds only count as a price where `alone` is true."""
+    cost: dict[str, Any] = {}
+    for name in COSTS:
+        values = [v for r in records if (v := getattr(r.cost, name)) is not None]
+        mean = float(np.mean(values)) if values else None
+        whole = mean is not None and mean.is_integer() and name not in COSTS[3:6]
+        cost[name] = int(mean) if whole and mean is not None else mean
+    return cost | {"alone": all(r.cost.alone for r in records)}
+
+
+def _noise_floor(folder: Folder) -> float | None:
+    """What two means of the control would differ by through seeds alone, in 5 % of cases."""
+    plan = folder.plan
+    records = folder.records.get(plan["control"], {})
+    values = [record.metrics[plan["metric"]] for record in records.values()]
+    if len(values) < 2:
+        return None
+    return noise_floor(float(np.std(values, ddof=1)), len(values))
+
+
+def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
+    """Every variant against the control of its level, the study's metric first, then the others."""
+    plan = folder.plan
+    scored = {name: _scored(folder, name) for name in plan["recipes"]}
+    metric_name = plan["metric"].partition("/")[2]
+    others = [m for m in Classification.directions if m != metric_name]
+    planned = _pairs(folder, scored, plan["metric"], "planned")
+    late = [_pairs(folder, scored, f"test/{m}", "secondary") for m in others]
+    judged = judge([*planned, *(p for pairs in late for p in pairs)], plan=looks, margin=plan["margin"])
+    return [verdict.to_json() for verdict in judged]
+
+
+def _pairs(
+    folder: Folder, scored: Mapping[str, Mapping[int, Scored]], metric: str, role: Role
+) -> list[PairInput]:
+    recipes = folder.plan["recipes"]
+    controls = {
+        tuple(r["level"].items()): name
+        for name, r in recipes.items()
+        if r["plain_name"] == folder.plan["control_plain"]
+    }
+    pairs = []
+    for name, recipe in recipes.items():
+        control = controls[tuple(recipe["level"].items())]
+        if name == control or not scored[name] or not scored[control]:
+            continue
+        own: Role = role
+        if recipe["plain_name"] == AGAIN and recipe["seed_offset"]:
+            own = "secondary"
+        elif recipe["late"] and role == "planned":
+            own = "late"
+        pairs.append(
+            PairInput(
+                a=name,
+                b=control,
+                metric=metric,
+                scored_a=scored[name],
+                scored_b=scored[control],
+                level=recipe["level"],
+                role=own,
+                seconds_per_seed=sum(_seconds_per_seed(folder, n) for n in (name, control)),
+            )
+        )
+    return pairs
+
+
+def _seconds_per_seed(folder: Folder, name: str) -> float:
+    costs = [r.cost for r in folder.records[name].values()]
+    return float(np.mean([c.train_seconds + c.warm_up_seconds for c in costs]))
+
+
+def _scored(folder: Folder, name: str) -> dict[int, Scored]:
+    """The test predictions of one recipe by seed."""
+    found = {}
+    for seed, record in folder.records[name].items():
+        table = folder.predictions(record)
+        seconds = record.cost.train_seconds + record.cost.upstream_seconds
+        found[seed] = Scored(
+            labels=table["label"],
+            predictions=table["prediction"],
+            label_probabilities=label_probabilities(table),
+            groups=table.get("group"),
+            train_seconds=seconds if record.cost.alone and seconds > 0 else None,
+        )
+    return found
+
+
+def standings(content: Mapping[str, Any]) -> bytes:
+    """`standings.csv`: a row a recipe, best mean first."""
+    metric, sign = content["metric"], -1 if content["direction"] == "max" else 1
+    verdicts = {v["a"]: v for v in content["verdicts"] if v["metric"] == metric}
+    rows = []
+    for name, recipe in content["recipes"].items():
+        score = recipe["metrics"].get(metric)
+        if score is None:
+            continue
+        verdict = verdicts.get(name, {})
+        low, high = score["ci95"] or (None, None)
+        cost = recipe["cost"]
+        rows.append((
+            sign * score["mean"], name, recipe["technique"], len(recipe["seeds"]), score["mean"],
+            score["sd"], low, high, verdict.get("difference"), verdict.get("outcome"),
+            cost["train_seconds"], cost["parameters"], cost["macs_per_example"], cost["peak_bytes"],
+        ))  # fmt: skip
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["recipe", "technique", "seeds", metric, "sd", "ci95_low", "ci95_high", "difference",
+         "outcome", "train_seconds", "parameters", "macs_per_example", "peak_bytes"]
+    )  # fmt: skip
+    writer.writerows(row[1:] for row in sorted(rows, key=lambda row: (row[0], row[1])))
+    return text.getvalue().encode()

@@ -1,0 +1,306 @@
+"""A verdict's row in `results.json`, and the plain English sentence that says it.
+
+The row stands here because the sentence is a function of it: whoever reads the row can check the
+sentence. What the sentence needs beyond the row is in `Circumstances`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the records of two recipes allow one to say; differences are positive where a is better.
+
+    Attributes:
+        a: The variant.
+        b: The control.
+        level: Values of the crossed factors, {} without factors.
+        metric: `split/name`.
+        difference: d; of losses, how much smaller a's is.
+        ci95: Interval for new seeds and new examples.
+        ci_this_test_set: Interval for new seeds on these very examples.
+        p_value: Uncorrected, for "no difference".
+        p_corrected: For all comparisons and this look, to be read against 0.05.
+        p_equivalence: Uncorrected, for "differs by the margin or more".
+        look: The look the numbers are of: the one that decided, else the last reached.
+        alpha_spent: What the looks up to this one have spent of 0.05.
+        outcome: `undecided` also where none is allowed; `reason` then says why.
+        exploratory: Outside what was planned, so without outcome.
+        cost_ratio: Training time of a over that of b; None where not measured alone.
+        cost_ratio_ci95: Its interval over seeds.
+        seeds_to_decide: Seeds in all (from, to) that may decide; a plan, not a promise.
+        examples_to_decide: Test examples missing where no number of seeds may decide.
+        limited_by: What there is too little of, where undecided.
+        reason: Why there is no outcome at all; None where one was possible.
+        sentence: All this in words.
+    """
+
+    a: str
+    b: str
+    level: Mapping[str, Any]
+    metric: str
+    difference: float | None
+    ci95: Range | None
+    ci_this_test_set: Range | None
+    p_value: float | None
+    p_corrected: float | None
+    p_equivalence: float | None
+    look: int | None
+    alpha_spent: float | None
+    outcome: Outcome
+    exploratory: bool
+    cost_ratio: float | None
+    cost_ratio_ci95: Range | None
+    seeds_to_decide: tuple[int, int] | None
+    examples_to_decide: int | None
+    limited_by: Literal["seeds", "examples"] | None
+    reason: str | None
+    sentence: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain values: no tuples, no NaN (None stands for what is not known)."""
+        row = {name: _plain(value) for name, value in vars(self).items()}
+        if self.seeds_to_decide:
+            row["seeds_to_decide"] = dict(zip(("from", "to"), self.seeds_to_decide, strict=True))
+        return row
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a sentence tells beyond its row.
+
+    Attributes:
+        seed_count: Seeds the numbers are of.
+        comparison_count: K, comparisons judged together.
+        look_count: Looks planned.
+        last_look: Seeds at the last of them.
+        margin: The smallest difference that matters.
+        direction: Which way the metric is better.
+        deterministic: Whether another seed would change neither recipe.
+        seconds_per_seed: What one more seed of both recipes takes.
+    """
+
+    seed_count: int
+    comparison_count: int
+    look_count: int
+    last_look: int
+    margin: float
+    direction: Literal["max", "min"] = "max"
+    deterministic: bool = False
+    seconds_per_seed: float | None = None
+
+
+def sentence(verdict: Verdict, facts: Circumstances) -> str:
+    """The verdict in one plain sentence.
+
+    It is always about these recipes as set, averaged over seeds, on new examples like the test
+    examples; an outcome says so.
+    """
+    place = ", ".join(f"{name} = {value}" for name, value in verdict.level.items())
+    text = f"with {place}, " if place else ""
+    if verdict.reason or verdict.difference is None:
+        text += _without_outcome(verdict, facts)
+    elif verdict.outcome == "equivalent":
+        text += _equivalent(verdict, facts)
+    elif verdict.outcome == "undecided":
+        text += _undecided(verdict, facts)
+    else:
+        text += _decided(verdict, facts)
+    return f"{text}."
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units: `40 s`, `2 h 10 min`, `3 d 4 h`."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    left = max(1, round(seconds))
+    for i, (name, size) in enumerate(units):
+        if left >= size:
+            count, rest = divmod(left, size)
+            smaller = units[i + 1 : i + 2]
+            more = [f"{rest // part} {unit}" for unit, part in smaller if rest // part]
+            return " ".join([f"{count} {name}", *more])
+    raise AssertionError("at least one second")
+
+
+_SCOPE = "for these settings, over seeds, on new examples like the test examples"
+_POINTS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1"}
+_OTHERS = {"matthews_corrcoef": "Matthews correlation", "log_loss": "log loss"}
+
+
+class _Words:
+    """Numbers of one metric in words: points of a percentage where it is one, else as they are."""
+
+    def __init__(self, verdict: Verdict, direction: str) -> None:
+        split, _, name = verdict.metric.rpartition("/")
+        self.in_points = name in _POINTS
+        words = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
+        self.metric = " ".join(filter(None, [split, words]))
+        self.note = ", where less is better" if direction == "min" else ""
+        low, high = verdict.ci95 or (0.0, 0.0)
+        scale = 100 if self.in_points else 1
+        # Enough digits that half the interval's width is at least 5 of the last one.
+        width = (high - low) / 2 * scale
+        digits = math.ceil(math.log10(5 / width)) if width > 0 else 1
+        self.digits = min(6, max(1 if self.in_points else 2, digits))
+
+    def number(self, value: float) -> str:
+        """The bare number, without a minus sign before zero."""
+        text = f"{value * (100 if self.in_points else 1):.{self.digits}f}"
+        return text.lstrip("-") if float(text) == 0 else text
+
+    def amount(self, value: float) -> str:
+        """The number with what it is of."""
+        unit = " points of " if self.in_points else " of "
+        return f"{self.number(value)}{unit}{self.metric}{self.note}"
+
+
+def _decided(verdict: Verdict, facts: Circumstances) -> str:
+    words, d = _Words(verdict, facts.direction), verdict.difference or 0.0
+    verb = "beats" if verdict.outcome == "better" else "loses to"
+    basis = _basis(verdict, facts, words, turned=d < 0)
+    return (
+        f"{verdict.a} {verb} {verdict.b} by {words.amount(abs(d))} ({basis})"
+        f"{_cost(verdict)}, {_SCOPE}"
+    )
+
+
+def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
+    words, d = _Words(verdict, facts.direction), verdict.difference or 0.0
+    text = (
+        f"{verdict.a} and {verdict.b} are equivalent: they differ by less than your margin of "
+        f"{words.amount(facts.margin)} (difference {words.number(d)}, "
+        f"{_interval(verdict, words)}, {_pairs(facts)})"
+    )
+    if verdict.p_corrected is not None and verdict.p_corrected <= 0.05:
+        ahead = verdict.a if d > 0 else verdict.b
+        text += f"; {ahead} is measurably ahead, by less than your margin"
+    cost = f"; {verdict.a} trains{_cost(verdict)} of {verdict.b}" if _cost(verdict) else ""
+    return f"{text}{cost}, {_SCOPE}"
+
+
+def _undecided(verdict: Verdict, facts: Circumstances) -> str:
+    words = _Words(verdict, facts.direction)
+    clauses = [
+        f"cannot tell yet: {_standing(verdict, facts, words)}",
+        _why(verdict, facts),
+        _price(verdict, facts),
+    ]
+    return "; ".join(filter(None, clauses))
+
+
+def _without_outcome(verdict: Verdict, facts: Circumstances) -> str:
+    kind = "exploratory, no verdict" if verdict.exploratory else "no verdict"
+    text = f"{kind} on {verdict.a} against {verdict.b}: {verdict.reason}"
+    if verdict.difference is None:
+        return text
+    return f"{text}; {_standing(verdict, facts, _Words(verdict, facts.direction))}"
+
+
+def _standing(verdict: Verdict, facts: Circumstances, words: _Words) -> str:
+    d = verdict.difference or 0.0
+    basis = _basis(verdict, facts, words, turned=d < 0)
+    if d == 0:
+        return f"{verdict.a} and {verdict.b} are level in {words.metric} ({basis})"
+    first, second = (verdict.a, verdict.b) if d > 0 else (verdict.b, verdict.a)
+    return f"{first} is ahead of {second} by {words.amount(abs(d))} ({basis})"
+
+
+def _basis(verdict: Verdict, facts: Circumstances, words: _Words, *, turned: bool) -> str:
+    """Interval, seeds and p-value; turned round where the sentence turns the difference round."""
+    p = verdict.p_corrected
+    known = "" if p is None else f"corrected p {_p(p)}"
+    return ", ".join(filter(None, [_interval(verdict, words, turned), _pairs(facts), known]))
+
+
+def _interval(verdict: Verdict, words: _Words, turned: bool = False) -> str:
+    if verdict.ci95 is None:
+        return "no interval"
+    low, high = verdict.ci95
+    ends = (-high, -low) if turned else (low, high)
+    return f"95 % interval {words.number(ends[0])} to {words.number(ends[1])}"
+
+
+def _pairs(facts: Circumstances) -> str:
+    if facts.deterministic:
+        return "both deterministic"
+    return f"{facts.seed_count} paired seed{'s' if facts.seed_count != 1 else ''}"
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
+def _cost(verdict: Verdict) -> str:
+    ratio = verdict.cost_ratio
+    if ratio is None:
+        return ""
+    shown = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
+    return f" at {shown} times the training time"
+
+
+def _leaves_out_zero(ends: Range | None) -> bool:
+    return ends is not None and (ends[0] > 0 or ends[1] < 0)
+
+
+def _why(verdict: Verdict, facts: Circumstances) -> str:
+    """Why what looks like a difference is not called one."""
+    if _leaves_out_zero(verdict.ci95):
+        looks, pairs = facts.look_count, facts.comparison_count
+        return (
+            f"not by enough for {pairs} comparison{'s' if pairs > 1 else ''} "
+            f"and {looks} look{'s' if looks > 1 else ''}"
+        )
+    if _leaves_out_zero(verdict.ci_this_test_set):
+        return "ahead on these examples; too few of them to expect it on new ones"
+    return ""
+
+
+def _price(verdict: Verdict, facts: Circumstances) -> str:
+    """What may decide it: more seeds, or else more test examples."""
+    if verdict.seeds_to_decide:
+        first, last = verdict.seeds_to_decide
+        if first > facts.last_look:
+            return (
+                f"the plan ends at {facts.last_look} seeds; a new study with about "
+                f"{_counts(first, last, 'seed')}{_time(first, last, facts)} may decide"
+            )
+        more = (first - facts.seed_count, last - facts.seed_count)
+        beyond = f", though the plan ends at {facts.last_look}" if last > facts.last_look else ""
+        return f"about {_counts(*more, 'more seed')}{_time(*more, facts)} may decide{beyond}"
+    if verdict.limited_by != "examples":
+        return ""
+    if verdict.examples_to_decide is None:
+        return "neither more seeds alone nor more test examples alone may decide"
+    missing = _counts(verdict.examples_to_decide, verdict.examples_to_decide, "more test example")
+    return f"about {missing} may decide, more seeds would not"
+
+
+def _counts(first: int, last: int, noun: str) -> str:
+    if first == last:
+        return f"{first} {noun}{'s' if first != 1 else ''}"
+    return f"{first} to {last} {noun}s"
+
+
+def _time(first: int, last: int, facts: Circumstances) -> str:
+    each = facts.seconds_per_seed
+    if each is None:
+        return ""
+    shortest, longest = duration(first * each), duration(last * each)
+    return f" ({shortest})" if shortest == longest else f" ({shortest} to {longest})"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,0 +1,172 @@
+"""A study: a question, a control recipe, variants given as changed fields, a metric, seeds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import Field, field_validator
+
+from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.frozen import Frozen
+from bakeoff.core.recipe import DatasetReference
+from bakeoff.study.looks import plan_looks
+
+if TYPE_CHECKING:
+    from bakeoff.study.run import Finished, Options
+
+BUILT_IN = Path(__file__).parent.parent / "studies"
+Changes = dict[str, Any]
+AGAIN = "again"
+"""A variant without changes: the control on other seeds, to see the noise."""
+
+
+class Reference(Frozen):
+    """A figure from elsewhere, drawn as a line beside ours."""
+
+    label: str
+    value: float
+    source: str
+
+
+class Study(Frozen):
+    """A controlled comparison.
+
+    >>> import bakeoff
+    >>> study = bakeoff.Study(
+    ...     question="Does a hidden layer pay on small digits?",
+    ...     dataset="digits",
+    ...     seeds=3,
+    ...     control={"technique": "softmax", "training": {"epochs": 5}},
+    ...     variants={"hidden-layer": {"technique": "mlp", "training": {"epochs": 5}}},
+    ... )
+    >>> finished = study.run(out=folder)
+    >>> [verdict["a"] for verdict in finished.results["verdicts"]]
+    ['hidden-layer']
+    >>> finished.report.name
+    'report.html'
+
+    Args:
+        question: What is asked, in a sentence.
+        dataset: A catalogue name, `{"folder": path}` or `{"table": path, ...}`.
+        control: The recipe all variants are compared with.
+        variants: Changed fields by name: `a.b: v` sets one field, `a: {...}` replaces all of `a`.
+        factors: Values of fields, crossed with all recipes; verdicts inside each level.
+        metric: `test/<name>`, with scikit-learn's spellings.
+        margin: Differences smaller than this do not matter; None: set from the control's
+            validation score before the first test score is read.
+        seeds: A number, a list, `{"exactly": n}` or `{"race": True}`; see `looks.plan_looks`.
+    """
+
+    name: str = "study"
+    question: str
+    dataset: DatasetReference
+    metric: str = "test/accuracy"
+    margin: Annotated[float, Field(ge=0)] | None = None
+    seeds: Any = 5
+    control: Changes
+    variants: dict[str, Changes] = {}
+    factors: dict[str, list[Any]] = {}
+    references: tuple[Reference, ...] = ()
+
+    @field_validator("metric")
+    @classmethod
+    def _on_test(cls, metric: str) -> str:
+        if not metric.startswith("test/"):
+            raise ValueError("must be test/<name>: verdicts are about test examples")
+        return metric
+
+    @field_validator("seeds")
+    @classmethod
+    def _known_seeds(cls, seeds: Any) -> Any:
+        plan_looks(seeds)
+        return seeds
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _no_changes(cls, variants: Any) -> Any:
+        """`again:` with nothing behind it means no changes."""
+        if not isinstance(variants, Mapping):
+            return variants
+        return {name: {} if change is None else change for name, change in variants.items()}
+
+    def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
+        """Run what is missing, judge, and write results and report into `out`.
+
+        Args:
+            out: The run folder; `runs/<name>` by default.
+            options: Workers, offline, watcher.
+
+        Raises:
+            InputError: for bad settings or data, before anything runs.
+            Interrupted: where a signal stopped the run; calling again continues it.
+        """
+        from bakeoff.study.run import Options, run
+
+        return run(self, Path(out or Path("runs") / self.name), options or Options())
+
+
+def built_in_names() -> list[str]:
+    """The names of the built-in studies, sorted."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.yaml"))
+
+
+def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = None) -> Study:
+    """A built-in study by name, or one's own by file.
+
+    Args:
+        name_or_file: `digits-first`, or a path that ends in .yaml, .yml or .json.
+        settings: Changed fields by dotted path; paths that name a recipe's section
+            (`training.epochs`) mean the control.
+
+    Raises:
+        InputError: for an unknown study, a file that is not YAML, or fields that are not allowed.
+    """
+    path = Path(name_or_file)
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        if str(name_or_file) not in built_in_names():
+            raise unknown("study", name_or_file, built_in_names())
+        path = BUILT_IN / f"{name_or_file}.yaml"
+    content = {"name": path.stem} | read_yaml(path)
+    for field, value in (settings or {}).items():
+        inside = field.split(".")[0] in Study.model_fields
+        content = changed(content, {field if inside else f"control.{field}": value})
+    return Study.parse(content)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        InputError: where it cannot be read, is not YAML, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{path}: a mapping of fields is needed, not {type(content).__name__}")
+    return content
+
+
+def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with some fields replaced: `a.b: v` sets one, `a: {...}` replaces all of `a`.
+
+    Raises:
+        InputError: where a path goes through something that has no fields.
+    """
+    result = dict(content)
+    for path, value in changes.items():
+        head, _, rest = path.partition(".")
+        if not rest:
+            result[head] = value
+            continue
+        inner = result.get(head) or {}
+        if not isinstance(inner, Mapping):
+            raise InputError(f"{path}: '{head}' is {inner!r} and has no field '{rest}'")
+        result[head] = changed(inner, {rest: value})
+    return result

@@ -1,0 +1,76 @@
+"""The multilayer perceptron: affine layers with ReLU between them, gradients by hand.
+
+Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors",
+with the ReLU of Nair and Hinton 2010 and the initial weights of He et al. 2015.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.examples import Modality
+from bakeoff.core.frozen import Frozen
+from bakeoff.core.protocols import Predictor, Run, TrainingData
+from bakeoff.core.recipe import Settings
+from bakeoff.techniques.perceptrons import (
+    OwnTraining,
+    PerceptronPredictor,
+    fit_perceptron,
+    load_perceptron,
+    untrained_perceptron,
+)
+
+
+class MlpModel(Frozen):
+    """The network."""
+
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (512,)
+    """Units of each hidden layer, first to last."""
+    activation: Literal["relu"] = "relu"
+
+
+class MlpTraining(OwnTraining):
+    """How the perceptron trains."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 20
+
+
+class MlpSettings(Settings):
+    """Of the multilayer perceptron."""
+
+    model: MlpModel = MlpModel()
+    training: MlpTraining = MlpTraining()
+
+
+class Mlp:
+    """A multilayer perceptron on pixels, in NumPy."""
+
+    name: ClassVar[str] = "mlp"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = MlpSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "multilayer perceptron on pixels, ReLU (NumPy)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> PerceptronPredictor:
+        """Train in one phase, `train`."""
+        settings = cast(MlpSettings, cell.recipe.settings)
+        return fit_perceptron(self.name, settings.model.hidden, data, run, settings.training)
+
+    def load(self, folder: Path) -> PerceptronPredictor:
+        """A saved predictor, back."""
+        return load_perceptron(folder, self.name)
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> PerceptronPredictor:
+        """Zero weights."""
+        hidden = cast(MlpSettings, settings).model.hidden
+        return untrained_perceptron(self.name, hidden, shape, classes)

@@ -1,0 +1,65 @@
+"""Softmax regression: one affine layer, gradients by hand.
+
+Source: Cox 1958, "The regression analysis of binary sequences", for more than two classes;
+Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.examples import Modality
+from bakeoff.core.protocols import Predictor, Run, TrainingData
+from bakeoff.core.recipe import Settings
+from bakeoff.techniques.perceptrons import (
+    OwnTraining,
+    PerceptronPredictor,
+    fit_perceptron,
+    load_perceptron,
+    untrained_perceptron,
+)
+
+
+class SoftmaxTraining(OwnTraining):
+    """How softmax regression trains."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 20
+
+
+class SoftmaxSettings(Settings):
+    """Of softmax regression."""
+
+    training: SoftmaxTraining = SoftmaxTraining()
+
+
+class Softmax:
+    """Softmax regression on pixels, in NumPy."""
+
+    name: ClassVar[str] = "softmax"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = SoftmaxSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "softmax regression on pixels (NumPy)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> PerceptronPredictor:
+        """Train from zero weights in one phase, `train`."""
+        settings = cast(SoftmaxSettings, cell.recipe.settings)
+        return fit_perceptron(self.name, (), data, run, settings.training)
+
+    def load(self, folder: Path) -> PerceptronPredictor:
+        """A saved predictor, back."""
+        return load_perceptron(folder, self.name)
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> PerceptronPredictor:
+        """Zero weights."""
+        return untrained_perceptron(self.name, (), shape, classes)

@@ -1,0 +1,1 @@
+"""The one loop, framework-free: schedules, stopping, checkpoints, observers."""

@@ -1,0 +1,74 @@
+"""Checkpoints of a loop: arrays as safetensors, the rest as JSON, whole or not at all.
+
+A checkpoint is a folder with `model.safetensors` (the step's state), `best.safetensors` (the best
+weights so far, if any) and `state.json` (position, history, hashes of the two). It is written to a
+temporary folder, synced and renamed; the one before it stays until the new one is in place.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from bakeoff.core.files import file_digest, new_folder, pretty_json, recover_folder
+from bakeoff.core.protocols import State
+
+STATE, BEST, POSITION = "model.safetensors", "best.safetensors", "state.json"
+
+
+@dataclass
+class Progress:
+    """All of a loop's state that is not in its step."""
+
+    step: int = 0
+    finished: bool = False
+    best_score: float | None = None
+    best_step: int = 0
+    diverged_at: int | None = None
+    stopped_by: str | None = None
+    sums: dict[str, float] = field(default_factory=dict)
+    """Training sums since the last validation."""
+    stopping: list[float] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """One per validation: what `metrics.jsonl` holds."""
+    train_seconds: float = 0.0
+    warm_up_seconds: float = 0.0
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    """What the bits so far were computed with."""
+
+
+def save(folder: Path, state: State, best: State | None, progress: Progress) -> None:
+    """Write a checkpoint in the place of the one in `folder`.
+
+    Raises:
+        DiskError: where it cannot be written; the old one is intact then.
+    """
+    with new_folder(folder) as partial:
+        arrays = {STATE: state} | ({BEST: best} if best is not None else {})
+        for name, content in arrays.items():
+            save_arrays(partial / name, content)
+        hashes = {name: file_digest(partial / name) for name in arrays}
+        content = {"progress": vars(progress), "hashes": hashes}
+        (partial / POSITION).write_bytes(pretty_json(content))
+
+
+def load(folder: Path) -> tuple[State, State | None, Progress] | None:
+    """The last whole checkpoint of `folder`, or None. A damaged one counts as none."""
+    recover_folder(folder)
+    try:
+        content = json.loads((folder / POSITION).read_text(encoding="utf-8"))
+        if any(file_digest(folder / n) != h for n, h in content["hashes"].items()):
+            return None
+        best = load_file(folder / BEST) if BEST in content["hashes"] else None
+        return load_file(folder / STATE), best, Progress(**content["progress"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+
+
+def save_arrays(path: Path, arrays: State) -> None:
+    """Arrays as safetensors (0-d and non-contiguous ones included)."""
+    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path)

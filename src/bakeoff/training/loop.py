@@ -1,0 +1,228 @@
+"""The one training loop: NumPy, torch and Keras, images and text.
+
+What changes learning comes with the step and the plan; observers only watch. Nothing in the inner
+loop waits for a device: a step's sums are added up where they are and read at validations,
+checkpoints and progress ticks.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.core.errors import InputError, Interrupted
+from bakeoff.core.protocols import Batches, Fitted, LoopPlan, Position, State, Step, Value
+from bakeoff.training import checkpoint
+from bakeoff.training.checkpoint import Progress
+from bakeoff.training.observers import Observer, Silent
+
+TICK_SECONDS = 0.25
+
+
+@dataclass
+class Surroundings:
+    """Where a loop runs: its folder, who watches, who may stop it."""
+
+    folder: Path | None = None
+    """Of its checkpoints; None keeps none."""
+    phase: str = "train"
+    observer: Observer = field(default_factory=Silent)
+    check: Callable[[], None] = lambda: None
+    """Called between steps; raises to stop the loop at a checkpoint."""
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+    resumed: Callable[[int, dict[str, Any]], None] = lambda step, fingerprint: None
+    """Told where the loop goes on after an interruption, and what the bits so far came from."""
+
+
+def run_loop(
+    step: Step, batches: Batches, plan: LoopPlan, where: Surroundings | None = None
+) -> tuple[Fitted, Progress]:
+    """Train to the end of the plan, from the last checkpoint if there is one.
+
+    The step is left holding the selected weights: the best on validation, or the last ones.
+
+    Args:
+        step: What an update and an evaluation are.
+        batches: What an epoch consists of.
+        plan: Length, rates, validation, stopping.
+        where: Folder, observer, interruption.
+
+    Raises:
+        InputError: where the plan cuts batches that the step cannot cut.
+        DiskError: where a checkpoint cannot be written; the last one is intact.
+    """
+    if plan.parts > 1 and not step.splittable:
+        raise InputError(
+            f"training.accumulate: {plan.parts} received, but this model looks at whole batches "
+            "(batch norm, for instance) and cannot be trained in parts (allowed: 1)"
+        )
+    return _Loop(step, batches, plan, where or Surroundings()).run()
+
+
+class _Loop:
+    """The state of one loop while it runs."""
+
+    def __init__(
+        self, step: Step, batches: Batches, plan: LoopPlan, where: Surroundings
+    ) -> None:
+        self.step, self.batches, self.plan, self.where = step, batches, plan, where
+        self.progress = Progress(fingerprint=where.fingerprint)
+        self.best: State | None = None
+        self.sums: dict[str, Value] = {}
+        self._began = self._saved = self._ticked = 0.0
+
+    def run(self) -> tuple[Fitted, Progress]:
+        self._resume()
+        now = time.perf_counter()
+        self._began = self._saved = self._ticked = now
+        if not self.progress.finished:
+            self.where.observer.begin(self.where.phase, self.plan.steps, self.progress.step)
+            try:
+                self._train()
+            finally:
+                self.where.observer.end()
+            self._finish()
+        p = self.progress
+        return Fitted(p.step, p.best_step, p.diverged_at, p.stopped_by), p
+
+    def _train(self) -> None:
+        plan, progress, step = self.plan, self.progress, self.step
+        per_epoch = self.batches.per_epoch
+        while progress.step < plan.steps:
+            epoch, start = divmod(progress.step, per_epoch)
+            for batch in self.batches.epoch(epoch, start):
+                at = Position(
+                    progress.step, epoch, plan.learning_rate(progress.step), plan.parts
+                )
+                for name, value in step(batch, at).items():
+                    self.sums[name] = self.sums[name] + value if name in self.sums else value
+                progress.step += 1
+                if progress.step == 1:
+                    self._end_warm_up()
+                last = progress.step == plan.steps
+                if (last or progress.step % plan.validate_every == 0) and self._validate(epoch):
+                    return
+                if self._between_steps():
+                    return
+                if last:
+                    break
+
+    def _between_steps(self) -> bool:
+        """Show, save and look for signals; whether the loop is over because it diverged."""
+        now = time.perf_counter()
+        ticked = now - self._ticked > TICK_SECONDS
+        saving = now - self._saved > self.plan.checkpoint_seconds
+        if ticked or saving:
+            sums = self._read_sums()
+            if self._diverged(sums):
+                return True
+            self.where.observer.progress(self.progress.step, sums)
+            self._ticked = now
+        if saving:
+            self._save()
+        try:
+            self.where.check()
+        except Interrupted:
+            if self._diverged(self._read_sums()):
+                return True
+            self._save()
+            raise
+        return False
+
+    def _diverged(self, sums: dict[str, float]) -> bool:
+        """Note the first step after which a training sum was seen not to be finite."""
+        if all(math.isfinite(value) for value in sums.values()):
+            return False
+        self.progress.diverged_at = self.progress.step
+        return True
+
+    def _end_warm_up(self) -> None:
+        """The first update compiles, allocates and reads ahead: it is booked apart."""
+        self._read_sums()
+        now = time.perf_counter()
+        self.progress.warm_up_seconds = now - self._began
+        self._began = now
+
+    def _read_sums(self) -> dict[str, float]:
+        """The sums as numbers; waits for the device."""
+        return {name: float(value) for name, value in self.sums.items()}
+
+    def _validate(self, epoch: int) -> bool:
+        """Score the validation examples; whether the loop is over."""
+        plan, progress = self.plan, self.progress
+        sums = self._read_sums()
+        self.sums = {}
+        if self._diverged(sums):
+            return True
+        batches = list(plan.validation())
+        probabilities = np.concatenate([self.step.evaluate(batch) for batch in batches])
+        if self._diverged({"validation": float(probabilities.sum())}):
+            return True
+        scores = plan.score(np.concatenate([batch.labels for batch in batches]), probabilities)
+        score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
+        if not plan.restore_best or progress.best_score is None or score > progress.best_score:
+            progress.best_score, progress.best_step = score, progress.step
+            self.best = self.step.state()
+        self._add_row(epoch, sums, scores)
+        if plan.stopping is not None and plan.stopping(score, scores["log_loss"]):
+            progress.stopped_by = "stopping rule"
+        return progress.stopped_by is not None
+
+    def _add_row(self, epoch: int, sums: dict[str, float], scores: Any) -> None:
+        progress = self.progress
+        row = {
+            "phase": self.where.phase,
+            "step": progress.step,
+            "epoch": epoch + 1,
+            "seconds": round(progress.train_seconds + time.perf_counter() - self._began, 3),
+            "learning_rate": self.plan.learning_rate(progress.step - 1),
+            "train/loss": sums["loss"] / sums["count"],
+            "train/accuracy": sums["correct"] / sums["count"],
+            **{f"validation/{name}": value for name, value in scores.items()},
+        }
+        progress.rows.append(row)
+        self.where.observer.row(row)
+
+    def _finish(self) -> None:
+        """Select weights, and leave a checkpoint that says the phase is finished.
+
+        `best` is the best state on validation, or the last validated one where the plan keeps the
+        last weights: it is what a loop that diverged later counts with.
+        """
+        if self.best is not None:
+            self.step.load(self.best)
+        self.progress.finished = True
+        self.best = None
+        self.sums = {}
+        self._save()
+
+    def _book_time(self) -> None:
+        now = time.perf_counter()
+        self.progress.train_seconds += now - self._began
+        self._began = now
+
+    def _save(self) -> None:
+        self._book_time()
+        progress = self.progress
+        progress.sums = self._read_sums()
+        progress.stopping = self.plan.stopping.state() if self.plan.stopping else []
+        if self.where.folder is not None:
+            checkpoint.save(self.where.folder, self.step.state(), self.best, progress)
+        self._saved = self._began = time.perf_counter()
+
+    def _resume(self) -> None:
+        found = checkpoint.load(self.where.folder) if self.where.folder else None
+        if found is None:
+            return
+        state, self.best, progress = found
+        self.step.load(state)
+        self.sums = dict(progress.sums)
+        if self.plan.stopping:
+            self.plan.stopping.load(progress.stopping)
+        if not progress.finished:
+            self.where.resumed(progress.step, progress.fingerprint)
+        self.progress = replace(progress, fingerprint=self.where.fingerprint)

@@ -1,0 +1,43 @@
+"""From settings to the plan of a loop."""
+
+from collections.abc import Callable, Iterator
+
+from bakeoff.core.errors import unknown
+from bakeoff.core.protocols import Batch, Batches, LoopPlan
+from bakeoff.core.task import Classification
+from bakeoff.training.schedules import schedule
+from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.stopping import Trigger
+
+
+def plan(
+    settings: TrainingSettings,
+    batches: Batches,
+    task: Classification,
+    validation: Callable[[], Iterator[Batch]],
+) -> LoopPlan:
+    """The plan of a loop over `batches`.
+
+    Args:
+        settings: Length, rate, schedule, validation, stopping.
+        batches: What an epoch consists of.
+        task: Scores the validation predictions.
+        validation: Gives the validation batches, anew for each validation.
+    """
+    select = "accuracy" if settings.select == "auto" else settings.select
+    if select not in task.directions:
+        raise unknown("metric", select, list(task.directions), "training.select")
+    steps = settings.iterations or (settings.epochs or 0) * batches.per_epoch
+    return LoopPlan(
+        steps=steps,
+        validate_every=settings.validate_every or batches.per_epoch,
+        learning_rate=schedule(settings, steps),
+        select=select,
+        direction=task.directions[select],
+        validation=validation,
+        score=task.score,
+        stopping=Trigger(settings.stopping) if settings.stopping else None,
+        restore_best=settings.restore_best,
+        parts=settings.accumulate,
+        checkpoint_seconds=settings.checkpoint_seconds,
+    )

@@ -1,0 +1,66 @@
+"""The settings every technique with a training loop has."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bakeoff.core.frozen import Frozen
+
+StopRule = Literal[
+    "first-degradation",
+    "no-change",
+    "absolute-change",
+    "average-change",
+    "patience",
+    "last-25",
+]
+
+
+class StoppingSettings(Frozen):
+    """When to end before the last epoch. Looks at every validation."""
+
+    rule: StopRule
+    on: Literal["score", "loss"] = "score"
+    """The validation score that selects weights, or the validation loss."""
+    window: Annotated[int, Field(ge=1)] = 5
+    """Validations that count: patience, no-change, average-change."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    """Changes up to this size count as none."""
+
+
+class TrainingSettings(Frozen):
+    """How a loop trains. Techniques override the defaults."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    """Updates; instead of `epochs`."""
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    sampling: Literal["shuffle", "random"] = "shuffle"
+    """`shuffle`: every example once an epoch; `random`: drawn with replacement."""
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of `momentum` and `nesterov`."""
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    """Adds l2 / 2 * |w|^2 to the loss (weights, not biases); `adamw` decays weights by it."""
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the updates over which the rate rises linearly from 0 (one-cycle: to its peak)."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of `step` at each third, and of `exponential` over the whole run."""
+    validate_every: Annotated[int, Field(ge=1)] | None = None
+    """Updates between validations; None: every epoch."""
+    stopping: StoppingSettings | None = None
+    select: str = "auto"
+    """The metric whose best validation value selects the weights; `auto`: the study's."""
+    restore_best: bool = True
+    """Keep the weights with the best validation score, not the last ones."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Micro-batches a batch is cut into; the update is the whole batch's."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingSettings":
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("give either epochs or iterations")
+        return self
