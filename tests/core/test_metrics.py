@@ -1,4 +1,4 @@
-"""The metrics against scikit-learn, edge cases included, and the jackknife against its definition."""
+"""The metrics against scikit-learn, edge cases too, and the jackknife against its definition."""
 
 import warnings
 from collections.abc import Callable

@@ -184,8 +184,8 @@ def judged(seeds: object, points: list[float]) -> tuple[FamilyResult, FamilyResu
         agree.append(np.stack(near, axis=1))
         naive = [d > half_width(s, 0.05) for s, d in zip(spreads, far, strict=True)]
         peeks.append(np.any(naive, axis=0)[:, 0])
-    families = (judge_looks(np.concatenate(p), plan.levels) for p in (differ, agree))
-    return (*families, np.concatenate(peeks))
+    difference, equivalence = (judge_looks(np.concatenate(p), plan.levels) for p in (differ, agree))
+    return difference, equivalence, np.concatenate(peeks)
 
 
 @pytest.mark.parametrize("seeds", [5, {"race": True}], ids=["looks", "race"])
@@ -329,8 +329,9 @@ def undecided(count: int) -> Iterator[Callable[[int], Spreads]]:
             of_examples: float = of_examples,
         ) -> Spreads:
             chosen = of_seeds[:n]
-            numbers = (offset + chosen.mean(), chosen.var(ddof=1), of_examples, 0.0)
-            return Spreads(*(np.asarray(number) for number in numbers), n, m)
+            a = np.asarray
+            mean, variance = offset + chosen.mean(), chosen.var(ddof=1)
+            return Spreads(a(mean), a(variance), a(of_examples), a(0.0), n, m)
 
         first = study(5)
         if abs(float(first.difference)) <= half_width(first, 0.03):
@@ -346,7 +347,7 @@ def test_8_plans_are_told_and_decide() -> None:
         if price.seeds is not None:
             told += 1
             after = study(price.seeds[0])
-            decided += abs(float(after.difference)) >= half_width(after, 0.01)
+            decided += bool(abs(after.difference) >= half_width(after, 0.01))
     assert asked >= 200
     assert told / asked >= 0.80
     assert decided / told >= 0.70

@@ -42,8 +42,22 @@ def test_looks_reached() -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [0, -1, True, 2.5, "5", [], [1, 1], [1, -2], [1, True], {}, {"exactly": 0}, {"race": False}]
-    + [{"race": True, "exactly": 5}, None],
+    [
+        0,
+        -1,
+        True,
+        2.5,
+        "5",
+        None,
+        [],
+        [1, 1],
+        [1, -2],
+        [1, True],
+        {},
+        {"exactly": 0},
+        {"race": False},
+        {"race": True, "exactly": 5},
+    ],
 )
 def test_other_seeds_are_refused(seeds: Any) -> None:
     with pytest.raises(InputError, match="allowed: a number of seeds"):

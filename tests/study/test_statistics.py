@@ -73,6 +73,15 @@ def test_half_width_follows_its_formula(level: float) -> None:
     assert statistics.half_width(fixed, level) == pytest.approx(least)
 
 
+def test_the_examples_alone_set_the_least_width() -> None:
+    """Seeds that happen to agree do not make the interval narrower than the examples allow."""
+    a = np.asarray
+    spreads = Spreads(a(0.0), a(1e-9), a(4.0), a(1e6), 5, 400)
+    assert spreads.shared == 0
+    least = stats.t.isf(0.025, 399) * math.sqrt(4.0 / 400)
+    assert statistics.half_width(spreads, 0.05) == pytest.approx(least)
+
+
 def test_p_value_is_the_level_whose_interval_reaches_zero() -> None:
     for shift in (0.05, 0.2, 1.0):
         spreads = measured(table(shift=shift))
@@ -162,8 +171,8 @@ def spread_of(
     d: float, of_seeds: float, of_examples: float, n: int = 5, m: int = 1000, fixed: bool = False
 ) -> Spreads:
     """Spreads without residual: v_S = of_seeds, v_X = of_examples."""
-    numbers = (np.asarray(value) for value in (d, of_seeds, of_examples, 0.0))
-    return Spreads(*numbers, seed_count=n, example_count=m, deterministic=fixed)
+    a = np.asarray
+    return Spreads(a(d), a(of_seeds), a(of_examples), a(0.0), n, m, deterministic=fixed)
 
 
 AHEAD = Ahead(looks=(10, 20), level=0.01, last_look=20, last_level=0.01)
@@ -254,9 +263,18 @@ def test_cost_ratio_is_a_geometric_mean() -> None:
     found = statistics.cost_ratio([2.0, 8.0, 4.0], [1.0, 2.0, 4.0])
     assert found.ratio == pytest.approx(2)
     logs = np.log([2.0, 4.0, 1.0])
-    interval = stats.ttest_1samp(logs, 0).confidence_interval()
-    assert found.ci95 == pytest.approx(tuple(np.exp(interval)))
-    assert statistics.cost_ratio([3.0], [2.0]) == (pytest.approx(1.5), None)
+    low, high = stats.ttest_1samp(logs, 0).confidence_interval()
+    assert found.ci95 == pytest.approx((math.exp(low), math.exp(high)))
+    single = statistics.cost_ratio([3.0], [2.0])
+    assert single.ratio == pytest.approx(1.5)
+    assert single.ci95 is None
+
+
+def test_mean_interval_is_a_t_interval() -> None:
+    values = [0.91, 0.93, 0.92, 0.95]
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert statistics.mean_interval(values) == pytest.approx(tuple(expected))
+    assert statistics.mean_interval(values[:1]) is None
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _version(package: str) -> str:
 
 
 def _data_sets() -> dict[str, str]:
+    from bakeoff.cli.data import place
     from bakeoff.data.catalogue import DATASETS
-    from bakeoff.data.sources import where
 
-    return {name: where(name) or "not here" for name in sorted(DATASETS)}
+    return {name: place(name) for name in sorted(DATASETS)}

@@ -42,8 +42,15 @@ class Interrupted(BakeoffError):
 
 def suggest(received: str, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest allowed name, or the empty string."""
-    near = get_close_matches(received, list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    near = nearest(received, allowed)
+    return "" if near is None else f"; did you mean '{near}'?"
+
+
+def nearest(received: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name most like the received one, whatever its case, or None."""
+    names = {name.lower(): name for name in allowed}
+    near = get_close_matches(received.lower(), names, n=1, cutoff=0.6)
+    return names[near[0]] if near else None
 
 
 def unknown(what: str, received: object, allowed: Sequence[str], where: str = "") -> InputError:

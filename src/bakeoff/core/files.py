@@ -1,16 +1,21 @@
 """Writing that is whole or not at all, and the hashes that prove it."""
 
+import errno
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bakeoff.core.errors import DiskError
+
+_SCRAP = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
+"""What is being written: the file's or folder's name, and something random."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -40,9 +45,13 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below `folder`, by relative POSIX path, sorted."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): file_digest(p) for p in files}
+    """SHA-256 of every file below `folder`, by relative POSIX path, sorted.
+
+    What a killed write left half done is no file of the folder.
+    """
+    files = {p.relative_to(folder): p for p in folder.rglob("*") if p.is_file()}
+    whole = sorted(name for name in files if not any(map(_SCRAP.fullmatch, name.parts)))
+    return {name.as_posix(): file_digest(files[name]) for name in whole}
 
 
 def sync_folder(folder: Path) -> None:
@@ -52,6 +61,9 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
     finally:
         os.close(descriptor)
 
@@ -73,16 +85,16 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     with disk_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        partial = _partial(path)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with partial.open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(partial, 0o644)
             os.replace(partial, path)
         except BaseException:
-            Path(partial).unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 
@@ -92,45 +104,82 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Fill a temporary folder, then put it in the place of `path` in one step.
 
     The old folder, if any, is moved aside to `path` + ".old" before the new one takes its place,
-    so that one of the two is always whole; `recover_folder` chooses between them.
+    so that one of the two is always whole; `recover_folder` chooses between them. One process at
+    a time may write a folder.
 
     Raises:
         DiskError: where the disk is full or the folder cannot be written.
     """
     with disk_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        recover_folder(path)
+        partial, old = _partial(path), _aside(path)
         try:
+            partial.mkdir()
             yield partial
-            for file in partial.rglob("*"):
-                if file.is_file():
-                    _sync_file(file)
-            partial.chmod(0o755)
-            sync_folder(partial)
-            old = path.with_name(path.name + ".old")
+            _sync_below(partial)
             if path.exists():
-                shutil.rmtree(old, ignore_errors=True)
                 os.replace(path, old)
             os.replace(partial, path)
             sync_folder(path.parent)
-            shutil.rmtree(old, ignore_errors=True)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            with suppress(DiskError):
+                recover_folder(path)
             raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def recover_folder(path: Path) -> None:
-    """Finish what a kill left half done by `new_folder`: put the old folder back, clear scraps."""
-    old = path.with_name(path.name + ".old")
-    if old.exists():
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+    """Finish what a kill left half done by `new_folder`: put the old folder back, clear scraps.
+
+    Raises:
+        DiskError: where the old folder cannot be put back.
+    """
+    old = _aside(path)
+    with disk_errors(str(path)):
+        if old.exists():
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.replace(old, path)
+        for scrap in _scraps(path.parent, recursive=False):
+            if scrap.name.startswith(f".{path.name}."):
+                shutil.rmtree(scrap, ignore_errors=True)
+
+
+def clear_scraps(folder: Path) -> None:
+    """Remove all that killed writes left half done below `folder`, where nothing may be writing.
+
+    Raises:
+        DiskError: where it cannot be removed.
+    """
+    with disk_errors(str(folder)):
+        for scrap in _scraps(folder, recursive=True):
+            if scrap.is_dir():
+                shutil.rmtree(scrap)
+            else:
+                scrap.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
+
+
+def _scraps(folder: Path, recursive: bool) -> list[Path]:
+    found = folder.rglob(".*.partial") if recursive else folder.glob(".*.partial")
+    return [path for path in found if _SCRAP.fullmatch(path.name)]
+
+
+def _sync_below(folder: Path) -> None:
+    """Make all that is in a folder survive a power cut, then the folder."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
         else:
-            os.replace(old, path)
-    for scrap in path.parent.glob(f".{path.name}.*"):
-        shutil.rmtree(scrap, ignore_errors=True)
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+    sync_folder(folder)

@@ -1,12 +1,12 @@
 """Frozen, validated values: the base of every setting a user can write down."""
 
-from collections.abc import Mapping
-from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bakeoff.core.errors import InputError, suggest
+from bakeoff.core.errors import InputError, nearest, suggest
 
 
 class Frozen(BaseModel):
@@ -30,73 +30,168 @@ class Frozen(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise InputError([_tell(cls, fault, where) for fault in error.errors()]) from None
+            faults = [(fault["loc"], fault) for fault in error.errors(include_url=False)]
+            raise InputError(_tell(cls, faults, where)) from None
 
 
-def _tell(model: type[BaseModel], fault: Any, where: str) -> str:
-    """One pydantic fault in our words."""
-    location = [str(part) for part in fault["loc"]]
-    path = ".".join(part for part in [where, *_without_tags(model, location)] if part)
-    if fault["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(model, location[:-1]))
-        near = suggest(location[-1], allowed)
-        return f"{path}: unknown field{near} (allowed: {', '.join(allowed)})"
-    if fault["type"] == "missing":
-        return f"{path}: this field is required"
-    message = fault["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    received = fault["input"]
-    if isinstance(received, str):
-        expected = fault.get("ctx", {}).get("expected", "")
-        message += suggest(received, [name.strip("' ") for name in _split_expected(expected)])
-    shown = repr(received)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return f"{path}: {message} (received {shown})"
+_Fault = tuple[tuple[int | str, ...], Any]
+"""A fault of pydantic's, and where it is below the place that is looked at."""
+_SHAPES = {"dict_type": "mapping", "tuple_type": "list", "list_type": "list"}
 
 
-def _split_expected(expected: str) -> list[str]:
-    return expected.replace(" or ", ", ").split(", ")
+def _tell(kind: object, faults: Sequence[_Fault], path: str) -> list[str]:
+    """The faults below one place in our words.
+
+    Args:
+        kind: The type annotation of that place.
+        faults: With locations that start there.
+        path: Of that place in the user's file.
+    """
+    members = _members(kind)
+    told = [_tell_here(members, fault, path) for location, fault in faults if not location]
+    groups: dict[int | str, list[_Fault]] = {}
+    for location, fault in faults:
+        if location:
+            groups.setdefault(location[0], []).append((location[1:], fault))
+    if not groups:
+        return told
+    if len(members) == 1:
+        return told + _tell_inside(members[0], groups, path)
+    # A union. Pydantic puts in front what a member is told by: the value of the field `name`
+    # where that decides, and otherwise the name of its type; then every member has its faults.
+    tagged = {tag: member for member in members if (tag := _tag(member))}
+    if len(groups) == 1 and (tag := next(iter(groups))) in tagged:
+        return told + _tell(tagged[tag], groups[tag], path)
+    return told + _tell_union(members, groups, path)
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    """The model classes an annotation may hold, through unions and containers."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType) or get_args(annotation):
-        return [model for part in get_args(annotation) for model in _models_in(part)]
-    return []
-
-
-def _walk(model: type[BaseModel], location: list[str]) -> tuple[list[type[BaseModel]], list[str]]:
-    """The models reached by a location, and the location without the union tags pydantic adds."""
-    models, path = [model], []
-    for part in location:
-        fields = [m.model_fields[part] for m in models if part in m.model_fields]
-        if fields:
-            models = [found for field in fields for found in _models_in(field.annotation)]
-            path.append(part)
-            continue
-        tagged = [m for m in models if part in (m.__name__, _tag(m))]
-        if tagged:
-            models = tagged
+def _tell_inside(
+    kind: object, groups: Mapping[int | str, Sequence[_Fault]], path: str
+) -> list[str]:
+    """Faults of the fields of a model, or of the parts of a container."""
+    if not _is_model(kind):
+        inner = get_args(kind)
+        part = (inner[1] if get_origin(kind) in (dict, Mapping) else inner[0]) if inner else Any
+        return [
+            line
+            for key, faults in groups.items()
+            for line in _tell(part, faults, _join(path, key))
+        ]
+    fields = _fields(kind)
+    told: list[str] = []
+    meant: set[str | None] = set()
+    missing: dict[str, str] = {}
+    for key, faults in groups.items():
+        name, place = str(key), _join(path, key)
+        kinds = {fault["type"] for location, fault in faults if not location}
+        if "extra_forbidden" in kinds:
+            meant.add(nearest(name, fields))
+            allowed = ", ".join(sorted(fields))
+            told.append(f"{place}: unknown field{suggest(name, fields)} (allowed: {allowed})")
+        elif "missing" in kinds:
+            missing[name] = f"{place}: this field is required"
         else:
-            path.append(part)
-    return models, path
+            told += _tell(fields.get(name, Any), faults, place)
+    return told + [line for name, line in missing.items() if name not in meant]
 
 
-def _tag(model: type[BaseModel]) -> str | None:
-    """The value of the field a discriminated union tells the model by."""
-    name = model.model_fields.get("name")
+def _tell_union(
+    members: Sequence[object], groups: Mapping[int | str, Sequence[_Fault]], path: str
+) -> list[str]:
+    """Faults of the member that was meant, where one stands out, or else what all would take."""
+    named = {member.__name__: member for member in members if isinstance(member, type)}
+    inside: list[list[str]] = []
+    wanted: list[str] = []
+    received: Any = None
+    for key, faults in groups.items():
+        member = named.get(str(key), Any)
+        at_once = [fault for location, fault in faults if not location]
+        if at_once:
+            received = at_once[0]
+            wanted.append(_wanted([member], received).removeprefix("input should be "))
+        else:
+            inside.append(_tell(member, faults, path))
+            wanted.append(_fields_text(member))
+    inside.sort(key=len)
+    if inside and (len(inside) == 1 or len(inside[0]) < len(inside[1])):
+        return inside[0]
+    message = f"input should be {', or '.join(dict.fromkeys(wanted))}"
+    if received is None:
+        return [_at(path, message)]
+    literals = [name for faults in groups.values() for _, fault in faults for name in _names(fault)]
+    return [_at(path, message + _received(received["input"], literals))]
+
+
+def _tell_here(members: Sequence[object], fault: Any, path: str) -> str:
+    """What one fault says of its own place."""
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        tags = [tag for member in members if (tag := _tag(member))]
+        given = fault["ctx"].get("tag")
+        message = f"input should be {' or '.join(map(repr, tags))}"
+        received = "" if given is None else _received(given, tags)
+        return _at(_join(path, fault["ctx"]["discriminator"].strip("'")), message + received)
+    return _at(path, _wanted(members, fault) + _received(fault["input"], _names(fault)))
+
+
+def _wanted(members: Sequence[object], fault: Any) -> str:
+    """What should have been there."""
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        fields = " or ".join(_fields_text(member) for member in members if _is_model(member))
+        return f"input should be {fields}"
+    if fault["type"] in _SHAPES:
+        return f"input should be a {_SHAPES[fault['type']]}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _received(value: object, allowed: Sequence[str]) -> str:
+    near = suggest(value, allowed) if isinstance(value, str) else ""
+    shown = repr(value)
+    return f"{near} (received {shown if len(shown) <= 60 else shown[:57] + '...'})"
+
+
+def _names(fault: Any) -> list[str]:
+    """The names a Literal allows."""
+    expected = fault.get("ctx", {}).get("expected", "") if fault["type"] == "literal_error" else ""
+    return [name.strip("' ") for name in expected.replace(" or ", ", ").split(", ") if name]
+
+
+def _at(path: str, message: str) -> str:
+    return f"{path}: {message}" if path else message
+
+
+def _join(path: str, part: int | str) -> str:
+    return f"{path}.{part}" if path else str(part)
+
+
+def _members(kind: object) -> list[object]:
+    """What an annotation may hold besides None: several types where it is a union."""
+    if get_origin(kind) is Annotated:
+        return _members(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        parts = [part for part in get_args(kind) if part is not NoneType]
+        return [member for part in parts for member in _members(part)]
+    return [kind]
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _fields(kind: object) -> dict[str, object]:
+    """The annotations of a model's fields, by the names users write."""
+    fields = getattr(kind, "model_fields", {})
+    return {field.alias or name: field.annotation for name, field in fields.items()}
+
+
+def _fields_text(kind: object) -> str:
+    return f"a mapping with {', '.join(sorted(_fields(kind))) or 'other fields'}"
+
+
+def _tag(kind: object) -> str | None:
+    """The value of the field `name` that tells a model from others, or None."""
+    name = getattr(kind, "model_fields", {}).get("name")
     return name.default if name is not None and isinstance(name.default, str) else None
-
-
-def _fields_at(model: type[BaseModel], location: list[str]) -> set[str]:
-    models, _ = _walk(model, location)
-    return {name for found in models for name in found.model_fields}
-
-
-def _without_tags(model: type[BaseModel], location: list[str]) -> list[str]:
-    return _walk(model, location)[1]
 
 
 def plain(value: BaseModel) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Source: counter-based generators, Salmon et al. 2011, "Parallel random numbers: 
 """
 
 from hashlib import blake2b
+from operator import index
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Streams:
     """
 
     def __init__(self, seed: int, *scope: Name) -> None:
-        self.seed = seed
+        self.seed = index(seed)
         self._scope = scope
 
     def generator(self, *name: Name) -> np.random.Generator:
@@ -32,9 +33,19 @@ class Streams:
 
     def integer(self, *name: Name, bits: int = 63) -> int:
         """A non-negative integer of `bits` bits that is a function of the seed and the name."""
-        text = repr((self.seed, *self._scope, *name)).encode()
+        parts = [_plain(part) for part in (*self._scope, *name)]
+        text = repr((self.seed, *parts)).encode()
         return int.from_bytes(blake2b(text, digest_size=16).digest(), "little") >> (128 - bits)
 
     def within(self, *scope: Name) -> "Streams":
         """The same streams under a longer name."""
         return Streams(self.seed, *self._scope, *scope)
+
+
+def _plain(part: Name) -> Name:
+    """A part of a name as Python's own type: NumPy's print differently and would move the draws.
+
+    Raises:
+        TypeError: where it is neither a string nor an integer.
+    """
+    return str(part) if isinstance(part, str) else index(part)

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import io
+import itertools
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,12 @@ def csv_bytes(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
     """CSV as UTF-8 with line feeds; floats with the 9 digits that give a float32 back exactly."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([f"{v:.9g}" if isinstance(v, float) else v for v in row])
+    # Before Python 3.13 a carriage return alone is not quoted, and read back as the end of a row.
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in itertools.chain([header], rows):
+        returns = any(isinstance(v, str) and "\r" in v for v in row)
+        cells = [f"{v:.9g}" if isinstance(v, float) else v for v in row]
+        (quoting if returns else writer).writerow(cells)
     return text.getvalue().encode()
 
 
@@ -65,18 +70,22 @@ def read_csv(path: Path) -> dict[str, list[str]]:
     """The columns of a CSV file (gzip where the name ends in .gz), as text.
 
     Raises:
-        InputError: where the file is missing, empty, not UTF-8 or has rows of different lengths.
+        InputError: where the file is missing, empty, damaged or not UTF-8, has rows of different
+            lengths, or two columns of one name.
     """
     try:
         data = path.read_bytes()
         raw = gzip.decompress(data) if path.suffix == ".gz" else data
-        rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
+        rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from None
     if not rows:
         raise InputError(f"{path}: empty, where a CSV file with a header is needed")
-    header, body = rows[0], [row for row in rows[1:] if row]
-    for number, row in enumerate(body, start=2):
+    (_, header), *body = rows
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise InputError(f"{path}: more than one column is named {', '.join(map(repr, twice))}")
+    for line, row in body:
         if len(row) != len(header):
-            raise InputError(f"{path}: row {number} has {len(row)} fields, header {len(header)}")
-    return {name: [row[i] for row in body] for i, name in enumerate(header)}
+            raise InputError(f"{path}: line {line} has {len(row)} fields, header {len(header)}")
+    return {name: [row[i] for _, row in body] for i, name in enumerate(header)}

@@ -59,7 +59,7 @@ def _headline(results: Results, level: str, verdicts: list[Verdict]) -> Headline
         text = f"{subject} {verb} to {control} that matters{margin}."
         return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
     if "equivalent" in groups:
-        names = words.joined([v.a for v in groups["equivalent"]])
+        names = _names(groups["equivalent"])
         text = f"Nothing beats {control}; {names} {_is(groups['equivalent'])} as good{margin}."
         return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
     if "worse" in groups:
@@ -78,21 +78,31 @@ def _group(verdict: Verdict) -> str:
 def _winner(results: Results, level: str, groups: dict[str, list[Verdict]]) -> Headline:
     best, *others = groups["better"]
     metric = words.Metric(best.metric)
-    text = f"{best.a} beats {best.b} by {metric.amount(best.difference or 0.0)} of {metric.words}"
+    text = f"{best.a} beats {best.b} by {metric.rounded(best.difference or 0.0)} of {metric.words}"
     if best.cost_ratio is not None:
         text += f", at {words.ratio(best.cost_ratio)} the training time"
     more = []
     if others:
-        verb = "beats" if len(others) == 1 else "beat"
-        more.append(f"{words.joined([v.a for v in others])} also {verb} it")
-    if equal := groups.get("equivalent"):
-        names = words.joined([v.a for v in equal])
-        more.append(f"{names} {_is(equal)} as good as {best.b}{_margin(results)}")
-    if worse := groups.get("worse"):
-        more.append(f"{words.joined([v.a for v in worse])} {_is(worse)} worse")
+        verb = "does" if len(others) == 1 else "do"
+        more.append(f"So {verb} {_names(others)}.")
+    more += _rest(results, groups, best.b)
     if undecided := groups.get("undecided"):
-        more.append(f"about {words.joined([v.a for v in undecided])} it cannot tell yet")
-    return Headline(level, "better", f"{text}.", _sentences(more))
+        more.append(f"Cannot tell yet: {_names(undecided)}.")
+    return Headline(level, "better", f"{text}.", " ".join(more))
+
+
+def _rest(results: Results, groups: dict[str, list[Verdict]], control: str) -> list[str]:
+    """Those that are as good as the control, and those that are worse."""
+    said = []
+    if equal := groups.get("equivalent"):
+        said.append(f"As good as {control}{_margin(results)}: {_names(equal)}.")
+    if worse := groups.get("worse"):
+        said.append(f"Worse: {_names(worse)}.")
+    return said
+
+
+def _names(verdicts: Sequence[Verdict]) -> str:
+    return words.joined([verdict.a for verdict in verdicts])
 
 
 def _open(
@@ -101,14 +111,8 @@ def _open(
     verdict = groups["undecided"][0]
     beats = "beats" if verdict.a == who or who.startswith("any") else "beat"
     text = f"Cannot tell yet whether {who} {beats} {control}."
-    more = []
-    if price := _price(results, verdict):
-        more.append(price)
-    if equal := groups.get("equivalent"):
-        more.append(f"{words.joined([v.a for v in equal])} {_is(equal)} as good{_margin(results)}")
-    if worse := groups.get("worse"):
-        more.append(f"{words.joined([v.a for v in worse])} {_is(worse)} worse")
-    return Headline(level, "undecided", text, _sentences(more))
+    more = [_price(results, verdict), *_rest(results, groups, control)]
+    return Headline(level, "undecided", text, " ".join(filter(None, more)))
 
 
 def _price(results: Results, verdict: Verdict) -> str:
@@ -118,15 +122,11 @@ def _price(results: Results, verdict: Verdict) -> str:
     if verdict.seeds_to_decide is not None:
         low, high = verdict.seeds_to_decide
         span = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
-        return f"about {span} seeds in all may decide it, {done} are done" if high > done else ""
+        return f"About {span} seeds in all may decide it; {done} are done." if high > done else ""
     missing = verdict.numbers["examples_to_decide"]
     if verdict.limited_by == "examples" and missing:
-        return f"about {words.count(missing)} more test examples may decide it, more seeds would not"
+        return f"About {words.count(missing)} more test examples may decide it; seeds would not."
     return ""
-
-
-def _sentences(parts: list[str]) -> str:
-    return "; ".join(parts) + "." if parts else ""
 
 
 def _is(verdicts: Sequence[Verdict]) -> str:

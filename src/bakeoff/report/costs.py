@@ -179,10 +179,10 @@ Box = tuple[float, float, float, float]
 def _spots(x: float, y: float, width: float) -> list[tuple[str, Box]]:
     half = width / 2
     return [
-        ("top center", (x - half, y + 9, x + half, y + 9 + _LINE)),
         ("middle right", (x + 11, y - 8, x + 11 + width, y + 8)),
-        ("bottom center", (x - half, y - 9 - _LINE, x + half, y - 9)),
         ("middle left", (x - 11 - width, y - 8, x - 11, y + 8)),
+        ("top center", (x - half, y + 9, x + half, y + 9 + _LINE)),
+        ("bottom center", (x - half, y - 9 - _LINE, x + half, y - 9)),
     ]
 
 
@@ -299,7 +299,7 @@ def _layout(
             "autorange": by("scale", close=False, all=True),
         }
     return {
-        "xaxis": {"type": "log", "title": {"text": by("price", **titles)}, "dtick": 1},
+        "xaxis": {"type": "log", "title": {"text": by("price", **titles)}},
         "yaxis": vertical,
         "shapes": lines,
         "annotations": notes,

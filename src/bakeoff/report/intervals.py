@@ -91,15 +91,16 @@ def _traces(
 ) -> list[Trace]:
     """The intervals and the difference of one verdict; in the closer view maybe an arrow."""
     colour = outcome_colour(verdict.outcome)
-    hover = _hover(verdict, metric)
-    traces = []
+    value = (verdict.difference or 0.0) * metric.scale
+    outside = close is not None and not close[0] <= value <= close[1]
+    everything = {"when": {"scale": ["all"]}} if outside else {}
+    traces: list[Trace] = []
     for ends, height, width in ((verdict.ci95, y, 7), (verdict.ci_this_test_set, y - 0.22, 2)):
         if ends is not None:
             x = [short(end * metric.scale) for end in ends]
             line = {"color": colour, "width": width}
-            traces.append(
-                {"mode": "lines", "x": x, "y": [height, height], "line": line, "hoverinfo": "skip"}
-            )
+            bar = {"mode": "lines", "x": x, "y": [height, height], "line": line}
+            traces.append({**bar, "hoverinfo": "skip", **everything})
     marker = {
         "symbol": OUTCOME_MARKS[verdict.outcome],
         "size": 15,
@@ -108,26 +109,34 @@ def _traces(
     }
     if verdict.outcome == "undecided":
         marker["line"] = {"color": colour, "width": 2.5}
-    value = (verdict.difference or 0.0) * metric.scale
-    point = {"mode": "markers", "y": [y], "marker": marker, "hovertext": [hover]}
-    point |= {"hoverinfo": "text", "cliponaxis": False}
-    if close is None or close[0] <= value <= close[1]:
-        return [*traces, {**point, "x": [short(value)]}]
-    side = close[0] if value < close[0] else close[1]
-    arrow = "triangle-left" if value < close[0] else "triangle-right"
-    shown = f"{metric.difference(verdict.difference)}{metric.points}"
-    place = "middle right" if value < close[0] else "middle left"
-    away = {
-        **point,
-        "x": [short(side)],
+    point = {"mode": "markers", "y": [y], "marker": marker, "hoverinfo": "text"}
+    point |= {"hovertext": [_hover(verdict, metric)], "cliponaxis": False}
+    traces.append({**point, "x": [short(value)], **everything})
+    if outside and close is not None:
+        shown = f"{metric.difference(verdict.difference)}{metric.points}"
+        traces.append(arrow(close, value, y, shown) | {"hovertext": point["hovertext"]})
+    return traces
+
+
+def arrow(close: Range, value: float, y: float, shown: str) -> Trace:
+    """In the closer view, where something lies that is outside of it."""
+    left = value < close[0]
+    return {
         "mode": "markers+text",
+        "x": [short(close[0] if left else close[1])],
+        "y": [y],
         "text": [f"  far outside: {shown}  "],
-        "textposition": place,
-        "marker": {**marker, "symbol": arrow, "line": {"color": colour, "width": 0}},
+        "textposition": "middle right" if left else "middle left",
+        "textfont": {"color": "--muted"},
+        "marker": {
+            "symbol": "triangle-left" if left else "triangle-right",
+            "size": 12,
+            "color": "--muted",
+        },
+        "hoverinfo": "text",
+        "cliponaxis": False,
+        "when": {"scale": ["close"]},
     }
-    return [*traces, {**point, "x": [short(value)], "when": {"scale": ["all"]}}] + [
-        {**away, "when": {"scale": ["close"]}}
-    ]
 
 
 def _hover(verdict: Verdict, metric: words.Metric) -> str:

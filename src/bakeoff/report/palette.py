@@ -41,7 +41,7 @@ OUTCOME_MARKS = {
 }
 OUTCOME_SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
 
-# The marks once more, as paths in a box from -1 to 1.
+# The recipes' marks once more, as paths in a box from -1 to 1.
 MARK_PATHS = {
     "circle": "M-.85 0a.85 .85 0 1 0 1.7 0a.85 .85 0 1 0-1.7 0z",
     "square": "M-.75-.75h1.5v1.5h-1.5z",
@@ -51,9 +51,6 @@ MARK_PATHS = {
     "x": "M-.9-.5L-.5-.9 0-.4 .5-.9 .9-.5 .4 0 .9 .5 .5 .9 0 .4-.5 .9-.9 .5-.4 0z",
     "triangle-down": "M0 .95L.95-.75h-1.9z",
     "star": "M0-1L.24-.32 .95-.31 .38 .12 .59 .81 0 .4-.59 .81-.38 .12-.95-.31-.24-.32z",
-    "triangle-right": "M.95 0L-.7 .9v-1.8z",
-    "triangle-left": "M-.95 0L.7 .9v-1.8z",
-    "circle-open": "M-.85 0a.85 .85 0 1 0 1.7 0a.85 .85 0 1 0-1.7 0zM-.5 0a.5 .5 0 1 1 1 0a.5 .5 0 1 1-1 0z",
 }
 
 
@@ -83,14 +80,16 @@ def outcome_colour(outcome: str) -> str:
 
 def style_sheet() -> str:
     """The colours of both themes as custom properties."""
-    dark = _properties("dark")
+    light, dark = _properties("light"), _properties("dark")
     return "\n".join(
         [
-            f":root{{color-scheme:light;{_properties('light')}}}",
+            f":root{{color-scheme:light;{light}}}",
             "@media (prefers-color-scheme:dark){:root:not([data-theme=light])"
             f"{{color-scheme:dark;{dark}}}}}",
             f":root[data-theme=dark]{{color-scheme:dark;{dark}}}",
-            f"@media print{{:root:root[lang]{{color-scheme:light;{_properties('light')}}}}}",
+            # Paper is white: told to the style sheet and, while it draws for paper, to the script.
+            f"@media print{{:root:root[lang]{{color-scheme:light;{light}}}}}",
+            f":root:root:root.printing{{color-scheme:light;{light}}}",
         ]
     )
 

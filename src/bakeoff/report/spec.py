@@ -133,6 +133,11 @@ class Figure:
         """Pixels to keep free before it is drawn."""
         return self.height if isinstance(self.height, int) else self.height["wide"]
 
+    @property
+    def tallest_narrow(self) -> int:
+        """The same on a narrow screen."""
+        return self.height if isinstance(self.height, int) else self.height["narrow"]
+
 
 def compact(column: Iterable[Any]) -> list[Any]:
     """A column with six significant digits."""

@@ -83,6 +83,13 @@ class Metric:
         """The size of a difference, with its unit."""
         return self.bare(abs(value)) + self.points
 
+    def rounded(self, value: float) -> str:
+        """The size of a difference in the fewest digits that tell it, with its unit."""
+        if not self.percent:
+            return f"{abs(value):.2g}"
+        size = abs(value) * 100
+        return f"{size:.{1 if size >= 0.95 else 2}f}{self.points}"
+
     def range(self, ends: tuple[float, float] | None, *, signs: bool = False) -> str:
         """Two ends: `91.2 to 92.0`."""
         if ends is None:

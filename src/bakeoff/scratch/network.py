@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import takewhile
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -72,16 +73,19 @@ class Sequence(Layer):
         return Sequence(dict(takewhile(lambda item: item[0] != name, self.children.items())))
 
 
-def initialise(network: Layer, streams: Streams, scheme: Scheme = "he") -> None:
+def initialise(
+    network: Layer, streams: Streams, schemes: Mapping[str, Scheme] = MappingProxyType({})
+) -> None:
     """Draw every weight; biases and gains stay where their layer put them.
 
     Args:
         network: Changed in place.
         streams: The cell's; the draw of a weight depends on its path and shape alone.
-        scheme: Of `bakeoff.core.initial`.
+        schemes: How the weights of the layers of these paths are drawn; `he` elsewhere.
     """
     for path, fan in network.weights.items():
         weight = network.parameters[path]
+        scheme = schemes.get(path.rpartition(".")[0], "he")
         np.copyto(weight, initial_weights(streams, path, weight.shape, fan, scheme))
 
 

@@ -213,7 +213,7 @@ def _pairs(
     pairs = []
     for name, recipe in recipes.items():
         control = controls[tuple(recipe["level"].items())]
-        if name == control or not scored[name] or not scored[control]:
+        if name == control:
             continue
         own: Role = role
         if recipe["plain_name"] == AGAIN and recipe["seed_offset"]:

@@ -186,9 +186,12 @@ class _Runner:
             start = looks.sizes[number - 1] if number else 0
             planned = [p for p in self.ready.planned if p.name in wanted]
             self._run(planned, looks.seeds[start:size])
-            verdicts = [v for v in results(open_folder(self.store.folder))["verdicts"]
-                        if v["metric"] == self.plan["metric"]]  # fmt: skip
-            going = still_racing((v["a"], v["b"], v["outcome"]) for v in verdicts)
+            verdicts = results(open_folder(self.store.folder))["verdicts"]
+            going = still_racing(
+                (v["a"], v["b"], v["outcome"])
+                for v in verdicts
+                if v["metric"] == self.plan["metric"] and v["reason"] is None
+            )
             if not going:
                 return
             needed = {i for p in planned if p.name in going for i in p.inputs.values()}

@@ -166,7 +166,7 @@ def _decided(verdict: Verdict, facts: Circumstances) -> str:
     basis = _basis(verdict, facts, words, turned=d < 0)
     return (
         f"{verdict.a} {verb} {verdict.b} by {words.amount(abs(d))} ({basis})"
-        f"{_cost(verdict)}, {_SCOPE}"
+        f"{_cost(verdict, ' at ')}, {_SCOPE}"
     )
 
 
@@ -180,8 +180,7 @@ def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
     if verdict.p_corrected is not None and verdict.p_corrected <= 0.05:
         ahead = verdict.a if d > 0 else verdict.b
         text += f"; {ahead} is measurably ahead, by less than your margin"
-    cost = f"; {verdict.a} trains{_cost(verdict)} of {verdict.b}" if _cost(verdict) else ""
-    return f"{text}{cost}, {_SCOPE}"
+    return f"{text}{_cost(verdict, f'; {verdict.a} takes ')}, {_SCOPE}"
 
 
 def _undecided(verdict: Verdict, facts: Circumstances) -> str:
@@ -236,12 +235,12 @@ def _p(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
 
 
-def _cost(verdict: Verdict) -> str:
+def _cost(verdict: Verdict, before: str) -> str:
     ratio = verdict.cost_ratio
     if ratio is None:
         return ""
     shown = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
-    return f" at {shown} times the training time"
+    return f"{before}{shown} times the training time"
 
 
 def _leaves_out_zero(ends: Range | None) -> bool:

@@ -313,6 +313,21 @@ def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
     return float(binomtest(first, first + second, 0.5).pvalue) if first + second else 1.0
 
 
+def mean_interval(values: Sequence[float], level: float = 0.05) -> tuple[float, float] | None:
+    """The t-interval of one recipe's mean score over seeds, on these test examples; None for one.
+
+    Args:
+        values: n scores, one per seed.
+        level: a; 0.05 gives the 95 % interval.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    centre, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    h = float(_t_quantile(level, n - 1)) * sd / math.sqrt(n)
+    return centre - h, centre + h
+
+
 def noise_floor(sd: float, seed_count: int) -> float:
     """The difference that the mean of n seeds against n others exceeds by chance in 5 % of cases.
 

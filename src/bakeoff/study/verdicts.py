@@ -61,9 +61,9 @@ class PairInput:
         deterministic_a: Whether another seed would not change the variant; one seed then stands
             for all.
         deterministic_b: The same of the control.
-        role: `planned`: one of the K comparisons the plan corrects for. `late`: a recipe added
-            after a test score was read. `secondary`: another metric or a slice. Only the first
-            may get an outcome.
+        role: `planned`: one of the K comparisons the plan corrects for, which alone may get an
+            outcome. `late`: a recipe added after a test score was read. `secondary`: another
+            metric, a slice, or the control again.
         seconds_per_seed: What one more seed of both takes, for the price of deciding.
     """
 
@@ -97,7 +97,8 @@ def judge(pairs: Sequence[PairInput], *, plan: LookPlan, margin: float) -> tuple
     better or worse falsely is at most 5 %, and so is that of calling any equivalent falsely.
 
     Args:
-        pairs: All pairs of the study, those of every level of its factors included.
+        pairs: All pairs of the study, those of every level of its factors included, and those
+            that have no cell yet: leaving one out would correct for too few comparisons.
         plan: When the study may be judged.
         margin: Differences smaller than this do not matter; 0 rules equivalence out.
 
@@ -110,7 +111,7 @@ def judge(pairs: Sequence[PairInput], *, plan: LookPlan, margin: float) -> tuple
     compared = [_compare(pair, plan) for pair in pairs]
     reached = [entry.look for entry in compared if entry.in_plan and not entry.pair.deterministic]
     # Deterministic recipes are complete with one seed: they are judged whenever others are.
-    looks = max(1, *reached) if reached else 1
+    looks = max([1, *reached])
     compared = [
         replace(entry, look=looks) if entry.pair.deterministic and entry.seeds else entry
         for entry in compared
@@ -149,15 +150,29 @@ class _Compared:
     look: int  # the last one that the plan's first seeds reach; 0: none
     differences: Floats  # (n,) d_s
     values: Floats  # (n, m) D_si, or per group
-    flaw: str | None  # why these test examples allow no outcome
+    rarest: tuple[tuple[int, int], ...]  # (n,) test examples of the rarest class, and which
 
     @property
     def in_plan(self) -> bool:
         return self.pair.role == "planned"
 
-    def testable(self, seed_count: int) -> bool:
-        enough = self.pair.deterministic or seed_count >= LEAST_SEEDS
-        return enough and self.flaw is None
+    def flaw(self, seed_count: int) -> str | None:
+        """Why the first seeds allow no outcome, or None."""
+        count = self.values.shape[1]
+        if count < LEAST_EXAMPLES:
+            what = "groups of test examples" if self.grouped else "test examples"
+            return f"{count} {what}, at least {LEAST_EXAMPLES} are needed"
+        size, rarest = min(self.rarest[:seed_count])
+        # A jackknife takes a score for smooth, which it is not where few examples carry a class.
+        if self.pair.name not in ("accuracy", "log_loss") and size < LEAST_PER_CLASS:
+            return (
+                f"class {rarest} has {size} test examples, {self.pair.name} needs at least "
+                f"{LEAST_PER_CLASS} of each"
+            )
+        if seed_count < LEAST_SEEDS and not self.pair.deterministic:
+            seeds = f"{seed_count} seed{'s' if seed_count > 1 else ''}"
+            return f"{seeds}, at least {LEAST_SEEDS} are needed"
+        return None
 
     def spreads(self, seed_count: int) -> Spreads:
         """Of the first seeds."""
@@ -187,7 +202,7 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
     """Pairs two recipes' values seed by seed."""
     seeds = _common_seeds(pair, plan)
     if not seeds:
-        return _Compared(pair, (), 0, np.empty(0), np.empty((0, 0)), "no seed in common")
+        return _Compared(pair, (), 0, np.empty(0), np.empty((0, 0)), ())
     a = [_at(pair.scored_a, seed, pair.deterministic_a) for seed in seeds]
     b = [_at(pair.scored_b, seed, pair.deterministic_b) for seed in seeds]
     for scored in (*a, *b):
@@ -198,8 +213,8 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
     scores = [_score(pair, x) - _score(pair, y) for x, y in zip(a, b, strict=True)]
     sign = 1 if DIRECTIONS[pair.name] == "max" else -1
     planned = next((i for i, s in enumerate(plan.seeds) if s not in seeds), len(plan.seeds))
-    flaw = _flaw(pair, [*a, *b], values.shape[1])
-    return _Compared(pair, seeds, plan.reached(planned), sign * np.array(scores), values, flaw)
+    rarest = tuple(_rarest(x, y) for x, y in zip(a, b, strict=True))
+    return _Compared(pair, seeds, plan.reached(planned), sign * np.array(scores), values, rarest)
 
 
 def _common_seeds(pair: PairInput, plan: LookPlan) -> tuple[int, ...]:
@@ -251,23 +266,11 @@ def _score(pair: PairInput, scored: Scored) -> float:
     return score(pair.name, scored.labels, scored.predictions, scored.label_probabilities)
 
 
-def _flaw(pair: PairInput, scored: Sequence[Scored], count: int) -> str | None:
-    """Why these test examples allow no outcome, or None."""
-    if count < LEAST_EXAMPLES:
-        what = "test examples" if scored[0].groups is None else "groups of test examples"
-        return f"{count} {what}, at least {LEAST_EXAMPLES} are needed"
-    if pair.name in ("accuracy", "log_loss"):
-        return None
-    # A jackknife takes a score for smooth, which it is not where few examples carry a class.
-    labels = scored[0].labels
-    classes = np.unique(np.concatenate([labels, *(entry.predictions for entry in scored)]))
-    sizes = np.bincount(labels, minlength=int(classes[-1]) + 1)[classes]
-    if sizes.min() >= LEAST_PER_CLASS:
-        return None
-    return (
-        f"class {classes[sizes.argmin()]} has {sizes.min()} test examples, {pair.name} needs at "
-        f"least {LEAST_PER_CLASS} of each"
-    )
+def _rarest(a: Scored, b: Scored) -> tuple[int, int]:
+    """The class with the fewest test examples, of those that occur or are predicted."""
+    classes = np.unique(np.concatenate([a.labels, a.predictions, b.predictions]))
+    sizes = np.bincount(a.labels, minlength=int(classes[-1]) + 1)[classes]
+    return int(sizes.min()), int(classes[sizes.argmin()])
 
 
 def _decide(
@@ -278,7 +281,7 @@ def _decide(
     agrees = differs.copy()
     for k, entry in enumerate(planned):
         for look, size in enumerate(plan.sizes[: entry.look]):
-            if entry.testable(size):
+            if entry.flaw(size) is None:
                 spreads = entry.spreads(size)
                 differs[look, k] = statistics.p_value(spreads)
                 agrees[look, k] = statistics.p_equivalence(spreads, margin)
@@ -309,22 +312,19 @@ def _obstacle(entry: _Compared, decision: _Decision, plan: LookPlan) -> tuple[st
     if entry.pair.role == "late":
         return "the recipe was added after a test score was read", True
     if entry.pair.role == "secondary":
-        return "only the study's own metric, over all test examples, has outcomes", False
+        return "outside the study's question, which alone has outcomes", False
     if not entry.seeds:
-        return entry.flaw, False
+        return "no seed in common", False
     if outside := [str(seed) for seed in entry.seeds if seed not in plan.seeds]:
         return f"seeds outside the plan: {', '.join(outside)}", True
-    if entry.flaw:
-        return entry.flaw, False
-    if decision.look is None:
-        missing = [seed for seed in plan.seeds[: plan.sizes[0]] if seed not in entry.seeds]
-        # Cells may still be running; but later seeds without an earlier one is a choice.
-        skipped = plan.seeds.index(missing[0]) < plan.seeds.index(entry.seeds[-1])
-        reason = f"{plan.sizes[0] - len(missing)} of the {plan.sizes[0]} seeds of the first look"
-        return f"{reason} are there{', not the first ones' if skipped else ''}", skipped
-    if not entry.testable(plan.sizes[decision.look - 1]):
-        return f"{plan.sizes[decision.look - 1]} seeds, at least {LEAST_SEEDS} are needed", False
-    return None, False
+    if decision.look is not None:
+        return entry.flaw(plan.sizes[decision.look - 1]), False
+    first = plan.seeds[: plan.sizes[0]]
+    missing = [seed for seed in first if seed not in entry.seeds]
+    # Cells may still be running; but later seeds without an earlier one are a choice.
+    skipped = plan.seeds.index(missing[0]) < plan.seeds.index(entry.seeds[-1])
+    reason = f"{len(first) - len(missing)} of the {len(first)} seeds of the first look are there"
+    return f"{reason}{', not the first ones' if skipped else ''}", skipped
 
 
 def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:

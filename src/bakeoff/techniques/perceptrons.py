@@ -101,12 +101,15 @@ def load_perceptron(folder: Path, technique: str) -> PerceptronPredictor:
         InputError: where there is none of that technique.
     """
     arrays, state = read_predictor(folder, technique)
-    normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
-    predictor = PerceptronPredictor(
-        technique, state["hidden"], normaliser, state["shape"], state["classes"]
-    )
-    for path, values in predictor.network.parameters.items():
-        np.copyto(values, arrays[f"network.{path}"], casting="no")
+    try:
+        normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
+        predictor = PerceptronPredictor(
+            technique, state["hidden"], normaliser, state["shape"], state["classes"]
+        )
+        for path, values in predictor.network.parameters.items():
+            np.copyto(values, arrays[f"network.{path}"], casting="no")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder}: not a saved {technique}: {error}") from None
     return predictor
 
 
@@ -126,8 +129,9 @@ def fit_perceptron(
 
     Args:
         technique: The name it is saved under.
-        hidden: Units of each hidden layer. Without any, weights start at zero: the minimum is the
-            only one. With, they are drawn as by He et al. 2015, the last layer as by LeCun 1998.
+        hidden: Units of each hidden layer. Without any, weights start at zero, since there is one
+            minimum. With, they are drawn as by He et al. 2015, the output layer's as by LeCun et
+            al. 1998.
         data: Images.
         run: What is worked through.
         training: How.
@@ -138,12 +142,10 @@ def fit_perceptron(
     if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
         raise InputError(f"{technique}: images needed, {data.modality} received")
     shape = data.train.items.shape[1:]
-    predictor = PerceptronPredictor(
-        technique, hidden, data.normaliser, shape, data.task.classes
-    )
+    predictor = PerceptronPredictor(technique, hidden, data.normaliser, shape, data.task.classes)
     network = predictor.network
-    scheme: Scheme = "he" if hidden else "zero"
-    initialise(network, run.streams, scheme)
+    output: Scheme = "lecun" if hidden else "zero"
+    initialise(network, run.streams, {"output": output})
     step = NumpyStep(
         network,
         optimiser(training.optimizer, network, training.l2, training.momentum),

@@ -1,8 +1,8 @@
 """Checkpoints of a loop: arrays as safetensors, the rest as JSON, whole or not at all.
 
 A checkpoint is a folder with `model.safetensors` (the step's state), `best.safetensors` (the best
-weights so far, if any) and `state.json` (position, history, hashes of the two). It is written to a
-temporary folder, synced and renamed; the one before it stays until the new one is in place.
+weights so far, if any) and `state.json` (position, history, hashes of all three). It is written to
+a temporary folder, synced and renamed; the one before it stays until the new one is in place.
 """
 
 import json
@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from bakeoff.core.files import file_digest, new_folder, pretty_json, recover_folder
+from bakeoff.core.arrays import save_arrays
+from bakeoff.core.files import (
+    canonical_json,
+    digest,
+    file_digest,
+    new_folder,
+    pretty_json,
+    recover_folder,
+)
 from bakeoff.core.protocols import State
 
 STATE, BEST, POSITION = "model.safetensors", "best.safetensors", "state.json"
@@ -38,7 +45,9 @@ class Progress:
     train_seconds: float = 0.0
     warm_up_seconds: float = 0.0
     fingerprint: dict[str, Any] = field(default_factory=dict)
-    """What the bits so far were computed with."""
+    """What the bits since the last stop were computed with."""
+    stops: list[dict[str, Any]] = field(default_factory=list)
+    """One per interruption: the `step` it went on from, and the `fingerprint` until there."""
 
 
 def save(folder: Path, state: State, best: State | None, progress: Progress) -> None:
@@ -52,23 +61,26 @@ def save(folder: Path, state: State, best: State | None, progress: Progress) -> 
         for name, content in arrays.items():
             save_arrays(partial / name, content)
         hashes = {name: file_digest(partial / name) for name in arrays}
-        content = {"progress": vars(progress), "hashes": hashes}
-        (partial / POSITION).write_bytes(pretty_json(content))
+        hashes["progress"] = digest(canonical_json(vars(progress)))
+        whole = {"progress": vars(progress), "hashes": hashes}
+        (partial / POSITION).write_bytes(pretty_json(whole))
 
 
 def load(folder: Path) -> tuple[State, State | None, Progress] | None:
-    """The last whole checkpoint of `folder`, or None. A damaged one counts as none."""
+    """The last whole checkpoint of `folder`, or None. A damaged one counts as none.
+
+    Raises:
+        DiskError: where what a kill left half done cannot be put right.
+    """
     recover_folder(folder)
     try:
         content = json.loads((folder / POSITION).read_text(encoding="utf-8"))
-        if any(file_digest(folder / n) != h for n, h in content["hashes"].items()):
+        hashes = dict(content["hashes"])
+        if hashes.pop("progress") != digest(canonical_json(content["progress"])):
             return None
-        best = load_file(folder / BEST) if BEST in content["hashes"] else None
+        if any(file_digest(folder / name) != value for name, value in hashes.items()):
+            return None
+        best = load_file(folder / BEST) if BEST in hashes else None
         return load_file(folder / STATE), best, Progress(**content["progress"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
-
-
-def save_arrays(path: Path, arrays: State) -> None:
-    """Arrays as safetensors (0-d and non-contiguous ones included)."""
-    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path)

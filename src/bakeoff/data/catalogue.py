@@ -1,0 +1,137 @@
+"""The catalogue of data sets, and the one way to load any data set.
+
+To add one: a file with its loader and its `Entry`, a line in `DATASETS`, a small counterpart in its
+publisher's format in the tests.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.recipe import DatasetReference, FolderSource, TableSource
+from bakeoff.data import sources
+from bakeoff.data.cifar10 import CIFAR10
+from bakeoff.data.dataset import Dataset
+from bakeoff.data.digits import DIGITS
+from bakeoff.data.fashion_mnist import FASHION_MNIST
+from bakeoff.data.kmnist import KMNIST, KMNIST_7011
+from bakeoff.data.mnist import MNIST
+from bakeoff.data.sources import Entry
+
+DATASETS: dict[str, Entry] = {
+    "cifar10": CIFAR10,
+    "digits": DIGITS,
+    "fashion-mnist": FASHION_MNIST,
+    "kmnist": KMNIST,
+    "kmnist-7011": KMNIST_7011,
+    "mnist": MNIST,
+}
+
+KEPT = 3
+"""Data sets kept in memory, so that the cells of a study share one copy."""
+
+_kept: "OrderedDict[tuple[object, ...], Dataset]" = OrderedDict()
+_lock = threading.RLock()
+
+
+def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
+    """A data set, in memory; the same object again while its files do not change.
+
+    A set of the catalogue is looked for in `$BAKEOFF_DATA`, `./data` and the cache, and is then
+    downloaded into the cache.
+
+    Args:
+        reference: A name of the catalogue, a folder of images, or a table of texts.
+        offline: Do not download. `BAKEOFF_OFFLINE=1` and `HF_HUB_OFFLINE=1` say the same.
+
+    Returns:
+        The set with its test split. Its arrays are shared: do not write into them.
+
+    Raises:
+        InputError: where the name is unknown, or the files are missing, damaged or unfit.
+        DiskError: where the cache cannot be written.
+    """
+    with _lock:
+        folder = None if not isinstance(reference, str) else _folder(find(reference), offline)
+        key = (reference, *_state(reference, folder))
+        if key not in _kept:
+            _kept[key] = _read(reference, folder)
+            while len(_kept) > KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(key)
+        return _kept[key]
+
+
+def forget() -> None:
+    """Let go of the data sets kept in memory."""
+    with _lock:
+        _kept.clear()
+
+
+def find(name: str) -> Entry:
+    """The entry of a set of the catalogue.
+
+    Raises:
+        InputError: where there is none of this name; tells the nearest.
+    """
+    if name not in DATASETS:
+        raise unknown("data set", name, sorted(DATASETS), "dataset")
+    return DATASETS[name]
+
+
+def _folder(entry: Entry, offline: bool) -> Path | None:
+    """The folder a set is in, after a download if need be; None for one that is part of a package."""
+    if entry.folder is None:
+        return None
+    folder = sources.locate(entry)
+    if folder is not None:
+        return folder
+    if sources.is_offline(offline) or not entry.downloads:
+        raise InputError(_not_found(entry))
+    from bakeoff.data.fetch import fetch
+
+    return fetch(entry)
+
+
+def _not_found(entry: Entry) -> list[str]:
+    looked = []
+    for folder in sources.candidates(entry):
+        lacks = sources.missing_files(entry, folder)
+        why = f"lacks {', '.join(lacks)}" if folder.is_dir() else "no such folder"
+        looked.append(f"  {folder}: {why}")
+    reason = "and downloads are off" if entry.downloads else "and it cannot be downloaded"
+    return [f"data set '{entry.name}' is not on this machine, {reason}; looked in", *looked]
+
+
+def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
+    if isinstance(reference, FolderSource):
+        from bakeoff.data.folder import load_folder
+
+        return load_folder(reference)
+    if isinstance(reference, TableSource):
+        from bakeoff.data.tables import load_table
+
+        return load_table(reference)
+    entry = DATASETS[reference]
+    dataset = entry.load(folder or Path())
+    if entry.hash in (None, dataset.hash):
+        return dataset
+    note = f"{folder}: not the published content of {entry.name} (its hash differs)"
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def _state(reference: DatasetReference, folder: Path | None) -> tuple[object, ...]:
+    """What changes when the files behind a reference do: place, number, bytes, newest change."""
+    if isinstance(reference, str):
+        root = folder
+    else:
+        root = Path(reference.folder if isinstance(reference, FolderSource) else reference.table)
+    if root is None:
+        return ()
+    below = [Path(top) / name for top, _, names in os.walk(root) for name in names]
+    states = [path.stat() for path in below or [root] if path.is_file()]
+    newest = max((state.st_mtime_ns for state in states), default=0)
+    return (str(root.absolute()), len(states), sum(s.st_size for s in states), newest)

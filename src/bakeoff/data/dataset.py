@@ -1,0 +1,126 @@
+"""Data sets: splits as their publisher made them, with class names and a hash of the content."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Examples, Modality
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.data.hashing import examples_hash, item_digests
+from bakeoff.data.stratify import carve
+
+TEST_SHARE = 0.2
+"""Of a data set that comes without a test split."""
+FEWEST_PER_CLASS = 3
+"""Examples a class needs in a set without splits: one each to train, validate and test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in memory.
+
+    Args:
+        name: The catalogue's, or the path it was read from.
+        modality: `image` or `text`.
+        classes: The class names, in label order.
+        train: Examples to learn from; validation is carved from them where none is published.
+        test: Examples for the final evaluation alone; None where there are none.
+        validation: The published validation examples, if any.
+        notes: Guesses and repairs made while reading, one sentence each, for people.
+    """
+
+    name: str
+    modality: Modality
+    classes: tuple[str, ...]
+    train: Examples
+    test: Examples | None
+    validation: Examples | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of items, labels and class names of all splits; 64 hexadecimal digits."""
+        splits = {"train": self.train, "test": self.test, "validation": self.validation}
+        content = {
+            name: self.test_hash if name == "test" else examples_hash(examples, self.classes)
+            for name, examples in splits.items()
+            if examples is not None
+        }
+        return digest(canonical_json([self.modality, list(self.classes), content]))
+
+    @cached_property
+    def test_hash(self) -> str | None:
+        """SHA-256 of items, labels and class names of the test split; None where there is none."""
+        return None if self.test is None else examples_hash(self.test, self.classes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of an image; () of a text."""
+        items = self.train.items
+        return items.shape[1:] if isinstance(items, np.ndarray) else ()
+
+    @property
+    def splits(self) -> dict[str, Examples]:
+        """The splits there are, by name: train, validation, test."""
+        every = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: examples for name, examples in every.items() if examples is not None}
+
+
+def numbered(count: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """(N,) str: "0", "1", ...: identities of examples whose publisher gave none."""
+    return np.arange(count).astype(f"U{len(str(max(count - 1, 0)))}")
+
+
+def hold_out_test(
+    examples: Examples, classes: tuple[str, ...], where: str
+) -> tuple[Examples, Examples, str]:
+    """Set a test split aside where none is published: stratified, groups and duplicates whole.
+
+    Who goes is decided by each item's own digest. The draw is therefore the same for every seed,
+    whatever the order or the names of the files, and hardly moves when examples are added.
+
+    Args:
+        examples: All of them.
+        classes: The names the labels stand for.
+        where: The path they were read from, to begin messages with.
+
+    Returns:
+        The training examples, the test examples, and a note that says what was done.
+
+    Raises:
+        InputError: where a class has fewer than 3 examples, or lies in one group.
+    """
+    counts = np.bincount(examples.labels, minlength=len(classes))
+    if few := [f"'{classes[i]}' has {counts[i]}" for i in np.flatnonzero(counts < FEWEST_PER_CLASS)]:
+        raise InputError(
+            f"{where}: {_some(few)}; without a test split every class needs at least "
+            f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"
+        )
+    keys = item_digests(examples.items)
+    groups = examples.groups
+    if groups is None:
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        groups = inverse.astype(np.int64) if len(distinct) < len(keys) else None
+    chosen = np.sort(carve(examples.labels, TEST_SHARE, keys, groups))
+    missing = np.flatnonzero(np.bincount(examples.labels[chosen], minlength=len(classes)) == 0)
+    if len(missing):
+        raise InputError(
+            f"{where}: no test split can be set aside: all examples of {_some(classes, missing)} "
+            "belong to one group or are copies of one another; give a test split"
+        )
+    rest = np.setdiff1d(np.arange(len(examples)), chosen)
+    kept = "" if examples.groups is None else ", groups kept whole"
+    note = (
+        f"no test split: {len(chosen)} of {len(examples)} examples set aside as one, stratified"
+        f"{kept}, the same for every seed"
+    )
+    return examples.take(rest), examples.take(chosen), note
+
+
+def _some(names: tuple[str, ...] | list[str], positions: np.ndarray | None = None) -> str:
+    """The first five names, and how many more there are."""
+    chosen = list(names) if positions is None else [f"'{names[i]}'" for i in positions]
+    more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
+    return ", ".join(chosen[:5]) + more

@@ -1,0 +1,38 @@
+"""Arrays from .npz files of others: never unpickled, never larger than they may be."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.errors import InputError
+from bakeoff.data.idx import LARGEST_BYTES
+
+
+def read_npz(path: Path, name: str = "arr_0") -> NDArray[Any]:
+    """One array of an .npz file.
+
+    Args:
+        path: The file.
+        name: The array's name; `arr_0` is NumPy's for arrays saved without one.
+
+    Raises:
+        InputError: where the file is missing or damaged, holds no such array, or holds Python
+            objects, which would have to be unpickled.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = {Path(entry.filename).stem: entry.file_size for entry in archive.infolist()}
+        if name not in inside:
+            raise InputError(f"{path}: holds no array '{name}' (there are: {', '.join(inside)})")
+        if inside[name] > LARGEST_BYTES:
+            raise InputError(f"{path}: array '{name}' unpacks to {inside[name]:,} bytes; damaged?")
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read as an .npz file: {error}") from None

@@ -1,0 +1,105 @@
+"""Stratified selection: which examples go to test, to validation, or into a label budget."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.float64] | NDArray[np.uint64]
+"""(N,) one sort key per example: random numbers, or digests of the items."""
+
+
+def stratified_order(
+    labels: NDArray[np.int64], keys: Keys, *, spare_last: bool = False
+) -> NDArray[np.intp]:
+    """An order of which every prefix holds the classes in their shares.
+
+    Within a class, examples come in the order of their keys; the j-th of N_c is placed at
+    (j + 1/2) / N_c, and the first of every class before all others. Prefixes are therefore nested,
+    and a prefix at least as long as there are classes has all of them. (Placing by (j + 1/2) / N_c
+    is Webster's method of apportionment; largest remainders would not be nested.)
+
+    Args:
+        labels: (N,) int64, non-negative.
+        keys: (N,) sort keys; equal ones keep their order.
+        spare_last: Put the last example of every class behind all others, so that a prefix that is
+            not too long never takes a whole class.
+
+    Returns:
+        (N,) a permutation of 0..N-1.
+    """
+    count = len(labels)
+    by_class = np.lexsort((keys, labels))
+    sizes = np.bincount(labels) if count else np.zeros(0, dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    sorted_labels = labels[by_class]
+    rank = np.arange(count) - starts[sorted_labels]
+    place = (rank + 0.5) / sizes[sorted_labels]
+    place[rank == 0] = 0.0
+    if spare_last:
+        place[rank == sizes[sorted_labels] - 1] = 2.0
+    return by_class[np.lexsort((keys[by_class], place))]
+
+
+def carve(
+    labels: NDArray[np.int64],
+    share: float,
+    keys: Keys,
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.intp]:
+    """The examples that are set aside: stratified, whole groups, never all of a class.
+
+    Without groups the result is in stratified order, and that of a smaller share is a prefix of
+    that of a larger one.
+
+    Args:
+        labels: (N,) int64, non-negative.
+        share: The share of the examples to set aside, in 0..1; at least one, if any class allows.
+        keys: (N,) sort keys that decide who goes.
+        groups: (N,) int64 or None: examples of one group go or stay together.
+
+    Returns:
+        (M,) positions in 0..N-1, each prefix stratified. A class with one example (or in one group)
+        keeps it.
+    """
+    if groups is not None:
+        chosen = _carve_groups(labels, share, keys, groups)
+        return chosen[stratified_order(labels[chosen], keys[chosen])]
+    order = stratified_order(labels, keys, spare_last=True)
+    movable = len(labels) - np.count_nonzero(np.bincount(labels)) if len(labels) else 0
+    return order[: min(max(round(share * len(labels)), 1), movable)]
+
+
+def _carve_groups(
+    labels: NDArray[np.int64], share: float, keys: Keys, groups: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """Take groups in random order as long as each brings the class counts nearer their targets."""
+    sizes = np.bincount(labels)
+    targets = np.maximum(share * sizes, 1e-9)
+    taken = np.zeros(len(sizes))
+    members = _members(groups, keys)
+    chosen: list[NDArray[np.intp]] = []
+    left: list[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]] = []
+    for group in members:
+        classes, counts = np.unique(labels[group], return_counts=True)
+        if np.any(taken[classes] + counts >= sizes[classes]):
+            continue  # it would leave a class without a training example
+        excess = taken[classes] - targets[classes]
+        if np.sum(counts * (2 * excess + counts) / targets[classes]) < 0:
+            chosen.append(group)
+            taken[classes] += counts
+        else:
+            left.append((group, classes, counts))
+    # A class whose groups were all too large for the share still gets one, the smallest first.
+    for group, classes, counts in sorted(left, key=lambda item: len(item[0])):
+        if np.any(taken[classes] == 0) and not np.any(taken[classes] + counts >= sizes[classes]):
+            chosen.append(group)
+            taken[classes] += counts
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.intp)
+
+
+def _members(groups: NDArray[np.int64], keys: Keys) -> list[NDArray[np.intp]]:
+    """The positions of each group, groups in the order of their smallest key."""
+    order = np.lexsort((keys, groups))
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[:1]] - 1))
+    members = np.split(order, starts[1:])
+    first = keys[order[starts]]
+    return [members[i] for i in np.argsort(first, kind="stable")]

@@ -1,0 +1,190 @@
+"""The page put together: what was read, said in words, tables and figures, in one HTML file."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bakeoff import __version__
+from bakeoff.report import (
+    answer,
+    assets,
+    confusion,
+    costs,
+    curves,
+    gallery,
+    intervals,
+    palette,
+    provenance,
+    seeds,
+    words,
+)
+from bakeoff.report.folder import RunFolder, read_folder
+from bakeoff.report.provenance import Fact
+from bakeoff.report.results import Results
+from bakeoff.report.spec import Cell, Figure, Table, embedded
+from bakeoff.report.values import text
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+SECTIONS = (
+    ("answer", "The answer"),
+    ("differences", "Differences"),
+    ("cost", "Cost"),
+    ("learning", "Learning"),
+    ("mistakes", "Mistakes"),
+    ("disagreements", "Where they disagree"),
+    ("recipes", "What differs"),
+    ("scores", "Every seed"),
+    ("ledger", "The test set"),
+    ("origin", "Where this comes from"),
+    ("words", "Words"),
+)
+
+
+def render(folder: Path) -> bytes:
+    """The report of a run folder.
+
+    Raises:
+        InputError: where the folder holds no readable `results.json`.
+    """
+    run = read_folder(Path(folder))
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(_context(run)).encode()
+
+
+def _context(run: RunFolder) -> dict[str, Any]:
+    figures, mistakes = _figures(run)
+    return {
+        **_frame(figures),
+        **_answer(run.results),
+        **_record(run),
+        **mistakes,
+        "results": run.results,
+        "metric": words.Metric(run.results.metric),
+        "figures": figures,
+        "gallery": gallery.items(run),
+        "sections": [pair for pair in SECTIONS if pair[0] != "differences" or figures["verdicts"]],
+        "look": palette.look,
+        "exact": repr,
+        "plural": words.plural,
+        "first_upper": words.first_upper,
+    }
+
+
+def _frame(figures: dict[str, Figure | None]) -> dict[str, Any]:
+    """What every page has: styles, scripts, policy, and the figures as data."""
+    early, late = assets.early_script(), assets.scripts()
+    specs = {name: figure.spec() for name, figure in figures.items() if figure}
+    return {
+        "version": __version__,
+        "library": assets.library(),
+        "policy": assets.policy([early, late]),
+        # Our own files, and JSON in which nothing can end the element: no escaping.
+        "styles": Markup(assets.styles()),
+        "early_script": Markup(early),
+        "scripts": Markup(late),
+        "figures_json": Markup(embedded(specs)),
+        "mark_paths": palette.MARK_PATHS,
+    }
+
+
+def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
+    """All figures by name, and what the section on mistakes says beside them."""
+    results = run.results
+    found = confusion.read(run)
+    split = words.Metric(results.metric).split or "test"
+    matrix = confusion.matrix_figure(found, split)
+    figures = {
+        "verdicts": intervals.figure(results),
+        "cost": costs.figure(results),
+        "curves": curves.figure(run),
+        "confusion": matrix,
+        "recall": confusion.recall_figure(found, results.control),
+        "seeds": seeds.figure(results),
+    }
+    missing = ""
+    if not found:
+        missing = (
+            "There are no predictions of classes in this folder, so mistakes cannot be counted."
+        )
+    elif matrix is None:
+        missing = (
+            f"{len(found[0].classes)} classes are too many for a matrix. "
+            "These are the most frequent mistakes."
+        )
+    pairs = confusion.pairs_table(found) if found and matrix is None else None
+    return figures, {"confusion_missing": missing, "pairs": pairs}
+
+
+def _answer(results: Results) -> dict[str, Any]:
+    return {
+        "headlines": answer.headlines(results),
+        "facts": _facts(results),
+        "verdicts": [
+            (verdict, answer.outcome_cell(verdict))
+            for _, group in results.levels()
+            for verdict in group
+        ],
+        "glance": answer.glance(results),
+    }
+
+
+def _facts(results: Results) -> list[Fact]:
+    """The study in six words."""
+    metric = words.Metric(results.metric)
+    better = "less is better" if results.direction == "min" else "more is better"
+    margin = "" if results.margin is None else metric.amount(results.margin)
+    done = sorted({len(recipe.seeds) for recipe in results.recipes if recipe.seeds})
+    count = "" if not done else f"{done[0]}" if len(done) == 1 else f"{done[0]} to {done[-1]}"
+    facts = [
+        Fact("Data", text(results.dataset.get("name"))),
+        Fact("Metric", f"{metric.words}, {better}"),
+        Fact("Recipes", str(len(results.recipes))),
+        Fact("Seeds each", count),
+        Fact("Seeds planned", results.seeds_planned if results.seeds_planned != count else ""),
+        Fact("Your margin", margin),
+    ]
+    return [fact for fact in facts if fact.value]
+
+
+def _record(run: RunFolder) -> dict[str, Any]:
+    results = run.results
+    return {
+        "differences": provenance.differences(results),
+        "full_table": provenance.full_table(results),
+        "study": run.study,
+        "metric_tables": seeds.metric_tables(results),
+        "references": _references(results),
+        "ledger": provenance.ledger_sentences(run),
+        "exploratory": provenance.exploratory_sentences(results),
+        "trouble": provenance.trouble_sentences(run),
+        "cells": provenance.cells_table(run),
+        "data_facts": provenance.data_facts(results),
+        "data_notes": provenance.data_notes(results),
+        "environment": provenance.environment_facts(run),
+        "glossary": provenance.GLOSSARY,
+    }
+
+
+def _references(results: Results) -> Table | None:
+    if not results.references:
+        return None
+    metric = words.Metric(results.metric)
+    rows = [
+        [
+            Cell(reference.label, head=True),
+            Cell(metric.bare(reference.value), reference.value, numeric=True),
+            Cell(reference.source or words.MISSING),
+        ]
+        for reference in results.references
+    ]
+    header = ["Figure", words.first_upper(metric.axis), "Source"]
+    return Table("Published figures", header, rows)

@@ -1,0 +1,251 @@
+"""A convolutional network trained from random weights, in torch.
+
+The model is one of `bakeoff.models`; what is fixed here is how it is trained: one phase, `train`,
+cross-entropy, weights drawn as by He et al. 2015 (the output layer as by LeCun et al. 1998).
+Torch loads when something is fitted, loaded or profiled, not with the settings.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.protocols import (
+    Batch,
+    LayerProfile,
+    Normaliser,
+    Predictor,
+    Run,
+    TrainingData,
+)
+from bakeoff.core.recipe import Numerics, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
+from bakeoff.techniques.perceptrons import OwnTraining
+from bakeoff.techniques.saved import images, read_predictor, write_predictor
+
+if TYPE_CHECKING:
+    from bakeoff.training.torch.inference import Inference
+    from bakeoff.training.torch.transforms import Augmentation
+
+Shape = tuple[int, int, int]
+"""(H, W, C)."""
+
+
+class CnnTraining(OwnTraining):
+    """How the network trains."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 10
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "nesterov"
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
+    l2: Annotated[float, Field(ge=0)] = 5e-4
+
+
+class AugmentationSettings(Frozen):
+    """How training images are changed, anew in every epoch."""
+
+    flip: bool = False
+    """Mirror left and right, every second time."""
+    crop: Annotated[int, Field(ge=0)] = 0
+    """Shift by up to this many pixels along each axis; what is missing is mirrored at the edge."""
+
+
+class CnnSettings(Settings):
+    """Of the convolutional network."""
+
+    model: ModelSettings = SimpleCnnSettings()
+    training: CnnTraining = CnnTraining()
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+class TorchPredictor:
+    """A torch image model with what it needs to read images and to name classes.
+
+    Args:
+        technique: The name it is saved under.
+        inference: The network with its inputs.
+        settings: Of the model: with shape and classes, all it is built from.
+        classes: The K class names.
+    """
+
+    def __init__(
+        self,
+        technique: str,
+        inference: "Inference",
+        settings: ModelSettings,
+        classes: Sequence[str],
+    ) -> None:
+        self.technique, self.settings, self.classes = technique, settings, tuple(classes)
+        self.inference = inference
+        self.shape: Shape = inference.pixels.shape
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """Class probabilities (N, K) float32 of (N, H, W, C) uint8.
+
+        Raises:
+            InputError: where the items are not images of that shape.
+        """
+        return self.inference.probabilities(images(items, self.shape, self.technique))
+
+    def represent(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32: the last hidden layer's outputs.
+
+        Raises:
+            InputError: where the items are not images of the right shape.
+        """
+        return self.inference.features(images(items, self.shape, self.technique))
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """One row for each layer; shapes are (C, H, W)."""
+        from bakeoff.models.macs import profile
+
+        height, width, channels = self.shape
+        return profile(self.inference.module, (channels, height, width))
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        from bakeoff.training.torch.arrays import named_tensors, to_arrays
+
+        weights = to_arrays(named_tensors(self.inference.module))
+        normaliser = self.inference.pixels.normaliser
+        arrays = {f"network.{path}": values for path, values in weights.items()}
+        arrays |= {"normaliser.mean": normaliser.mean, "normaliser.sd": normaliser.sd}
+        state = {
+            "technique": self.technique,
+            "model": plain(self.settings),
+            "shape": list(self.shape),
+            "classes": list(self.classes),
+            "precision": self.inference.precision,
+        }
+        write_predictor(folder, arrays, state)
+
+
+class Cnn:
+    """A convolutional network on images."""
+
+    name: ClassVar[str] = "cnn"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = CnnSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    framework: ClassVar[Literal["numpy", "torch"]] = "torch"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "convolutional network from random weights (torch)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> TorchPredictor:
+        """Train in one phase, `train`.
+
+        Raises:
+            InputError: where the data are not images, or settings do not fit their size.
+        """
+        from bakeoff.data.batches import TrainingBatches, evaluation_batches
+        from bakeoff.training.plan import plan
+        from bakeoff.training.torch.initialise import initialise
+        from bakeoff.training.torch.step import TorchStep
+
+        settings = cast(CnnSettings, cell.recipe.settings)
+        training = settings.training
+        if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
+            raise InputError(f"{self.name}: images needed, {data.modality} received")
+        shape = cast(Shape, data.train.items.shape[1:])
+        inference = _inference(
+            settings.model, shape, len(data.task.classes), data.normaliser, cell.recipe.numerics
+        )
+        initialise(inference.module, run.streams, {"output": "lecun"})
+        augmentation = _augmentation(
+            settings.augmentation, shape, len(data.train), run.streams, inference
+        )
+        step = TorchStep(inference, training, run.streams, augmentation)
+        batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
+
+        def validation() -> Iterator[Batch]:
+            return iter(evaluation_batches(data.validation, inference.pass_size))
+
+        run.loop("train", step, batches, plan(training, batches, data.task, validation))
+        return TorchPredictor(self.name, inference, settings.model, data.task.classes)
+
+    def load(self, folder: Path) -> TorchPredictor:
+        """A saved predictor, back: on a GPU where there is one.
+
+        Raises:
+            InputError: where there is none of this technique, or its files contradict each other.
+        """
+        from bakeoff.training.torch.arrays import copy_into, named_tensors
+
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            normaliser = Normaliser(arrays.pop("normaliser.mean"), arrays.pop("normaliser.sd"))
+            settings = CnnSettings.parse({"model": state["model"]}).model
+            shape = cast(Shape, tuple(state["shape"]))
+            numerics = Numerics(precision=state["precision"])
+            inference = _inference(settings, shape, len(state["classes"]), normaliser, numerics)
+            weights = {name.removeprefix("network."): values for name, values in arrays.items()}
+            copy_into(named_tensors(inference.module), weights)
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+        return TorchPredictor(self.name, inference, settings, state["classes"])
+
+    def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> TorchPredictor:
+        """A network with the initial weights of seed 0."""
+        from bakeoff.training.torch.initialise import initialise
+
+        model = cast(CnnSettings, settings).model
+        channels = shape[-1]
+        normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+        inference = _inference(model, cast(Shape, shape), classes, normaliser, Numerics())
+        initialise(inference.module, Streams(0), {"output": "lecun"})
+        return TorchPredictor(self.name, inference, model, [str(i) for i in range(classes)])
+
+
+def _inference(
+    settings: ModelSettings,
+    shape: Shape,
+    classes: int,
+    normaliser: Normaliser,
+    numerics: Numerics,
+) -> "Inference":
+    """The model on its device, ready to read images; its weights are torch's."""
+    import torch
+
+    from bakeoff.models import build
+    from bakeoff.training.torch.inference import Inference
+    from bakeoff.training.torch.numerics import resolve_device_and_precision
+    from bakeoff.training.torch.transforms import Pixels
+
+    device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    pixels = Pixels(normaliser, shape, torch.device(device))
+    return Inference(build(settings, shape, classes), pixels, precision)
+
+
+def _augmentation(
+    settings: AugmentationSettings,
+    shape: Shape,
+    examples: int,
+    streams: Streams,
+    inference: "Inference",
+) -> "Augmentation":
+    """What changes the training images.
+
+    Raises:
+        InputError: where images are to be shifted by more than their sides.
+    """
+    from bakeoff.training.torch.transforms import Augmentation
+
+    smaller = min(shape[:2])
+    if settings.crop >= smaller:
+        raise InputError(
+            f"augmentation.crop: {settings.crop} received (allowed: 0 to {smaller - 1}, less than "
+            f"the sides of {shape[0]} x {shape[1]} images)"
+        )
+    device = inference.pixels.device
+    return Augmentation(settings.flip, settings.crop, examples, streams, device)

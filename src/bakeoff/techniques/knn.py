@@ -1,0 +1,351 @@
+"""k nearest neighbours, exactly, on pixels or on the vectors of another recipe.
+
+Source: Cover and Hart 1967, "Nearest neighbor pattern classification"; votes weighted by distance:
+Dudani 1976, "The distance-weighted k-nearest-neighbor rule", here by 1 / distance, as in
+scikit-learn.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.cell import Cell, Key
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.protocols import (
+    LayerProfile,
+    Normaliser,
+    Predictor,
+    Representer,
+    Run,
+    TrainingData,
+)
+from bakeoff.core.recipe import Ref, Settings
+from bakeoff.scratch.step import Pixels
+from bakeoff.techniques import find
+from bakeoff.techniques.neighbours import Metric, Neighbours, Rows, squared_lengths
+from bakeoff.techniques.saved import images, read_predictor, read_state, write_predictor
+
+BLOCK = 1024
+"""Items whose vectors are held at a time."""
+
+
+class KnnSettings(Settings):
+    """Of k nearest neighbours."""
+
+    k: Annotated[int, Field(ge=1)] = 5
+    """Neighbours that vote. Of neighbours equally far, those first in the training set do."""
+    metric: Metric = "euclidean"
+    weights: Literal["uniform", "distance"] = "uniform"
+    """`distance`: a vote counts 1 / distance; neighbours at distance 0 outvote all others."""
+    encoder: Ref | None = None
+    """Compare the vectors of this recipe's fitted predictor; None: normalised pixels."""
+
+
+class Encoder(Predictor, Representer, Protocol):
+    """A predictor that turns items into vectors."""
+
+
+class Source(Protocol):
+    """How items become vectors, and how the training examples' vectors are kept."""
+
+    count: int
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """The training vectors (R, D) at some rows."""
+        ...
+
+    def vectors(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) of new items."""
+        ...
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """What lies before the comparison."""
+        ...
+
+    def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and state; what is no array goes into the folder."""
+        ...
+
+
+class PixelSource:
+    """Training images as they are, a byte a pixel, normalised whenever they are read.
+
+    Args:
+        items: (N, H, W, C) uint8.
+        normaliser: Fitted on them.
+    """
+
+    def __init__(self, items: NDArray[np.uint8], normaliser: Normaliser) -> None:
+        self.count, self._items = len(items), items
+        self._pixels = Pixels(normaliser, items.shape[1:])
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """(R, H * W * C) float32."""
+        return self._normalised(self._items[rows])
+
+    def vectors(self, items: Items) -> NDArray[np.float32]:
+        """(N, H * W * C) float32."""
+        return self._normalised(images(items, self._pixels.shape, Knn.name))
+
+    def _normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        out = np.empty((len(pixels), int(np.prod(self._pixels.shape))), np.float32)
+        self._pixels.write(pixels, out)
+        return out
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """None."""
+        return ()
+
+    def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Images and normaliser."""
+        normaliser = self._pixels.normaliser
+        return {"items": self._items, "mean": normaliser.mean, "sd": normaliser.sd}, {
+            "encoded": False
+        }
+
+
+class EncodedSource:
+    """The training examples as an encoder's vectors.
+
+    Args:
+        vectors: (N, D) float32.
+        encoder: What made them.
+
+    Raises:
+        InputError: where they are not finite.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32], encoder: Encoder) -> None:
+        self.count, self._vectors, self._encoder = len(vectors), vectors, encoder
+        _finite(vectors)
+
+    def read(self, rows: Rows) -> NDArray[np.float32]:
+        """(R, D) float32."""
+        return self._vectors[rows]
+
+    def vectors(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32."""
+        return _finite(self._encoder.represent(items))
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """The encoder's."""
+        return self._encoder.layers()
+
+    def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The vectors; the encoder goes into a folder of its own."""
+        (folder / "encoder").mkdir()
+        self._encoder.save(folder / "encoder")
+        return {"vectors": self._vectors}, {"encoded": True}
+
+
+def _finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(vectors).all():
+        raise InputError("knn: encoder: its vectors hold infinities or NaN; it has diverged")
+    return vectors
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What the predictor remembers of the training examples.
+
+    Args:
+        source: Their vectors.
+        squares: (N,) float64, the vectors' squared lengths.
+        labels: (N,) int64.
+        classes: The K class names.
+    """
+
+    source: Source
+    squares: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+class KnnPredictor:
+    """Shares of the votes of the nearest training examples.
+
+    Args:
+        settings: k, metric, weights.
+        memory: The training examples.
+        shape: Of one item; () where an encoder reads it.
+    """
+
+    def __init__(self, settings: KnnSettings, memory: Memory, shape: Sequence[int] = ()) -> None:
+        self.settings, self.memory, self.shape = settings, memory, tuple(shape)
+        self.classes = memory.classes
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """(N, K) float32; without any training examples all classes are equally likely.
+
+        Raises:
+            InputError: where the items are not images of the training examples' shape.
+        """
+        if not self.memory.source.count:
+            return np.full((len(items), len(self.classes)), 1 / len(self.classes), np.float32)
+        out = np.empty((len(items), len(self.classes)), np.float32)
+        for start in range(0, len(items), BLOCK):
+            block = slice(start, start + BLOCK)
+            distances, indices = self.neighbours(items[block])
+            out[block] = self._shares(distances, self.memory.labels[indices])
+        return out
+
+    def neighbours(self, items: Items) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Distances and training rows (N, k) of the k nearest of each item, nearest first."""
+        memory = self.memory
+        index = Neighbours(memory.source.read, memory.squares, self.settings.metric)
+        return index.search(memory.source.vectors(items), self.settings.k)
+
+    def _shares(
+        self, distances: NDArray[np.float64], labels: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(N, K): each class's share of the votes of k neighbours (N, k)."""
+        weights = _weights(distances, self.settings.weights)
+        votes = np.zeros((len(labels), len(self.classes)))
+        everyone = np.arange(len(labels))
+        for place in range(labels.shape[1]):
+            votes[everyone, labels[:, place]] += weights[:, place]
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """What encodes, then the comparison: every number kept is multiplied once."""
+        before = self.memory.source.layers()
+        size = self.memory.source.read(slice(0, 0)).shape[1]
+        kept = self.memory.source.count * size
+        row = LayerProfile(
+            name="neighbours",
+            kind="nearest neighbours",
+            input=self.shape or (size,),
+            output=(len(self.classes),),
+            weights={"vectors": (self.memory.source.count, size)},
+            parameters=kept,
+            macs=kept,
+        )
+        return (*before, row)
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        arrays, state = self.memory.source.save(folder)
+        arrays |= {"squares": self.memory.squares, "labels": self.memory.labels}
+        state |= {
+            "technique": Knn.name,
+            "k": self.settings.k,
+            "metric": self.settings.metric,
+            "weights": self.settings.weights,
+            "shape": list(self.shape),
+            "classes": list(self.classes),
+        }
+        write_predictor(folder, arrays, state)
+
+
+def _weights(distances: NDArray[np.float64], rule: str) -> NDArray[np.float64]:
+    """What each of the neighbours' votes counts."""
+    if rule == "uniform":
+        return np.ones_like(distances)
+    equal = distances == 0
+    some = equal.any(axis=1, keepdims=True)
+    inverse = np.divide(1, distances, out=np.zeros_like(distances), where=~equal)
+    return np.where(some, equal, inverse)
+
+
+class Knn:
+    """k nearest neighbours in NumPy."""
+
+    name: ClassVar[str] = "knn"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = KnnSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    seeded: ClassVar[bool] = False
+    summary: ClassVar[str] = "exact k nearest neighbours, on pixels or another recipe's vectors"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> KnnPredictor:
+        """Remember the training examples: phases `encode`, where asked for, and `measure`.
+
+        Raises:
+            InputError: where there are fewer than k examples, or the encoder gives no vectors.
+        """
+        settings = cast(KnnSettings, cell.recipe.settings)
+        train = data.train
+        if len(train) < settings.k:
+            raise InputError(f"knn: k: {settings.k} received, but there are {len(train)} examples")
+        source: Source
+        if settings.encoder is not None:
+            source = _encode(settings.encoder, cell, data, inputs, run)
+            shape: tuple[int, ...] = ()
+        elif data.normaliser is None or not isinstance(train.items, np.ndarray):
+            raise InputError("knn: images needed, or an encoder that turns texts into vectors")
+        else:
+            source, shape = PixelSource(train.items, data.normaliser), train.items.shape[1:]
+
+        def measure() -> dict[str, NDArray[Any]]:
+            return {"squares": squared_lengths(source.read, source.count)}
+
+        squares = run.solve("measure", measure)["squares"]
+        memory = Memory(source, squares, train.labels, data.task.classes)
+        return KnnPredictor(settings, memory, shape)
+
+    def load(self, folder: Path) -> KnnPredictor:
+        """A saved predictor, back, with its encoder.
+
+        Raises:
+            InputError: where there is none of this technique, or its files contradict each other.
+        """
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            source = _load_source(arrays, folder / "encoder" if state["encoded"] else None)
+            chosen = {name: state[name] for name in ("k", "metric", "weights")}
+            settings = KnnSettings.parse(chosen)
+            memory = Memory(source, arrays["squares"], arrays["labels"], tuple(state["classes"]))
+            return KnnPredictor(settings, memory, state["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+
+    def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> KnnPredictor:
+        """No examples: how many there will be is the data set's to say."""
+        channels = shape[-1:]
+        normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+        source = PixelSource(np.zeros((0, *shape), np.uint8), normaliser)
+        names = tuple(str(i) for i in range(classes))
+        memory = Memory(source, np.zeros(0), np.zeros(0, np.int64), names)
+        return KnnPredictor(cast(KnnSettings, settings), memory, shape)
+
+
+def _load_source(arrays: Mapping[str, NDArray[Any]], encoder: Path | None) -> Source:
+    """The training vectors a saved predictor holds; `encoder`: the folder of what made them."""
+    if encoder is None:
+        return PixelSource(arrays["items"], Normaliser(arrays["mean"], arrays["sd"]))
+    predictor = find(read_state(encoder)["technique"]).load(encoder)
+    return EncodedSource(arrays["vectors"], cast(Encoder, predictor))
+
+
+def _encode(
+    reference: Ref, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+) -> EncodedSource:
+    """The training examples' vectors, shared by all recipes that use the same encoder on them."""
+    encoder = inputs[reference.recipe]
+    if not hasattr(encoder, "represent"):
+        raise InputError(
+            f"knn: encoder: the technique of recipe '{reference.recipe}' gives no vectors"
+        )
+    able = cast(Encoder, encoder)
+    share: Key | None = None
+    if reference.recipe in cell.inputs:
+        content = {
+            "vectors of": cell.inputs[reference.recipe],
+            "data": cell.data_hash,
+            "split": cell.split_hash,
+        }
+        share = digest(canonical_json(content))[:16]
+    arrays = run.solve("encode", lambda: {"vectors": able.represent(data.train.items)}, share)
+    return EncodedSource(arrays["vectors"], able)

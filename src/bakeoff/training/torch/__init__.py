@@ -1,0 +1,1 @@
+"""The torch half of training: steps, precision, optimisers, device transforms."""

@@ -1,0 +1,80 @@
+"""Dropout whose draws have names: (seed, layer's path, step), not the order of calls.
+
+A variant with one more dropout layer leaves the masks of the others as they are, a batch cut into
+parts gets the masks of the whole, and torch's global generator is not touched.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from bakeoff.core.streams import Streams
+
+
+class NamedDropout:
+    """Draws the masks of every `nn.Dropout` of a module (Srivastava et al. 2014, "Dropout").
+
+    The layers stay in the module and are kept in evaluation mode, where they do nothing; hooks
+    behind them apply the masks while a position is set.
+
+    Args:
+        module: Its dropout layers are hooked.
+        streams: The cell's.
+    """
+
+    def __init__(self, module: nn.Module, streams: Streams) -> None:
+        self._streams = streams
+        self._layers = {
+            path: layer
+            for path, layer in module.named_modules()
+            if isinstance(layer, nn.Dropout) and layer.p > 0
+        }
+        self._calls = dict.fromkeys(self._layers, 0)
+        self._generators: dict[str, torch.Generator] = {}
+        self._at: tuple[int, slice, int] | None = None
+        for path, layer in self._layers.items():
+            layer.register_forward_hook(self._hook(path, layer.p))
+
+    def begin(self, step: int, part: slice, count: int) -> None:
+        """Masks from now on are those of examples `part` of the `count` of this step's batch.
+
+        Also takes the layers out of torch's own training mode.
+        """
+        self._at = (step, part, count)
+        for path, layer in self._layers.items():
+            layer.training = False
+            self._calls[path] = 0
+
+    def end(self) -> None:
+        """No masks from now on."""
+        self._at = None
+
+    def _hook(self, path: str, rate: float) -> Any:
+        def apply(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+            if self._at is None:
+                return None
+            return output * self._mask(path, rate, output) * (1 / (1 - rate))
+
+        return apply
+
+    def _mask(self, path: str, rate: float, like: Tensor) -> Tensor:
+        """(part, ...) bool: what stays."""
+        if self._at is None:
+            raise RuntimeError("a mask was asked for outside of a step")
+        step, part, count = self._at
+        kind = like.device.type
+        generator = self._generators.setdefault(kind, torch.Generator(like.device))
+        generator.manual_seed(self._streams.integer("dropout", path, step, self._calls[path]))
+        self._calls[path] += 1
+        whole = torch.empty((count, *like.shape[1:]), dtype=torch.bool, device=like.device)
+        return whole.bernoulli_(1 - rate, generator=generator)[part]
+
+
+def has_other_dropout(module: nn.Module) -> bool:
+    """Whether some dropout layer draws in a way that depends on how a batch is cut."""
+    return any(
+        isinstance(layer, _DropoutNd) and not isinstance(layer, nn.Dropout) and layer.p > 0
+        for layer in module.modules()
+    )

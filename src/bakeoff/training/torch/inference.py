@@ -1,0 +1,66 @@
+"""A network at work on images: probabilities and features, whatever the batches."""
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bakeoff.training.torch.numerics import Precision
+from bakeoff.training.torch.transforms import Pixels
+
+LARGEST_PASS = 128
+"""Examples of an evaluation pass; fewer where images are large."""
+PASS_PIXELS = 1 << 20
+
+
+class Inference:
+    """A network with what it needs to read images.
+
+    The bits of a matrix product depend on the number of rows, not on which row an example is. So
+    every pass has the same number of examples; the last one is filled up, and what the filling
+    gave is thrown away.
+
+    Args:
+        module: Image model: `forward` gives logits, `features` the last hidden layer.
+        pixels: Its inputs, on its device.
+        precision: Of matrix products and convolutions; weights and sums of losses are float32.
+    """
+
+    def __init__(self, module: nn.Module, pixels: Pixels, precision: Precision) -> None:
+        self.module, self.pixels, self.precision = module, pixels, precision
+        height, width, _ = pixels.shape
+        self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
+        module.to(pixels.device)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the network computes in its precision."""
+        enabled = self.precision == "bfloat16"
+        return torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=enabled)
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
+        return self._all(lambda x: torch.softmax(self.module(x).float(), dim=1), images)
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""
+        compute = cast(Callable[[Tensor], Tensor], self.module.features)
+        return self._all(lambda x: compute(x).float(), images)
+
+    def _all(
+        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        self.module.eval()
+        filled = np.zeros((self.pass_size, *self.pixels.shape), np.uint8)
+        found: list[NDArray[np.float32]] = []
+        with torch.inference_mode(), self.autocast():
+            # No images still make one pass: it tells how wide the result is.
+            for start in range(0, max(1, len(images)), self.pass_size):
+                rows = images[start : start + self.pass_size]
+                filled[: len(rows)] = rows
+                out = compute(self.pixels(torch.from_numpy(filled).to(self.pixels.device)))
+                found.append(out[: len(rows)].cpu().numpy())
+        return np.concatenate(found)

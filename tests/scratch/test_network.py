@@ -1,0 +1,153 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from bakeoff.core.initial import initial_weights
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.gradient_check import check_classifier, check_layer
+from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu
+from bakeoff.scratch.losses import SoftmaxCrossEntropy
+from bakeoff.scratch.network import Sequence, initialise, perceptron
+from bakeoff.training.torch.initialise import initialise as initialise_torch
+
+GENERATOR = np.random.default_rng(0)
+SHAPE = (3, 2, 2)
+INPUTS = GENERATOR.standard_normal((6, *SHAPE))
+LABELS = GENERATOR.integers(0, 4, 6)
+
+
+@pytest.fixture
+def network() -> Sequence:
+    """Two hidden layers in float64, biases drawn too."""
+    built = perceptron(SHAPE, (5, 3), 4, np.float64)
+    initialise(built, Streams(0))
+    for path in built.parameters.keys() - built.weights.keys():
+        built.parameters[path][...] = np.random.default_rng(1).standard_normal()
+    return built
+
+
+def test_parameters_by_path(network: Sequence) -> None:
+    shapes = {path: values.shape for path, values in network.parameters.items()}
+    assert shapes == {
+        "hidden-1.weight": (5, 12),
+        "hidden-1.bias": (5,),
+        "hidden-2.weight": (3, 5),
+        "hidden-2.bias": (3,),
+        "output.weight": (4, 3),
+        "output.bias": (4,),
+    }
+    assert network.weights == {
+        "hidden-1.weight": (12, 5),
+        "hidden-2.weight": (5, 3),
+        "output.weight": (3, 4),
+    }
+
+
+def test_gradients_are_those_of_central_differences(network: Sequence) -> None:
+    errors = check_layer(network, INPUTS, np.random.default_rng(2))
+    errors += check_classifier(network, INPUTS, LABELS, np.random.default_rng(3))
+    assert len(errors) == 1 + 2 * len(network.parameters)
+    assert all(error.right for error in errors), errors
+
+
+def test_gradients_are_torchs(network: Sequence) -> None:
+    sizes = [12, 5, 3, 4]
+    linear = [torch.nn.Linear(a, b).double() for a, b in zip(sizes, sizes[1:], strict=False)]
+    for module, name in zip(linear, ["hidden-1", "hidden-2", "output"], strict=True):
+        for key, parameter in module.named_parameters():
+            parameter.data = torch.from_numpy(network.parameters[f"{name}.{key}"].copy())
+    flat = torch.from_numpy(INPUTS.reshape(6, -1))
+    logits = linear[2](linear[1](linear[0](flat).relu()).relu())
+    torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABELS)).backward()
+
+    loss = SoftmaxCrossEntropy()
+    loss.forward(network.forward(INPUTS), LABELS)
+    network.backward(loss.backward(6), to_inputs=False)
+    for module, name in zip(linear, ["hidden-1", "hidden-2", "output"], strict=True):
+        for key, parameter in module.named_parameters():
+            assert parameter.grad is not None
+            np.testing.assert_allclose(
+                network.gradients[f"{name}.{key}"], parameter.grad.numpy(), rtol=1e-11, atol=1e-15
+            )
+
+
+def test_gradients_are_the_same_without_those_of_the_inputs(network: Sequence) -> None:
+    upstream = np.random.default_rng(4).standard_normal(network.forward(INPUTS).shape)
+    assert network.backward(upstream) is not None
+    whole = {path: gradient.copy() for path, gradient in network.gradients.items()}
+    network.forward(INPUTS)
+    assert network.backward(upstream, to_inputs=False) is None
+    for path, gradient in network.gradients.items():
+        np.testing.assert_array_equal(gradient, whole[path])
+
+
+def test_networks_nest() -> None:
+    inner = Sequence({"affine": Affine(12, 5, np.float64), "relu": Relu()})
+    outer = Sequence({"flatten": Flatten(), "body": inner, "head": Affine(5, 4, np.float64)})
+    assert list(outer.parameters)[:2] == ["body.affine.weight", "body.affine.bias"]
+    initialise(outer, Streams(0))
+    assert all(e.right for e in check_layer(outer, INPUTS, np.random.default_rng(2)))
+    rows = outer.profile("", SHAPE)
+    assert [row.name for row in rows] == ["flatten", "body.affine", "body.relu", "head"]
+    assert outer.macs(SHAPE) == 12 * 5 + 5 * 4
+
+
+def test_weights_depend_on_seed_path_and_shape_alone() -> None:
+    deep, shallow = perceptron(SHAPE, (5, 3), 4), perceptron(SHAPE, (5,), 4)
+    initialise(deep, Streams(7))
+    initialise(shallow, Streams(7))
+    weight = deep.parameters["hidden-1.weight"]
+    np.testing.assert_array_equal(weight, shallow.parameters["hidden-1.weight"])
+    expected = initial_weights(Streams(7), "hidden-1.weight", (5, 12), (12, 5), "he")
+    np.testing.assert_array_equal(weight, expected)
+    assert not shallow.parameters["output.bias"].any()
+
+
+def test_torch_starts_from_the_same_weights() -> None:
+    module = torch.nn.ModuleDict(
+        {"hidden-1": torch.nn.Linear(12, 5), "output": torch.nn.Linear(5, 4)}
+    )
+    initialise_torch(module, Streams(3), {"output": "lecun"})
+    network = perceptron(SHAPE, (5,), 4)
+    initialise(network, Streams(3), {"output": "lecun"})
+    theirs = {path: parameter.detach().numpy() for path, parameter in module.named_parameters()}
+    assert theirs.keys() == network.parameters.keys()
+    for path, values in network.parameters.items():
+        np.testing.assert_array_equal(values, theirs[path])
+
+
+def test_profile_adds_up(network: Sequence) -> None:
+    rows = network.profile("", SHAPE)
+    assert [row.name for row in rows] == list(network.children)
+    assert sum(row.parameters for row in rows) == sum(p.size for p in network.parameters.values())
+    assert [row.input for row in rows[1:]] == [row.output for row in rows[:-1]]
+    assert rows[-1].output == network.output_shape(SHAPE) == (4,)
+    assert network.macs(SHAPE) == 12 * 5 + 5 * 3 + 3 * 4
+
+
+def test_the_layers_before_one(network: Sequence) -> None:
+    body = network.until("output")
+    assert list(body.children) == ["flatten", "hidden-1", "relu-1", "hidden-2", "relu-2"]
+    assert body.parameters["hidden-1.weight"] is network.parameters["hidden-1.weight"]
+    hidden = body.forward(INPUTS).copy()
+    output = network.children["output"].forward(hidden)
+    np.testing.assert_array_equal(output, network.forward(INPUTS))
+
+
+def test_one_layer_that_looks_at_whole_batches_is_enough() -> None:
+    class Whole(Relu):
+        splittable = False
+
+    children: dict[str, Layer] = {"relu": Relu(), "whole": Whole()}
+    assert not Sequence(children).splittable
+    assert Sequence({"relu": Relu()}).splittable
+
+
+def test_softmax_regression_has_no_hidden_layer() -> None:
+    network = perceptron(SHAPE, (), 4)
+    initialise(network, Streams(0), {"output": "zero"})
+    assert list(network.children) == ["flatten", "output"]
+    assert not any(values.any() for values in network.parameters.values())
+    assert network.macs(SHAPE) == math.prod(SHAPE) * 4
