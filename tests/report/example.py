@@ -136,7 +136,8 @@ def _scores(sketch: Sketch, seed: int, split: str) -> tuple[NDArray[np.int64], N
 def _cell(folder: Path, sketch: Sketch, seed: int) -> Record:
     task = Classification(CLASSES)
     cell = folder / "cells" / sketch.name / f"seed-{seed}"
-    metrics, files = {}, {}
+    metrics: dict[str, float] = {}
+    files: dict[str, str] = {}
     for split in ("validation", "test"):
         labels, shares = _scores(sketch, seed, split)
         ids = np.array([f"{split}-{i:05d}" for i in range(len(labels))])

@@ -11,7 +11,7 @@ LABELS = GENERATOR.integers(0, 4, 6)
 def test_losses_and_gradient_are_torchs() -> None:
     there = torch.from_numpy(LOGITS.copy()).requires_grad_()
     expected = torch.nn.functional.cross_entropy(there, torch.from_numpy(LABELS), reduction="none")
-    expected.mean().backward()
+    expected.mean().backward()  # type: ignore[no-untyped-call]
     loss = SoftmaxCrossEntropy()
     losses = loss.forward(LOGITS, LABELS)
     np.testing.assert_allclose(losses, expected.detach().numpy(), rtol=1e-13)

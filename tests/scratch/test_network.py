@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,13 +55,14 @@ def test_gradients_are_those_of_central_differences(network: Sequence) -> None:
 
 def test_gradients_are_torchs(network: Sequence) -> None:
     sizes = [12, 5, 3, 4]
-    linear = [torch.nn.Linear(a, b).double() for a, b in zip(sizes, sizes[1:], strict=False)]
+    linear = [torch.nn.Linear(a, b).double() for a, b in pairwise(sizes)]
     for module, name in zip(linear, ["hidden-1", "hidden-2", "output"], strict=True):
         for key, parameter in module.named_parameters():
             parameter.data = torch.from_numpy(network.parameters[f"{name}.{key}"].copy())
     flat = torch.from_numpy(INPUTS.reshape(6, -1))
     logits = linear[2](linear[1](linear[0](flat).relu()).relu())
-    torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABELS)).backward()
+    mean = torch.nn.functional.cross_entropy(logits, torch.from_numpy(LABELS))
+    mean.backward()  # type: ignore[no-untyped-call]
 
     loss = SoftmaxCrossEntropy()
     loss.forward(network.forward(INPUTS), LABELS)

@@ -47,7 +47,7 @@ def test_pixels_have_the_bits_of_the_normaliser(
     shape = size if shape == SHAPE else shape
     mean = generator.uniform(0.3, 0.7, shape).astype(np.float32)
     sd = generator.uniform(0.1, 0.4, shape).astype(np.float32)
-    normaliser, pixels = Normaliser(mean, sd), images(BLOCK // np.prod((40, 41, 3)) + 3, size)
+    normaliser, pixels = Normaliser(mean, sd), images(BLOCK // (40 * 41 * 3) + 3, size)
     out = np.empty((len(pixels), int(np.prod(size))), np.float32)
     Pixels(normaliser, size).write(pixels, out)
     np.testing.assert_array_equal(out.reshape(pixels.shape), normaliser(pixels))

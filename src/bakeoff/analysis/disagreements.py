@@ -27,7 +27,7 @@ def most_disputed(predictions: Mapping[str, NDArray[np.int64]], count: int = COU
         count: How many at most.
     """
     shares = np.stack([right.mean(axis=0) for right in predictions.values()])
-    dispute = shares.var(axis=0)
+    dispute = shares.var(axis=0).round(12)  # equal shares vary by rounding alone
     order = np.lexsort((np.arange(len(dispute)), -dispute))
     return [int(i) for i in order[:count] if dispute[i] > 0]
 

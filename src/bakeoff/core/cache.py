@@ -3,14 +3,15 @@
 import os
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from bakeoff.core.arrays import save_arrays
 from bakeoff.core.cell import Key
-from bakeoff.core.files import disk_errors, sync_folder
+from bakeoff.core.files import new_file
 from bakeoff.core.protocols import Arrays
 
 
@@ -30,6 +31,8 @@ def shared_path(key: Key) -> Path:
 def arrays_at(path: Path, compute: Callable[[], Arrays]) -> tuple[Arrays, float]:
     """The arrays in the safetensors file `path`, computed and written whole if it is not there.
 
+    A damaged file counts as none.
+
     Returns:
         The arrays, and the seconds it took to compute them (now or then).
 
@@ -39,21 +42,11 @@ def arrays_at(path: Path, compute: Callable[[], Arrays]) -> tuple[Arrays, float]
     if (found := _read(path)) is not None:
         return found
     began = time.perf_counter()
-    arrays = {name: np.ascontiguousarray(array) for name, array in compute().items()}
+    arrays = dict(compute())
     seconds = time.perf_counter() - began
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with disk_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(arrays, partial, metadata={"seconds": repr(seconds)})
-            with partial.open("rb") as stream:
-                os.fsync(stream.fileno())
-            os.replace(partial, path)
-        except SafetensorError as error:  # its writer wraps the system's error
-            raise OSError(str(error)) from error
-        finally:
-            partial.unlink(missing_ok=True)
-        sync_folder(path.parent)
+    metadata = {"seconds": repr(seconds), "sha256": _digest(arrays)}
+    with new_file(path) as partial:
+        save_arrays(partial, arrays, metadata)
     return arrays, seconds
 
 
@@ -61,7 +54,19 @@ def _read(path: Path) -> tuple[Arrays, float] | None:
     """What is there and whole, or None."""
     try:
         with safe_open(path, framework="numpy") as stream:
-            seconds = float((stream.metadata() or {}).get("seconds", 0))
-            return {name: stream.get_tensor(name) for name in stream.keys()}, seconds  # noqa: SIM118
-    except (OSError, SafetensorError):
+            metadata = stream.metadata() or {}
+            arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            seconds = float(metadata["seconds"])
+    except (OSError, KeyError, ValueError, SafetensorError):
         return None
+    return (arrays, seconds) if metadata.get("sha256") == _digest(arrays) else None
+
+
+def _digest(arrays: Arrays) -> str:
+    """SHA-256 of names, types, shapes and values: safetensors has no checksum of its own."""
+    total = sha256()
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name], order="C")
+        total.update(repr((name, array.dtype.str, array.shape)).encode())
+        total.update(array.reshape(-1).view(np.uint8).data)
+    return total.hexdigest()

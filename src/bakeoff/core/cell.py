@@ -1,4 +1,4 @@
-"""Cells: one recipe with one replicate, the unit that is run, resumed, cached and sent elsewhere."""
+"""Cells: one recipe with one replicate: what is run, resumed, cached and sent elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -83,14 +83,23 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         DiskError: where the disk is full or the folder cannot be written.
     """
+    with new_file(path) as partial:
+        partial.write_bytes(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Fill a temporary file, then put it in the place of `path` in one step.
+
+    Raises:
+        DiskError: where the disk is full or the folder cannot be written.
+    """
     with disk_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = _partial(path)
         try:
-            with partial.open("xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+            yield partial
+            _sync_file(partial)
             os.replace(partial, path)
         except BaseException:
             with suppress(OSError):
@@ -180,6 +189,10 @@ def _sync_below(folder: Path) -> None:
         if path.is_dir():
             sync_folder(path)
         else:
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
+            _sync_file(path)
     sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("r+b") as stream:
+        os.fsync(stream.fileno())

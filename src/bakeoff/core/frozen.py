@@ -59,9 +59,10 @@ def _tell(kind: object, faults: Sequence[_Fault], path: str) -> list[str]:
         return told + _tell_inside(members[0], groups, path)
     # A union. Pydantic puts in front what a member is told by: the value of the field `name`
     # where that decides, and otherwise the name of its type; then every member has its faults.
-    tagged = {tag: member for member in members if (tag := _tag(member))}
-    if len(groups) == 1 and (tag := next(iter(groups))) in tagged:
-        return told + _tell(tagged[tag], groups[tag], path)
+    first = next(iter(groups))
+    for member in members:
+        if len(groups) == 1 and _tag(member) == first:
+            return told + _tell(member, groups[first], path)
     return told + _tell_union(members, groups, path)
 
 
@@ -73,9 +74,7 @@ def _tell_inside(
         inner = get_args(kind)
         part = (inner[1] if get_origin(kind) in (dict, Mapping) else inner[0]) if inner else Any
         return [
-            line
-            for key, faults in groups.items()
-            for line in _tell(part, faults, _join(path, key))
+            line for key, faults in groups.items() for line in _tell(part, faults, _join(path, key))
         ]
     fields = _fields(kind)
     told: list[str] = []

@@ -1,12 +1,15 @@
 """The ledger of test openings: which recipes were ever scored on a test set on this machine.
 
 Test data is sealed. Every opening is one line in a file of the user's state folder, appended in
-one write, so that parallel cells do not disturb each other.
+one write, so that parallel cells do not disturb each other. A line that a power cut or a full disk
+tore counts as none.
 """
 
+import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from bakeoff.core.errors import DiskError
 
@@ -37,23 +40,36 @@ def open_test(test_hash: str, recipe_hash: str, key: str) -> tuple[int, int]:
     line = json.dumps({"test": test_hash, "recipe": recipe_hash, "key": key}) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
-        lines = path.read_text(encoding="utf-8").splitlines()
+        _append(path, line.encode())
+        lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise DiskError(f"cannot write the ledger of test openings {path}: {error}") from error
+        raise DiskError(
+            f"cannot write the ledger of test openings {path}: {error.strerror or error} "
+            "(BAKEOFF_STATE names another folder for it)"
+        ) from error
     openings = [entry for text in lines if (entry := _entry(text)).get("test") == test_hash]
-    own = sum(entry["key"] == key for entry in openings)
-    return own, len({entry["recipe"] for entry in openings})
+    own = sum(entry.get("key") == key for entry in openings)
+    return own, len({entry.get("recipe") for entry in openings})
 
 
-def _entry(text: str) -> dict[str, str]:
-    """One line; a torn one (power cut) counts as none."""
+def _append(path: Path, line: bytes) -> None:
+    """Add a line in one write, and on a line of its own where the last one was torn."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        entry: dict[str, str] = json.loads(text)
+        if os.fstat(descriptor).st_size:
+            os.lseek(descriptor, -1, os.SEEK_END)
+            line = line if os.read(descriptor, 1) == b"\n" else b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """What a line says; a torn one says nothing."""
+    try:
+        entry = json.loads(line)
     except ValueError:
         return {}
-    return entry
+    return entry if isinstance(entry, dict) else {}

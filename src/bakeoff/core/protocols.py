@@ -12,7 +12,6 @@ from bakeoff.core.cell import Cell, Key
 from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.recipe import Settings
 from bakeoff.core.streams import Streams
-from bakeoff.core.table import Table
 from bakeoff.core.task import Classification, Direction
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -239,4 +238,3 @@ class Technique(Protocol):
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> Predictor:
         """A predictor of the right sizes that has learnt nothing: for `plan` and `profile`."""
         ...
-

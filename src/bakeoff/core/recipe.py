@@ -61,7 +61,7 @@ class Numerics(Frozen):
 
 
 class Settings(Frozen):
-    """Base of the settings a technique adds to a recipe: its own sections (model, training, ...)."""
+    """Base of what a technique adds to a recipe: its own sections (model, training, ...)."""
 
 
 class Ref(Frozen):

@@ -1,5 +1,6 @@
 """Records: what a cell leaves. `record.json` is written last and is the commit mark."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import Frozen
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 class Cost(Frozen):
@@ -48,7 +49,7 @@ class Interruption(Frozen):
 class Record(Frozen):
     """What a cell leaves, besides its files."""
 
-    format: int = Field(default=SCHEMA, alias="schema")
+    format: Literal[1] = Field(default=SCHEMA, alias="schema")
     name: str
     key: Key
     technique_version: int
@@ -90,7 +91,8 @@ class Record(Frozen):
         Raises:
             DiskError: where it cannot be written.
         """
-        write_atomic(folder / "record.json", pretty_json(self.model_dump(mode="json", by_alias=True)))
+        content = self.model_dump(mode="json", by_alias=True)
+        write_atomic(folder / "record.json", pretty_json(content))
 
 
 def read_record(folder: Path) -> Record | None:
@@ -107,6 +109,7 @@ def read_record(folder: Path) -> Record | None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     try:
-        return Record.model_validate_json(text)
+        return Record.parse(json.loads(text))
     except ValueError as error:
-        raise InputError(f"{path}: not a record of schema {SCHEMA}: {error}") from None
+        faults = error.faults if isinstance(error, InputError) else [str(error)]
+        raise InputError([f"{path}: not a record: {fault}" for fault in faults]) from None

@@ -1,16 +1,18 @@
 """The folder a study leaves: who may write it, where its cells are, what became of old ones."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import BakeoffError, InputError
-from bakeoff.core.files import disk_errors, write_atomic
+from bakeoff.core.files import clear_scraps, disk_errors, write_atomic
 from bakeoff.core.record import Record, read_record
 
 KEY_FILE = ".key"
@@ -29,9 +31,8 @@ class Store:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".writable"
-            probe.touch()
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         except OSError as error:
             raise InputError(
                 f"--out {folder}: cannot be written: {error.strerror} (needed: a folder that "
@@ -86,56 +87,80 @@ class Store:
             if record is not None:
                 found.setdefault(path.parent.parent.name, []).append(record)
         for records in found.values():
-            records.sort(key=lambda r: (r.replicate.seed, r.replicate.repeat, r.replicate.fold or 0))
+            records.sort(key=_order)
         return found
 
     def commit(self, folder: Path, record: Record) -> None:
         """Write the record, then clear what only an unfinished cell needs."""
         record.write(folder)
-        (folder / KEY_FILE).unlink(missing_ok=True)
-        (folder / "failure.txt").unlink(missing_ok=True)
+        with suppress(OSError):  # the cell is finished, whatever stays
+            (folder / KEY_FILE).unlink(missing_ok=True)
+            (folder / "failure.txt").unlink(missing_ok=True)
         shutil.rmtree(folder / "checkpoints" / "last", ignore_errors=True)
 
     def reindex(self) -> None:
-        """Rebuild `index.sqlite`: tables `cells` and `metrics`, for queries across cells."""
-        path = self.folder / "index.sqlite"
-        partial = path.with_name(".index.sqlite.partial")
-        partial.unlink(missing_ok=True)
-        with disk_errors(str(path)):
-            try:
-                with closing(sqlite3.connect(partial)) as database, database:
-                    _fill(database, self.records())
-            except sqlite3.Error as error:
-                raise OSError(str(error)) from error
-            os.replace(partial, path)
+        """Rebuild `index.sqlite`: tables `cells` and `metrics`, for queries across cells.
+
+        Raises:
+            DiskError: where it cannot be written; the old one is intact then.
+        """
+        with closing(sqlite3.connect(":memory:")) as database:
+            with database:
+                _fill(database, self.records())
+            write_atomic(self.folder / "index.sqlite", database.serialize())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder: one run at a time writes it.
+        """Hold the folder, one run at a time, and clear what a killed one left half written.
 
         Raises:
             BakeoffError: where another run holds it.
         """
         with lock(self.folder / ".lock", f"another run is working in {self.folder}"):
+            clear_scraps(self.folder)
             yield
 
 
 @contextmanager
 def lock(path: Path, refusal: str) -> Iterator[None]:
-    """Hold an advisory lock, freed by the system when the process ends, however it ends."""
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BakeoffError(f"{refusal}; wait for it, or choose another --out") from None
+    """Hold an advisory lock, freed by the system when the process ends, however it ends.
+
+    Raises:
+        BakeoffError: where another process holds it.
+        DiskError: where the file system keeps no locks, or the file cannot be made.
+    """
+    with disk_errors(str(path)):
+        stream = path.open("w")
+    with stream:
+        with disk_errors(str(path)):
+            try:
+                _hold(stream)
+            except (BlockingIOError, PermissionError):  # as POSIX and Windows call it
+                raise BakeoffError(f"{refusal}; wait for it, or choose another --out") from None
         yield
+
+
+def _hold(stream: TextIO) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _order(record: Record) -> tuple[int, int, int]:
+    replicate = record.replicate
+    return replicate.seed, replicate.repeat, replicate.fold or 0
 
 
 def _fill(database: sqlite3.Connection, records: dict[str, list[Record]]) -> None:
     database.executescript(
-        "CREATE TABLE cells (key TEXT PRIMARY KEY, recipe TEXT, technique TEXT, seed INTEGER,"
+        "CREATE TABLE cells (key TEXT, recipe TEXT, technique TEXT, seed INTEGER,"
         " fold INTEGER, status TEXT, train_seconds REAL, parameters INTEGER, macs INTEGER,"
-        " peak_bytes INTEGER, folder TEXT);"
+        " peak_bytes INTEGER, folder TEXT PRIMARY KEY);"
         "CREATE TABLE metrics (key TEXT, name TEXT, value REAL, PRIMARY KEY (key, name));"
     )
     for name, found in records.items():
@@ -145,6 +170,6 @@ def _fill(database: sqlite3.Connection, records: dict[str, list[Record]]) -> Non
                 r.cost.train_seconds, r.cost.parameters, r.cost.macs_per_example,
                 r.cost.peak_bytes, f"cells/{name}/{r.replicate.folder}",
             )  # fmt: skip
-            database.execute(f"INSERT OR REPLACE INTO cells VALUES ({','.join('?' * 11)})", row)
+            database.execute(f"INSERT INTO cells VALUES ({','.join('?' * 11)})", row)
             values = [(r.key, metric, value) for metric, value in r.metrics.items()]
             database.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from bakeoff.core import metrics
 from bakeoff.core.errors import InputError
 from bakeoff.core.table import Table, csv_bytes, read_csv
 
-Direction = Literal["max", "min"]
+Direction = metrics.Direction
 
 
 class Task(Protocol):
@@ -47,19 +47,20 @@ class Classification:
 
     Args:
         classes: The K class names, in label order.
+
+    Raises:
+        InputError: where a name is empty (that means "unknown" in a file) or occurs twice.
     """
 
     name = "classification"
-    directions: Mapping[str, Direction] = {
-        "accuracy": "max",
-        "balanced_accuracy": "max",
-        "f1_macro": "max",
-        "matthews_corrcoef": "max",
-        "log_loss": "min",
-    }
+    directions: Mapping[str, Direction] = metrics.DIRECTIONS
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
+        if "" in self.classes or len(set(self.classes)) < len(self.classes):
+            raise InputError(
+                f"class names must be different and not empty, received {list(self.classes)}"
+            )
 
     def metrics(self, predictions: Table) -> dict[str, float]:
         """Every metric of the rows whose label is known; empty where none is."""
@@ -125,7 +126,7 @@ class Classification:
         """A predictions file, full or reduced, back.
 
         Raises:
-            InputError: where columns are missing or a class is unknown.
+            InputError: where columns are missing, a class is unknown or a number is not one.
         """
         text = read_csv(path)
         full = [f"prob_{name}" for name in self.classes]
@@ -138,12 +139,15 @@ class Classification:
             "label": self._indices(text["label"], path, "label"),
             "prediction": self._indices(text["prediction"], path, "prediction"),
         }
-        if "label_probability" in text:
-            columns["label_probability"] = np.array(text["label_probability"], dtype=np.float32)
-        else:
-            columns["probabilities"] = np.array([text[n] for n in full], dtype=np.float32).T
-        if "group" in text:
-            columns["group"] = np.array(text["group"], dtype=np.int64)
+        try:
+            if "label_probability" in text:
+                columns["label_probability"] = np.array(text["label_probability"], np.float32)
+            else:
+                columns["probabilities"] = np.array([text[n] for n in full], np.float32).T
+            if "group" in text:
+                columns["group"] = np.array(text["group"], np.int64)
+        except ValueError as error:
+            raise InputError(f"{path}: not a number: {error}") from None
         return Table(columns)
 
     def _indices(self, names: list[str], path: Path, column: str) -> NDArray[np.int64]:

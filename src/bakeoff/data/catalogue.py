@@ -83,7 +83,7 @@ def find(name: str) -> Entry:
 
 
 def _folder(entry: Entry, offline: bool) -> Path | None:
-    """The folder a set is in, after a download if need be; None for one that is part of a package."""
+    """The folder a set is in, downloaded if need be; None for one that comes with a package."""
     if entry.folder is None:
         return None
     folder = sources.locate(entry)

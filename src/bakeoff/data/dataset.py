@@ -42,18 +42,22 @@ class Dataset:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of items, labels and class names of all splits; 64 hexadecimal digits."""
-        splits = {"train": self.train, "test": self.test, "validation": self.validation}
         content = {
             name: self.test_hash if name == "test" else examples_hash(examples, self.classes)
-            for name, examples in splits.items()
-            if examples is not None
+            for name, examples in self.splits.items()
         }
         return digest(canonical_json([self.modality, list(self.classes), content]))
 
     @cached_property
-    def test_hash(self) -> str | None:
-        """SHA-256 of items, labels and class names of the test split; None where there is none."""
-        return None if self.test is None else examples_hash(self.test, self.classes)
+    def test_hash(self) -> str:
+        """SHA-256 of items, labels and class names of the test split.
+
+        Raises:
+            InputError: where there is none.
+        """
+        if self.test is None:
+            raise InputError(f"{self.name}: has no test split")
+        return examples_hash(self.test, self.classes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,7 +97,8 @@ def hold_out_test(
         InputError: where a class has fewer than 3 examples, or lies in one group.
     """
     counts = np.bincount(examples.labels, minlength=len(classes))
-    if few := [f"'{classes[i]}' has {counts[i]}" for i in np.flatnonzero(counts < FEWEST_PER_CLASS)]:
+    small = np.flatnonzero(counts < FEWEST_PER_CLASS)
+    if few := [f"'{classes[i]}' has {counts[i]}" for i in small]:
         raise InputError(
             f"{where}: {_some(few)}; without a test split every class needs at least "
             f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"

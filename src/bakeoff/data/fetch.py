@@ -81,8 +81,8 @@ def download(item: Download, store: Path) -> Path:
             resumed = downloader.partial.exists()
             try:
                 with _quiet(pooch.get_logger()):
-                    path = pooch.retrieve(url, f"sha256:{item.sha256}", name, store, None, downloader)
-                return Path(path)
+                    pooch.retrieve(url, f"sha256:{item.sha256}", name, store, None, downloader)
+                return store / name
             except ValueError:  # pooch's word for the wrong checksum
                 failures.append(f"{url}: not the published file (its SHA-256 differs)")
             except DownloadError as error:
@@ -183,9 +183,8 @@ class ResumingDownloader:
             self.partial.unlink()
             raise DownloadError(f"sent more than the {self.size_bytes:,} bytes of the file")
         if broken or received < total:
-            raise _BrokenOff(
-                f"broke off after {received:,} of {total:,} bytes" + (f" ({broken})" if broken else "")
-            )
+            why = f" ({broken})" if broken else ""
+            raise _BrokenOff(f"broke off after {received:,} of {total:,} bytes{why}")
 
 
 class _BrokenOff(Exception):

@@ -1,8 +1,7 @@
 """Folders of images: one folder a class, with or without `train/validation/test` above.
 
-    cats-and-dogs/            cats-and-dogs/
-      cat/1.png                 train/cat/1.png   train/dog/2.png
-      dog/2.png                 test/cat/3.png    test/dog/4.png
+That is `FOLDER/cat/1.png` and `FOLDER/dog/2.png`, or `FOLDER/train/cat/1.png`,
+`FOLDER/test/cat/3.png` and so on.
 """
 
 import os

@@ -25,7 +25,7 @@ def examples_hash(examples: Examples, classes: tuple[str, ...]) -> str:
         state.update(canonical_json(list(examples.items.shape)))
         if examples.items.size:
             # A view of the bytes: 150 MB of images are hashed without being copied.
-            state.update(memoryview(np.ascontiguousarray(examples.items)).cast("B"))
+            state.update(np.ascontiguousarray(examples.items).data.cast("B"))
     else:
         texts = [_bytes(text) for text in examples.items]
         state.update(np.array([len(text) for text in texts], dtype="<i8").tobytes())

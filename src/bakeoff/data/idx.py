@@ -63,9 +63,7 @@ def _parse(stream: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
     return np.frombuffer(data, dtype=kind).reshape(shape).astype(kind.newbyteorder("="))
 
 
-def grey_examples(
-    images: NDArray[Any], labels: NDArray[Any], classes: int, where: str
-) -> Examples:
+def grey_examples(images: NDArray[Any], labels: NDArray[Any], classes: int, where: str) -> Examples:
     """Grey images and their labels as examples.
 
     Args:

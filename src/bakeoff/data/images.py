@@ -91,8 +91,8 @@ def to_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
         return pixels
     if channels == 3:
         return np.repeat(pixels, 3, axis=-1)
-    grey = pixels @ np.array([0.299, 0.587, 0.114])
-    return np.rint(grey).astype(np.uint8)[..., None]
+    grey: NDArray[np.float64] = pixels @ np.array([0.299, 0.587, 0.114])
+    return np.rint(grey)[..., None].astype(np.uint8)
 
 
 def _too_large(image: Image.Image) -> str:

@@ -4,7 +4,7 @@ Source: T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha 2
 for classical Japanese literature", arXiv:1812.01718. The publisher offers IDX files and .npz files
 with the same numbers; either will do.
 
-`kmnist-7011` trains on the first 7,011 images alone (a small-data set) and has the whole test split.
+`kmnist-7011` trains on the first 7,011 images alone and has the whole test split.
 """
 
 from functools import partial

@@ -122,7 +122,7 @@ def candidates(entry: Entry) -> tuple[Path, ...]:
 
 
 def missing_files(entry: Entry, folder: Path) -> tuple[str, ...]:
-    """The files without which a folder does not hold the set, by its nearest layout; () if whole."""
+    """The files a folder lacks to hold the set, by its nearest layout; () if it is whole."""
     lacking = [
         tuple(name for name in layout if not _there(folder, name)) for layout in entry.layouts
     ]

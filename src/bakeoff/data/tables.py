@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError, suggest
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import TableSource
-from bakeoff.data.dataset import Dataset, hold_out_test, numbered
+from bakeoff.data.dataset import Dataset, hold_out_test
 from bakeoff.data.folder import SPLIT_NAMES
 from bakeoff.data.tabular import Rows, read_rows
 
 USUAL_NAMES = {
     "text": (
-        "text", "texts", "sentence", "content", "review", "document", "comment", "message",
-        "tweet", "post", "body", "question", "utterance",
-    ),  # fmt: skip
+        *("text", "texts", "sentence", "content", "review", "document", "comment", "message"),
+        *("tweet", "post", "body", "question", "utterance"),
+    ),
     "label": ("label", "labels", "target", "class", "category", "sentiment", "intent", "y"),
     "group": ("group", "groups", "group_id"),
     "split": ("split",),
@@ -41,7 +41,7 @@ class _Columns:
     label: list[str]
     split: list[str] | None
     group: list[str | None] | None
-    id: list[str] | None
+    id: list[str]
     notes: list[str]
 
 
@@ -70,8 +70,7 @@ def load_table(source: TableSource) -> Dataset:
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index[label] for label in columns.label], dtype=np.int64)
     groups = None if columns.group is None else _group_codes(columns.group)
-    ids = np.array(columns.id, dtype=np.str_) if columns.id else numbered(len(labels))
-    whole = Examples(columns.text, labels, ids, groups)
+    whole = Examples(columns.text, labels, np.array(columns.id, dtype=np.str_), groups)
     notes = [*rows.notes, *notes, *columns.notes]
     if columns.split is None:
         train, test, note = hold_out_test(whole, classes, str(path))
@@ -190,13 +189,10 @@ def _strings(path: Path, rows: Rows, column: str, *, numbers: bool) -> list[str 
     for value, line in zip(rows.columns[column], rows.lines, strict=True):
         text = _string(value)
         if text is None and value is not None and value == value:
-            raise InputError(
-                f"{path}: line {line}: column '{column}' holds {value!r:.40}, where a text is needed"
-            )
+            raise InputError(f"{path}: line {line}: column '{column}' holds {value!r:.40}, no text")
         if not numbers and text is not None and not isinstance(value, str):
             raise InputError(
-                f"{path}: line {line}: column '{column}' holds the number {value!r:.40}, where a "
-                "text is needed"
+                f"{path}: line {line}: column '{column}' holds the number {value!r:.40}, no text"
             )
         out.append(text.strip() if text is not None and numbers else text)
     return out
@@ -220,7 +216,7 @@ def _classes(path: Path, column: str, labels: list[str]) -> tuple[str, ...]:
     different = sorted(set(labels))
     if len(different) < 2:
         raise InputError(
-            f"{path}: column '{column}' has only the label '{different[0]}'; at least two are needed"
+            f"{path}: column '{column}' has only the label '{different[0]}'; two are needed"
         )
     if len(different) > min(MOST_CLASSES, max(len(labels) // 2, 2)):
         raise InputError(
@@ -235,7 +231,8 @@ def _classes(path: Path, column: str, labels: list[str]) -> tuple[str, ...]:
 def _splits(path: Path, rows: Rows, column: str, keep: list[int]) -> list[str]:
     meaning = {spelling: split for split, names in SPLIT_NAMES.items() for spelling in names}
     values = _strings(path, rows, column, numbers=True)
-    out, unknown = [], {}
+    out: list[str] = []
+    unknown: dict[str, int] = {}
     for i in keep:
         split = meaning.get((values[i] or "").lower())
         if split is None:
@@ -253,10 +250,11 @@ def _splits(path: Path, rows: Rows, column: str, keep: list[int]) -> list[str]:
 
 def _ids(
     path: Path, rows: Rows, names: dict[str, str], keep: list[int], *, guessed: bool
-) -> tuple[list[str] | None, list[str]]:
-    """The identities, unless a guessed column turns out to be none."""
+) -> tuple[list[str], list[str]]:
+    """The identities; row numbers where there are none, or a guessed column turns out wrong."""
+    numbers = [str(i) for i in keep]
     if "id" not in names:
-        return None, []
+        return numbers, []
     values = _strings(path, rows, names["id"], numbers=True)
     chosen = [values[i] or "" for i in keep]
     if len(set(chosen)) == len(chosen) and "" not in chosen:
@@ -264,7 +262,7 @@ def _ids(
     message = f"column '{names['id']}' does not tell the rows apart"
     if not guessed:
         raise InputError(f"{path}: {message}; it cannot be the id")
-    return None, [f"{message}: row numbers are the ids"]
+    return numbers, [f"{message}: row numbers are the ids"]
 
 
 def _group_codes(values: list[str | None]) -> NDArray[np.int64]:

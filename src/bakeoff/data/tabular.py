@@ -104,11 +104,8 @@ def _is_utf8(line: bytes) -> bool:
 
 def _separated(path: Path, text: str, kind: str) -> Rows:
     """CSV, or TSV, in which by its definition quotes mean nothing."""
-    first = text.split("\n", 1)[0]
     expected = "\t" if kind == ".tsv" else ","
-    # Spreadsheets of half of Europe separate by semicolons and call it CSV.
-    separator = max((expected, ",", ";", "\t"), key=lambda mark: (first.count(mark) > 0) * 2
-                    + (mark == expected) if first.count(expected) else first.count(mark))
+    separator = _separator(text.split("\n", 1)[0], expected)
     notes = [] if separator == expected else [f"columns are separated by {separator!r}"]
     quoting = [csv.QUOTE_MINIMAL] if separator != "\t" else [csv.QUOTE_NONE, csv.QUOTE_MINIMAL]
     faults: list[str] = []
@@ -118,6 +115,13 @@ def _separated(path: Path, text: str, kind: str) -> Rows:
             columns = {name: [row[i] or None for row in rows[1:]] for i, name in enumerate(rows[0])}
             return Rows(columns, lines[1:], tuple(notes))
     raise InputError(faults)
+
+
+def _separator(header: str, expected: str) -> str:
+    """Spreadsheets of half of Europe separate by semicolons and call it CSV."""
+    if expected in header:
+        return expected
+    return max((expected, ",", ";", "\t"), key=header.count)
 
 
 def _parse(

@@ -122,7 +122,7 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     path = context.store.folder / "splits" / f"{split.hash[:16]}.json"
     if not path.exists():
         write_atomic(path, canonical_json(split.describe()))
-    data = splits.training_data(dataset, recipe.data, split)
+    data = split.training_data()
     return Prepared(technique, dataset, split, data, fingerprint)
 
 

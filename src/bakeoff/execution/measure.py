@@ -14,6 +14,8 @@ from bakeoff.execution.gpu import GpuMeter
 
 ALONE_CORES = 0.25
 """Other processes may keep at most this many cores busy for seconds to count as a price."""
+NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
+"""The last two are counted among `user` and `nice` already."""
 
 
 class Meter:
@@ -53,13 +55,14 @@ class Meter:
         wall = max(time.perf_counter() - self._wall, 1e-3)
         others = (_busy() - self._busy) - (self._cpu() - self._own)
         # The system counts in hundredths of a second: too short a time says nothing.
+        self.alone = wall < 0.2 or others / wall < ALONE_CORES
         self._gpu.stop()
         self.gpu_peak_bytes, self.gpu_utilisation = self._gpu.peak_bytes, self._gpu.utilisation
-        self.alone = wall < 0.2 or others / wall < ALONE_CORES
 
     def _cpu(self) -> float:
+        """Seconds of cores that this process used, and those of its children that have ended."""
         times = self._process.cpu_times()
-        return times.user + times.system
+        return times.user + times.system + times.children_user + times.children_system
 
 
 class _Sampler:
@@ -82,8 +85,8 @@ class _Sampler:
 
 def _busy() -> float:
     """Seconds all cores together were busy since the system started."""
-    times = psutil.cpu_times()
-    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+    times = psutil.cpu_times()._asdict()
+    return float(sum(s for name, s in times.items() if name not in NOT_BUSY))
 
 
 def _trim() -> None:

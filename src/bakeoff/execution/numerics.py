@@ -5,6 +5,7 @@ import platform
 from functools import cache
 from typing import Any, Literal
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import Numerics
 
 
@@ -16,7 +17,7 @@ def resolve(numerics: Numerics, frameworks: set[str]) -> Numerics:
         frameworks: Of all techniques of the study; torch is only asked where it is among them.
 
     Raises:
-        InputError: where a device is asked for that is not there.
+        InputError: where a device or precision is asked for that is not there.
     """
     threads = core_count() if numerics.threads == "auto" else numerics.threads
     if "torch" in frameworks:
@@ -24,8 +25,17 @@ def resolve(numerics: Numerics, frameworks: set[str]) -> Numerics:
 
         device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     else:
-        device = "cpu" if numerics.device == "auto" else numerics.device
-        precision = "float32" if numerics.precision == "auto" else numerics.precision
+        device, precision = "cpu", "float32"
+        if faults := [
+            f"numerics.{name}: {received} received, but no technique here computes with torch "
+            f"(allowed: auto, {only})"
+            for name, received, only in (
+                ("device", numerics.device, device),
+                ("precision", numerics.precision, precision),
+            )
+            if received not in ("auto", only)
+        ]:
+            raise InputError(faults)
     return Numerics(
         device=device,
         precision=precision,
@@ -84,7 +94,7 @@ def machine() -> dict[str, Any]:
         "processor": processor_name(),
         "cores": core_count(),
         "instruction_set": _widest([*features["baseline"], *features.get("found", [])]),
-        "blas": f"{blas['name']} {blas['version']}",
+        "blas": f"{blas['name']} {blas.get('version', '')}".strip(),
     }
 
 

@@ -1,14 +1,18 @@
 """What a technique's `fit` works through: phases that are resumed, read back, timed and watched."""
 
+import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from bakeoff.core.cache import arrays_at, shared_path
 from bakeoff.core.cell import Key
+from bakeoff.core.files import canonical_json
 from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
 from bakeoff.core.record import Interruption
 from bakeoff.core.streams import Streams
+from bakeoff.training.checkpoint import Progress
 from bakeoff.training.loop import Surroundings, run_loop
 from bakeoff.training.observers import Observer
 
@@ -41,21 +45,27 @@ class CellRun:
         self.train_seconds = 0.0
         self.warm_up_seconds = 0.0
         self._folder = folder / "checkpoints" / "last"
-        self._fingerprint = fingerprint
+        self._fingerprint = json.loads(canonical_json(fingerprint))
+        self._phases: set[str] = set()
         self._deterministic = deterministic
         self._observer, self._check = observer, check
 
     def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
-        """Run, resume or read back a loop over batches."""
+        """Run, resume or read back a loop over batches.
+
+        Raises:
+            ValueError: where the cell has had a phase of that name.
+        """
+        self._begin(phase)
         where = Surroundings(
             folder=self._folder / phase,
             phase=phase,
             observer=self._observer,
             check=self._check,
             fingerprint=self._fingerprint,
-            resumed=lambda at, then: self._note(phase, at, then),
         )
         fitted, progress = run_loop(step, batches, plan, where)
+        self._note_stops(phase, progress)
         self.fitted.append(fitted)
         self.rows += progress.rows
         self.train_seconds += progress.train_seconds
@@ -63,21 +73,40 @@ class CellRun:
         return fitted
 
     def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
-        """Compute arrays in one piece, or read them back."""
+        """Compute arrays in one piece, or read them back.
+
+        Raises:
+            ValueError: where the cell has had a phase of that name.
+        """
+        self._begin(phase)
         self._check()
         path = shared_path(share) if share else self._folder / f"{phase}.safetensors"
         arrays, seconds = arrays_at(path, compute)
         self.train_seconds += seconds
         return arrays
 
-    def _note(self, phase: str, at: int, then: dict[str, Any]) -> None:
-        """Say whether going on gives the bits of an unbroken run, and if not, why."""
-        now = self._fingerprint
-        changed = sorted(k for k in {*then, *now} if then.get(k) != now.get(k))
-        why = None if self._deterministic else "numerics.deterministic is false"
-        if changed:
-            why = "; ".join(f"{k}: {then.get(k)} became {now.get(k)}" for k in changed)
-        self.interruptions.append(
-            Interruption(phase=phase, step=at, bit_equal=why is None, why=why)
-        )
+    def _begin(self, phase: str) -> None:
+        """A phase's name is where its results lie: a second one would read the first one's."""
+        if phase in self._phases:
+            raise ValueError(f"a cell has one phase '{phase}', asked for twice")
+        self._phases.add(phase)
 
+    def _note_stops(self, phase: str, progress: Progress) -> None:
+        """Say of every stop whether what followed has the bits of an unbroken run.
+
+        A finished phase that is read back under another fingerprint counts as a stop at its end.
+        """
+        legs = [*progress.stops, {"step": progress.step, "fingerprint": progress.fingerprint}]
+        if progress.fingerprint != self._fingerprint:
+            legs.append({"fingerprint": self._fingerprint})
+        for stop, after in pairwise(legs):
+            why = self._why_other_bits(stop["fingerprint"], after["fingerprint"])
+            self.interruptions.append(
+                Interruption(phase=phase, step=stop["step"], bit_equal=why is None, why=why)
+            )
+
+    def _why_other_bits(self, then: dict[str, Any], now: dict[str, Any]) -> str | None:
+        changed = sorted(k for k in {*then, *now} if then.get(k) != now.get(k))
+        if changed:
+            return "; ".join(f"{k}: {then.get(k)} became {now.get(k)}" for k in changed)
+        return None if self._deterministic else "numerics.deterministic is false"

@@ -36,14 +36,20 @@ class Interruptions:
 
 @contextmanager
 def interruptions() -> Iterator[Interruptions]:
-    """Watch for signals meanwhile (in the main thread; elsewhere Python does not allow it)."""
+    """Watch for signals meanwhile (in the main thread; elsewhere Python does not allow it).
+
+    A signal that the process was started to ignore, as by `nohup`, stays ignored.
+    """
     watch = Interruptions()
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
-    before = {number: signal.signal(number, watch._note) for number in STOPPING}
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    before = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, watch._note)
     try:
         yield watch
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handler in before.items():  # None: set by other than Python, and lost
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,10 +1,10 @@
 """The answer in words: a headline, and the table one glance should be enough for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bakeoff.report import words
-from bakeoff.report.results import RecipeResult, Results, Verdict, level_name
+from bakeoff.report.results import RecipeResult, Results, Verdict, level_name, short_name
 from bakeoff.report.spec import Cell, Table
 
 
@@ -34,7 +34,9 @@ def headlines(results: Results) -> list[Headline]:
 
 
 def _without_verdicts(results: Results) -> Headline:
-    scored = [(r, s.mean) for r in results.recipes if (s := results.score(r)) and s.mean is not None]
+    scored = [
+        (r, s.mean) for r in results.recipes if (s := results.score(r)) and s.mean is not None
+    ]
     if not scored:
         return Headline("", "undecided", "There is nothing to compare yet: no recipe has a score.")
     metric = words.Metric(results.metric)
@@ -48,10 +50,10 @@ def _headline(results: Results, level: str, verdicts: list[Verdict]) -> Headline
         groups.setdefault(_group(verdict), []).append(verdict)
     if "better" in groups:
         return _winner(results, level, groups)
-    control = verdicts[0].b
-    one = verdicts[0].a if len(verdicts) == 1 else ""
+    control = verdicts[0].short_b
+    one = verdicts[0].short_a if len(verdicts) == 1 else ""
     if "undecided" in groups:
-        return _open(results, level, groups, one or "any variant", control)
+        return _open(results, level, groups, control)
     margin = _margin(results)
     if "worse" not in groups and "equivalent" in groups:
         subject = f"{one} makes" if one else "None of the variants makes"
@@ -78,14 +80,15 @@ def _group(verdict: Verdict) -> str:
 def _winner(results: Results, level: str, groups: dict[str, list[Verdict]]) -> Headline:
     best, *others = groups["better"]
     metric = words.Metric(best.metric)
-    text = f"{best.a} beats {best.b} by {metric.rounded(best.difference or 0.0)} of {metric.words}"
+    amount = metric.rounded(best.difference or 0.0)
+    text = f"{best.short_a} beats {best.short_b} by {amount} of {metric.words}"
     if best.cost_ratio is not None:
         text += f", at {words.ratio(best.cost_ratio)} the training time"
     more = []
     if others:
         verb = "does" if len(others) == 1 else "do"
         more.append(f"So {verb} {_names(others)}.")
-    more += _rest(results, groups, best.b)
+    more += _rest(results, groups, best.short_b)
     if undecided := groups.get("undecided"):
         more.append(f"Cannot tell yet: {_names(undecided)}.")
     return Headline(level, "better", f"{text}.", " ".join(more))
@@ -102,15 +105,15 @@ def _rest(results: Results, groups: dict[str, list[Verdict]], control: str) -> l
 
 
 def _names(verdicts: Sequence[Verdict]) -> str:
-    return words.joined([verdict.a for verdict in verdicts])
+    return words.joined([verdict.short_a for verdict in verdicts])
 
 
-def _open(
-    results: Results, level: str, groups: dict[str, list[Verdict]], who: str, control: str
-) -> Headline:
-    verdict = groups["undecided"][0]
-    beats = "beats" if verdict.a == who or who.startswith("any") else "beat"
-    text = f"Cannot tell yet whether {who} {beats} {control}."
+def _open(results: Results, level: str, groups: dict[str, list[Verdict]], control: str) -> Headline:
+    undecided = groups["undecided"]
+    verdict = undecided[0]
+    names = [v.short_a for v in undecided]
+    who = words.joined(names, "or") if len(names) <= 3 else f"any of {len(names)} variants"
+    text = f"Cannot tell yet whether {who} beats {control}."
     more = [_price(results, verdict), *_rest(results, groups, control)]
     return Headline(level, "undecided", text, " ".join(filter(None, more)))
 
@@ -141,7 +144,7 @@ def _margin(results: Results) -> str:
 
 def _cheapest(verdicts: Sequence[Verdict]) -> str:
     """Among equals the price decides."""
-    priced = [(v.cost_ratio, v.a, v.b) for v in verdicts if v.cost_ratio is not None]
+    priced = [(v.cost_ratio, v.short_a, v.short_b) for v in verdicts if v.cost_ratio is not None]
     if not priced:
         return ""
     ratio, a, b = min(priced)
@@ -183,6 +186,9 @@ def _by_score(results: Results) -> list[RecipeResult]:
 
 def level_of(results: Results, name: str) -> str:
     """The level a recipe stands in."""
+    recipe = results.recipe(name)
+    if recipe and recipe.level:
+        return level_name(recipe.level)
     found = next((v for v in results.judged() if name in (v.a, v.b)), None)
     return level_name(found.level) if found else ""
 
@@ -194,19 +200,21 @@ def _glance_row(
     mean = score.mean if score else None
     sd = score.sd if score else None
     spread = f" ± {metric.bare(sd)}" if sd is not None else ""
-    name = Cell(recipe.name, head=True, recipe=recipe.index, note=level_of(results, recipe.name))
+    shown = short_name(recipe.name, recipe.level)
+    name = Cell(shown, head=True, recipe=recipe.index, note=level_of(results, recipe.name))
     seconds = recipe.cost.get("train_seconds")
     price = Cell(words.duration(seconds), seconds, numeric=True)
     if verdict is None:
         role = "control" if recipe.name in controls else words.MISSING
         difference, outcome = Cell(words.MISSING, numeric=True), Cell(role)
     else:
-        shown = metric.difference(verdict.difference)
         ends = f"{metric.range(verdict.ci95, signs=True)}" if verdict.ci95 else "no interval"
-        difference = Cell(shown, verdict.difference, numeric=True, note=ends)
+        moved = metric.difference(verdict.difference)
+        difference = Cell(moved, verdict.difference, numeric=True, note=ends)
         outcome = outcome_cell(verdict)
-        ratio = f"{words.ratio(verdict.cost_ratio)} of {verdict.b}" if verdict.cost_ratio else ""
-        price = Cell(price.text, seconds, numeric=True, note=ratio)
+        if verdict.cost_ratio is not None:
+            share = f"{words.ratio(verdict.cost_ratio)} of {verdict.short_b}"
+            price = replace(price, note=share)
     return [name, Cell(metric.bare(mean) + spread, mean, numeric=True), difference, outcome, price]
 
 

@@ -87,7 +87,7 @@ def source_hash(script: bytes) -> str:
 
 
 def policy(inline: Sequence[str]) -> str:
-    """The content security policy: these scripts and plotly.js run, nothing is fetched from anywhere.
+    """The content security policy: these scripts and plotly.js run, nothing is ever fetched.
 
     Styles may stand inline, as plotly.js sets them so; they can fetch nothing either.
     """

@@ -58,14 +58,19 @@ class Confusion:
     def shares(self) -> Floats:
         """(K, K): of each label's examples; NaN in the rows of classes without examples."""
         totals = self.counts.sum(axis=1, keepdims=True)
-        return np.asarray(np.where(totals > 0, self.counts / np.where(totals > 0, totals, 1), np.nan))
+        return _shares(self.counts, totals)
 
     @property
     def recalls(self) -> Floats:
         """(n, K): per seed, NaN for classes without examples."""
         totals = self.tables.sum(axis=2)
         hits = np.diagonal(self.tables, axis1=1, axis2=2)
-        return np.asarray(np.where(totals > 0, hits / np.where(totals > 0, totals, 1), np.nan))
+        return _shares(hits, totals)
+
+
+def _shares(parts: Floats, totals: Floats) -> Floats:
+    """Parts of totals, NaN of nothing."""
+    return np.asarray(np.where(totals > 0, parts / np.where(totals > 0, totals, 1), np.nan))
 
 
 def read(run: RunFolder) -> list[Confusion]:
@@ -79,13 +84,11 @@ def read(run: RunFolder) -> list[Confusion]:
     return [c for c in found if c.classes == found[0].classes]
 
 
-def _of_recipe(
-    recipe: RecipeResult, cells: Sequence[CellFiles], split: str
-) -> Confusion | None:
+def _of_recipe(recipe: RecipeResult, cells: Sequence[CellFiles], split: str) -> Confusion | None:
     replicates, tables = [], []
     for cell in cells:
         pairs = labels_and_predictions(cell, split)
-        if pairs is None or not len(pairs[0]) or not cell.record.classes:
+        if pairs is None or not len(pairs[0]) or cell.record.classes != cells[0].record.classes:
             continue
         replicates.append(cell.record.replicate.folder)
         tables.append(confusion_table(pairs[0], pairs[1], len(cell.record.classes)))
@@ -350,8 +353,16 @@ def _recall_layout(classes: Sequence[str], order: list[int]) -> dict[str, Any]:
             "ticktext": names,
             "range": [-0.6, len(order) - 0.4],
         },
+        "shapes": [_stripe(row) for row in rows[1::2]],
         "margin": {"l": room, "r": 8, "t": 8, "b": 48},
     }
+
+
+def _stripe(row: int) -> dict[str, Any]:
+    """Every other row stands on a ground of its own."""
+    edges = {"x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5}
+    ground = {"fillcolor": "--raised", "line": {"width": 0}, "layer": "below"}
+    return {"type": "rect", "xref": "paper", **edges, **ground}
 
 
 def _recall_summary(listed: Sequence[Change], classes: Sequence[str], control: str) -> str:

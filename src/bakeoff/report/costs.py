@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bakeoff.report import words
+from bakeoff.report.axes import log_range, log_ticks, near, reference_lines, scale_control
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult, Results, Score
 from bakeoff.report.spec import (
@@ -23,7 +24,7 @@ from bakeoff.report.spec import (
 from bakeoff.report.values import Range
 
 # The plot's size in pixels that labels are placed for, and what a letter takes there.
-_CANVAS = (760.0, 360.0)
+_CANVAS = (560.0, 340.0)
 _LETTER, _LINE = 7.0, 16.0
 
 
@@ -35,22 +36,22 @@ class Price:
     label: str
     axis: str
     write: Callable[[float | None], str]
-    total: bool = False
+    base: int = 10
 
     def of(self, recipe: RecipeResult) -> float | None:
         """A recipe's cost of this kind."""
         value = recipe.cost.get(self.key)
-        if self.total and value is not None:
+        if self.key == "train_seconds" and value is not None:
             return value + (recipe.cost.get("upstream_seconds") or 0.0)
         return value
 
 
 PRICES = (
-    Price("train_seconds", "training time", "Training time, seconds", words.duration, total=True),
+    Price("train_seconds", "training time", "Training time", words.duration, 60),
     Price("macs_per_example", "MACs per example", "Multiply-accumulates per example", words.big),
     Price("parameters", "parameters", "Parameters", words.big),
     Price("trained_parameters", "trained parameters", "Trained parameters", words.big),
-    Price("peak_bytes", "memory", "Peak memory, bytes", words.size),
+    Price("peak_bytes", "memory", "Peak memory", words.size, 2),
 )
 
 
@@ -72,17 +73,17 @@ def figure(results: Results) -> Figure | None:
     offered = [(price, found) for price, found in offered if found]
     if not offered:
         return None
+    recipes = {p.recipe.name: p.recipe for _, found in offered for p in found}
+    close = _close_range(results, [s for r in recipes.values() if (s := results.score(r))], metric)
+    far = {name for name, r in recipes.items() if close and _is_far(results, r, close, metric)}
     columns: dict[str, list[object]] = {}
     for price, found in offered:
-        columns |= _columns(price, found, results, metric)
-    recipes = {p.recipe.name: p.recipe for _, found in offered for p in found}
-    traces = [_front_trace(), *(_trace(recipe) for recipe in recipes.values())]
-    close = _close_range(results, [s for r in recipes.values() if (s := results.score(r))], metric)
+        columns |= _columns(price, found, far, results, metric)
+    traces = [_front_trace(), *(_trace(r, name in far) for name, r in recipes.items())]
     options = [Option(price.key, price.label) for price, _ in offered]
     controls = [Control("price", "Cost", options, value=options[0].value)]
     if close:
-        near = [Option("close", "near the control"), Option("all", "everything")]
-        controls.append(Control("scale", "Show", near, value="close"))
+        controls.append(scale_control("control"))
     return Figure(
         id="cost",
         title="What it costs, what it gives",
@@ -90,9 +91,10 @@ def figure(results: Results) -> Figure | None:
         note=_note(results, offered),
         height={"wide": 440, "narrow": 400},
         traces=traces,
-        layout=_layout(results, [price for price, _ in offered], metric, close),
+        layout=_layout(results, offered, metric, close, far),
         columns=columns,
         controls=controls,
+        fixed={} if close else {"scale": "all"},
         keys=[*(Key(r.name, recipe=r.index) for r in recipes.values()), _front_key()],
         tables=(_table(results, metric),),
     )
@@ -131,11 +133,10 @@ def front(found: Sequence[Point], direction: str) -> list[Point]:
 
 
 def _columns(
-    price: Price, found: Sequence[Point], results: Results, metric: words.Metric
+    price: Price, found: Sequence[Point], far: set[str], results: Results, metric: words.Metric
 ) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {}
-    places = placements(found)
-    for point, place in zip(found, places, strict=True):
+    for point in found:
         key, scale = f"{price.key}/{point.recipe.index}", metric.scale
         low, high = point.score.ci95 or (point.y, point.y)
         columns |= {
@@ -143,10 +144,16 @@ def _columns(
             f"{key}/y": [point.y * scale],
             f"{key}/up": [(high - point.y) * scale],
             f"{key}/down": [(point.y - low) * scale],
-            f"{key}/place": [place or "top center"],
-            f"{key}/label": [escaped(words.cut(point.recipe.name, 24)) if place else ""],
             f"{key}/hover": [_hover(point, price, metric)],
         }
+    for scale_, shown in (
+        ("all", found),
+        ("close", [p for p in found if p.recipe.name not in far]),
+    ):
+        for point, place in zip(shown, placements(shown), strict=True):
+            key = f"{price.key}/{point.recipe.index}/{scale_}"
+            label = escaped(words.cut(point.recipe.name, 24)) if place else ""
+            columns |= {f"{key}/place": [place or "top right"], f"{key}/label": [label]}
     steps = front(found, results.direction)
     columns[f"{price.key}/front/x"] = [point.x for point in steps]
     columns[f"{price.key}/front/y"] = [point.y * metric.scale for point in steps]
@@ -157,9 +164,9 @@ def placements(found: Sequence[Point]) -> list[str | None]:
     """Where each label stands so that none covers another or a marker; None: no room for it."""
     xs = [math.log10(point.x) for point in found]
     ys = [point.y for point in found]
-    pixels = [
-        (_place(x, xs) * _CANVAS[0], _place(y, ys) * _CANVAS[1]) for x, y in zip(xs, ys, strict=True)
-    ]
+    across = [_place(x, xs) * _CANVAS[0] for x in xs]
+    up = [_place(y, ys) * _CANVAS[1] for y in ys]
+    pixels = list(zip(across, up, strict=True))
     taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in pixels]
     chosen: list[str | None] = []
     for i, point in enumerate(found):
@@ -177,17 +184,16 @@ Box = tuple[float, float, float, float]
 
 
 def _spots(x: float, y: float, width: float) -> list[tuple[str, Box]]:
-    half = width / 2
     return [
-        ("middle right", (x + 11, y - 8, x + 11 + width, y + 8)),
-        ("middle left", (x - 11 - width, y - 8, x - 11, y + 8)),
-        ("top center", (x - half, y + 9, x + half, y + 9 + _LINE)),
-        ("bottom center", (x - half, y - 9 - _LINE, x + half, y - 9)),
+        ("top right", (x + 5, y + 6, x + 5 + width, y + 6 + _LINE)),
+        ("bottom right", (x + 5, y - 6 - _LINE, x + 5 + width, y - 6)),
+        ("top left", (x - 5 - width, y + 6, x - 5, y + 6 + _LINE)),
+        ("bottom left", (x - 5 - width, y - 6 - _LINE, x - 5, y - 6)),
     ]
 
 
 def _fits(box: Box, others: Sequence[Box]) -> bool:
-    inside = box[0] >= -20 and box[2] <= _CANVAS[0] + 20
+    inside = box[0] >= 0 and box[2] <= _CANVAS[0]
     return inside and not any(
         box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others
     )
@@ -199,17 +205,27 @@ def _place(value: float, values: Sequence[float]) -> float:
     return 0.5 if high == low else 0.1 + 0.8 * (value - low) / (high - low)
 
 
-def _trace(recipe: RecipeResult) -> Trace:
+def _is_far(results: Results, recipe: RecipeResult, close: Range, metric: words.Metric) -> bool:
+    score = results.score(recipe)
+    mean = (score.mean if score else None) or 0.0
+    return not close[0] <= mean * metric.scale <= close[1]
+
+
+def _trace(recipe: RecipeResult, far: bool) -> Trace:
+    """One recipe's point; what is far from the control is left out of the closer view."""
     key, style = f"{{price}}/{recipe.index}", look(recipe.index)
     bars = {"type": "data", "symmetric": False, "array": column(f"{key}/up")}
+    seen = {"when": {"scale": ["all"]}} if far else {}
     return {
+        **seen,
         "mode": on_screen("markers+text", "markers"),
         "x": column(f"{key}/x"),
         "y": column(f"{key}/y"),
-        "text": column(f"{key}/label"),
-        "textposition": column(f"{key}/place"),
+        "text": column(f"{key}/{{scale}}/label"),
+        "textposition": column(f"{key}/{{scale}}/place"),
         "hovertext": column(f"{key}/hover"),
         "hoverinfo": "text",
+        "cliponaxis": False,
         "error_y": {
             **bars,
             "arrayminus": column(f"{key}/down"),
@@ -249,9 +265,7 @@ def _hover(point: Point, price: Price, metric: words.Metric) -> str:
     )
 
 
-def _close_range(
-    results: Results, scores: Sequence[Score], metric: words.Metric
-) -> Range | None:
+def _close_range(results: Results, scores: Sequence[Score], metric: words.Metric) -> Range | None:
     """The scores around the control's, without outliers; None where there are no outliers."""
     control = results.recipe(results.control)
     own = results.score(control) if control else None
@@ -263,80 +277,69 @@ def _close_range(
     )
 
 
-def near(
-    scores: Sequence[tuple[float, Range | None]],
-    centre: float | None,
-    margin: float | None,
-    scale: float,
-) -> Range | None:
-    """A range of scores around a centre that leaves outliers out; None where there are none.
-
-    An outlier is further away than 12 margins and than five times the median distance.
-    """
-    if centre is None or len(scores) < 3:
-        return None
-    distances = sorted(abs(mean - centre) for mean, _ in scores)
-    reach = max(12 * (margin or 0.0), 5 * distances[len(distances) // 2])
-    kept = [(mean, ends) for mean, ends in scores if abs(mean - centre) <= reach]
-    if len(kept) == len(scores) or len(kept) < 2:
-        return None
-    ends = [end for mean, span in kept for end in (mean, *(span or ()))]
-    room = 0.15 * (max(ends) - min(ends)) or margin or 0.01
-    return (min(ends) - room) * scale, (max(ends) + room) * scale
-
-
 def _layout(
-    results: Results, prices: Sequence[Price], metric: words.Metric, close: Range | None
+    results: Results,
+    offered: Sequence[tuple[Price, list[Point]]],
+    metric: words.Metric,
+    close: Range | None,
+    far: set[str],
 ) -> dict[str, object]:
     lines, notes = reference_lines(results, metric, "y")
-    titles = {price.key: price.axis for price in prices}
     better = "lower is better" if results.direction == "min" else "higher is better"
-    title = {"text": f"{words.first_upper(metric.axis)}, {better}"}
-    vertical: dict[str, object] = {"title": title}
+    vertical: dict[str, object] = {"title": {"text": f"{words.first_upper(metric.axis)}, {better}"}}
+    horizontal = {price.key: _axis(price, found) for price, found in offered}
+    axis: object = by("price", **horizontal)
     if close:
+        left = {
+            price.key: _axis(price, [p for p in found if p.recipe.name not in far] or found)
+            for price, found in offered
+        }
+        axis = by("scale", close=by("price", **left), all=axis)
         vertical |= {
             "range": by("scale", close=list(close), all=None),
             "autorange": by("scale", close=False, all=True),
         }
+        notes.append(_left_out(results, metric, far))
     return {
-        "xaxis": {"type": "log", "title": {"text": by("price", **titles)}},
+        "xaxis": axis,
         "yaxis": vertical,
         "shapes": lines,
         "annotations": notes,
-        "margin": {"l": 64, "r": 16, "t": 16, "b": 56},
+        "margin": {"l": 64, "r": 20, "t": 16, "b": 56},
     }
 
 
-def reference_lines(
-    results: Results, metric: words.Metric, axis: str
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Shapes and labels of the published figures, across an axis of scores."""
-    lines: list[dict[str, object]] = []
-    notes: list[dict[str, object]] = []
-    style = {"color": "--muted", "width": 1, "dash": "dash"}
-    for reference in results.references:
-        value, label = reference.value * metric.scale, escaped(words.cut(reference.label, 30))
-        font: dict[str, object] = {"color": "--muted", "size": 11}
-        text = {"text": label, "showarrow": False, "font": font}
-        if axis == "y":
-            lines.append(
-                {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value}
-                | {"line": style, "layer": "below"}
-            )
-            place = {"xref": "paper", "x": 1, "xanchor": "right", "y": value, "yanchor": "bottom"}
-        else:
-            lines.append(
-                {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value}
-                | {"line": style, "layer": "below"}
-            )
-            place = {"yref": "paper", "y": 1, "yanchor": "bottom", "x": value, "xanchor": "right"}
-        notes.append(text | place)
-    return lines, notes
+def _axis(price: Price, found: Sequence[Point]) -> dict[str, object]:
+    span = log_range([point.x for point in found])
+    title = {"text": f"{price.axis} (logarithmic), left is cheaper"}
+    ticks = log_ticks(span, price.write, price.base)
+    return {"type": "log", "range": list(span), "title": title, **ticks}
+
+
+def _left_out(results: Results, metric: words.Metric, far: set[str]) -> dict[str, object]:
+    """Who is too far away to be drawn in the closer view."""
+    listed = [
+        f"{escaped(words.cut(recipe.name, 20))} {metric.score(score.mean)}"
+        for recipe in results.recipes
+        if recipe.name in far and (score := results.score(recipe)) is not None
+    ]
+    return {
+        "text": f"far outside: {words.joined(listed)}",
+        "visible": by("scale", close=True, all=False),
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.99,
+        "y": 0.015,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"color": "--muted", "size": 12},
+    }
 
 
 def _note(results: Results, offered: Sequence[tuple[Price, list[Point]]]) -> str:
     parts = [
-        "Left is cheaper. Bars are 95 % intervals of the mean over seeds. A recipe away from the "
+        "Bars are 95 % intervals of the mean over seeds. A recipe away from the "
         "dotted front is beaten by one that is cheaper and at least as good."
     ]
     free = sorted({p.recipe.name for _, found in offered for p in found if p.free})
@@ -355,9 +358,7 @@ def _note(results: Results, offered: Sequence[tuple[Price, list[Point]]]) -> str
     return " ".join(parts)
 
 
-def _summary(
-    results: Results, price: Price, found: Sequence[Point], metric: words.Metric
-) -> str:
+def _summary(results: Results, price: Price, found: Sequence[Point], metric: words.Metric) -> str:
     listed = [
         f"{p.recipe.name} {metric.score(p.y)} for {price.write(0.0 if p.free else p.x)}"
         for p in found

@@ -88,6 +88,7 @@ def _phases(cells: Sequence[CellFiles]) -> dict[str, Phase]:
             if number(row.get("step")) is not None:
                 own.setdefault(text(row.get("phase"), "train"), []).append(row)
         for name, rows in own.items():
+            rows.sort(key=lambda row: number(row["step"]) or 0.0)
             rows_by_phase.setdefault(name, []).append(rows)
     return {name: _phase(rows) for name, rows in rows_by_phase.items()}
 
@@ -118,7 +119,8 @@ def thinned(steps: Floats, most: int) -> Floats:
     """At most so many of the steps, evenly, the first and the last among them."""
     if len(steps) <= most:
         return steps
-    return steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))]
+    places = np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
+    return np.asarray(steps[places])
 
 
 def at_steps(steps: Floats, line_steps: Floats, values: Floats) -> Floats:
@@ -193,8 +195,8 @@ def _columns(key: str, phase: Phase) -> dict[str, Sequence[Any]]:
     steps = phase.shared()
     columns: dict[str, Sequence[Any]] = {}
     for axis in AXES:
-        values = [at_steps(steps, own["step"], own[axis]) for own in phase.axes]
-        columns[f"{key}/{axis}"] = np.mean(values, axis=0).tolist()
+        at = np.array([at_steps(steps, own["step"], own[axis]) for own in phase.axes])
+        columns[f"{key}/{axis}"] = at.mean(axis=0).tolist()
     for (split, quantity), lines in phase.lines.items():
         at = np.array([at_steps(steps, line.steps, line.values) for line in lines])
         name = f"{key}/{split}/{quantity}"
@@ -206,7 +208,8 @@ def _columns(key: str, phase: Phase) -> dict[str, Sequence[Any]]:
             values = at_steps(kept, line.steps, line.values) * _scale(quantity)
             columns[f"{name}/seed{seed}"] = values.tolist()
             for axis in AXES:
-                columns[f"{key}/seed{seed}/{axis}"] = at_steps(kept, own["step"], own[axis]).tolist()
+                along = at_steps(kept, own["step"], own[axis])
+                columns[f"{key}/seed{seed}/{axis}"] = along.tolist()
     for axis in AXES:
         columns[f"{key}/{axis}/last"] = columns[f"{key}/{axis}"][-1:]
     return columns

@@ -108,7 +108,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "curves": curves.figure(run),
         "confusion": matrix,
         "recall": confusion.recall_figure(found, results.control),
-        "seeds": seeds.figure(results),
+        "seeds": seeds.figure(results, _on_other_seeds(run)),
     }
     missing = ""
     if not found:
@@ -122,6 +122,16 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         )
     pairs = confusion.pairs_table(found) if found and matrix is None else None
     return figures, {"confusion_missing": missing, "pairs": pairs}
+
+
+def _on_other_seeds(run: RunFolder) -> set[str]:
+    """Recipes that share no seed with the others: the control run again, to see the noise."""
+    other = set()
+    for recipe in run.results.recipes:
+        drawn = {cell.record.replicate.seed for cell in run.cells.get(recipe.name, ())}
+        if drawn and not drawn & set(recipe.seeds):
+            other.add(recipe.name)
+    return other
 
 
 def _answer(results: Results) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def _facts(results: Results) -> list[Fact]:
         Fact("Recipes", str(len(results.recipes))),
         Fact("Seeds each", count),
         Fact("Seeds planned", results.seeds_planned if results.seeds_planned != count else ""),
-        Fact("Your margin", margin),
+        Fact("Your margin" if results.margin_declared else "Margin, set for you", margin),
     ]
     return [fact for fact in facts if fact.value]
 
@@ -162,6 +172,7 @@ def _record(run: RunFolder) -> dict[str, Any]:
         "full_table": provenance.full_table(results),
         "study": run.study,
         "metric_tables": seeds.metric_tables(results),
+        "metric_differences": seeds.difference_table(results),
         "references": _references(results),
         "ledger": provenance.ledger_sentences(run),
         "exploratory": provenance.exploratory_sentences(results),

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 from bakeoff.report import words
 from bakeoff.report.answer import outcome_cell
+from bakeoff.report.axes import arrow, scale_control
 from bakeoff.report.palette import OUTCOME_MARKS, OUTCOME_SIGNS, outcome_colour
 from bakeoff.report.results import Results, Verdict, level_name
 from bakeoff.report.spec import (
     NAMES_ON_Y,
     Cell,
-    Control,
     Figure,
     Key,
-    Option,
     Table,
     Trace,
     by,
@@ -44,7 +43,7 @@ def figure(results: Results) -> Figure | None:
         height=ROW * round(max(y for _, y in rows) + 1) + 84,
         traces=traces,
         layout=_layout(results, rows, metric, full, close),
-        controls=(_scale_control(),) if close else (),
+        controls=(scale_control("margin"),) if close else (),
         keys=_keys(results),
         tables=(table(results, metric),),
     )
@@ -86,57 +85,33 @@ def _close_range(
     return _full_range(near, margin, metric)
 
 
-def _traces(
-    verdict: Verdict, y: float, metric: words.Metric, close: Range | None
-) -> list[Trace]:
+def _traces(verdict: Verdict, y: float, metric: words.Metric, close: Range | None) -> list[Trace]:
     """The intervals and the difference of one verdict; in the closer view maybe an arrow."""
     colour = outcome_colour(verdict.outcome)
     value = (verdict.difference or 0.0) * metric.scale
     outside = close is not None and not close[0] <= value <= close[1]
     everything = {"when": {"scale": ["all"]}} if outside else {}
     traces: list[Trace] = []
-    for ends, height, width in ((verdict.ci95, y, 7), (verdict.ci_this_test_set, y - 0.22, 2)):
+    for ends, height, width in ((verdict.ci95, y, 5), (verdict.ci_this_test_set, y - 0.2, 1.5)):
         if ends is not None:
             x = [short(end * metric.scale) for end in ends]
             line = {"color": colour, "width": width}
             bar = {"mode": "lines", "x": x, "y": [height, height], "line": line}
             traces.append({**bar, "hoverinfo": "skip", **everything})
+    hollow = verdict.outcome == "undecided"
     marker = {
         "symbol": OUTCOME_MARKS[verdict.outcome],
-        "size": 15,
-        "color": colour,
-        "line": {"color": "--ground", "width": 1.5},
+        "size": 13 if hollow else 16,
+        "color": "--ground" if hollow else colour,
+        "line": {"color": colour if hollow else "--ground", "width": 2.5 if hollow else 2},
     }
-    if verdict.outcome == "undecided":
-        marker["line"] = {"color": colour, "width": 2.5}
-    point = {"mode": "markers", "y": [y], "marker": marker, "hoverinfo": "text"}
+    point: Trace = {"mode": "markers", "y": [y], "marker": marker, "hoverinfo": "text"}
     point |= {"hovertext": [_hover(verdict, metric)], "cliponaxis": False}
     traces.append({**point, "x": [short(value)], **everything})
     if outside and close is not None:
         shown = f"{metric.difference(verdict.difference)}{metric.points}"
         traces.append(arrow(close, value, y, shown) | {"hovertext": point["hovertext"]})
     return traces
-
-
-def arrow(close: Range, value: float, y: float, shown: str) -> Trace:
-    """In the closer view, where something lies that is outside of it."""
-    left = value < close[0]
-    return {
-        "mode": "markers+text",
-        "x": [short(close[0] if left else close[1])],
-        "y": [y],
-        "text": [f"  far outside: {shown}  "],
-        "textposition": "middle right" if left else "middle left",
-        "textfont": {"color": "--muted"},
-        "marker": {
-            "symbol": "triangle-left" if left else "triangle-right",
-            "size": 12,
-            "color": "--muted",
-        },
-        "hoverinfo": "text",
-        "cliponaxis": False,
-        "when": {"scale": ["close"]},
-    }
 
 
 def _hover(verdict: Verdict, metric: words.Metric) -> str:
@@ -186,23 +161,20 @@ def _margin_band(results: Results, metric: words.Metric) -> list[dict[str, objec
 def _row_names(verdict: Verdict, y: float) -> list[dict[str, object]]:
     """The variant to the left above its interval, the outcome to the right."""
     level = level_name(verdict.level)
-    name = f"<b>{escaped(words.cut(verdict.a))}</b>"
-    against = escaped(" · ".join(filter(None, [f"against {words.cut(verdict.b, 20)}", level])))
+    name = f"<b>{escaped(words.cut(verdict.short_a))}</b>"
+    rival = f"against {words.cut(verdict.short_b, 20)}"
+    against = escaped(" · ".join(filter(None, [rival, words.cut(level, 40)])))
+    brief = f"{name}  {escaped(words.cut(level, 20))}".rstrip()
     outcome = outcome_cell(verdict)
     sign = OUTCOME_SIGNS.get(outcome.outcome or "", "")
     colour = outcome_colour(outcome.outcome) if outcome.outcome else "--muted"
     base = {"xref": "paper", "y": y + 0.24, "yanchor": "bottom", "showarrow": False}
-    left = on_screen(f"{name}  {against}", name)
+    left = on_screen(f"{name}  {against}", brief)
     right = f"<b>{sign}</b> {outcome.text}".strip()
     return [
         {**base, "x": 0, "xanchor": "left", "text": left, "font": {"size": 14}},
         {**base, "x": 1, "xanchor": "right", "text": right, "font": {"color": colour, "size": 14}},
     ]
-
-
-def _scale_control() -> Control:
-    options = (Option("close", "near the margin"), Option("all", "everything"))
-    return Control("scale", "Show", options, value="close")
 
 
 def _keys(results: Results) -> tuple[Key, ...]:
@@ -272,9 +244,9 @@ def _table_row(results: Results, verdict: Verdict, metric: words.Metric) -> list
     look = words.MISSING if n["look"] is None else f"{n['look']:.0f}"
     spent = words.MISSING if n["alpha_spent"] is None else f"{n['alpha_spent']:g}"
     index = recipe.index if recipe else None
-    against = " · ".join(filter(None, [f"against {verdict.b}", level]))
+    against = " · ".join(filter(None, [f"against {verdict.short_b}", level]))
     return [
-        Cell(verdict.a, head=True, recipe=index, note=against),
+        Cell(verdict.short_a, head=True, recipe=index, note=against),
         Cell(metric.difference(verdict.difference), verdict.difference, numeric=True),
         Cell(metric.range(verdict.ci95, signs=True), numeric=True),
         Cell(metric.range(verdict.ci_this_test_set, signs=True), numeric=True),

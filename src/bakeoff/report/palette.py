@@ -11,12 +11,12 @@ from bakeoff.report.results import OUTCOMES
 
 # The control first, in the colour of the text.
 _RECIPES = {
-    "light": ("#33383f", "#0072b2", "#d55e00", "#008c66", "#b5568e", "#a87400", "#2490cf", "#7a7400"),
-    "dark": ("#d9dde3", "#5aaef0", "#ff8f4a", "#2fc79b", "#e896c6", "#efb32e", "#9ad6ff", "#e6dc4e"),
+    "light": "33383f 0072b2 d55e00 008c66 b5568e a87400 2490cf 7a7400",
+    "dark": "d9dde3 5aaef0 ff8f4a 2fc79b e896c6 efb32e 9ad6ff e6dc4e",
 }
-_OUTCOMES = {
-    "light": {"better": "#00705a", "worse": "#b0281a", "equivalent": "#3652c9", "undecided": "#666d78"},
-    "dark": {"better": "#45d0a6", "worse": "#ff8c7a", "equivalent": "#9aaeff", "undecided": "#a3abb6"},
+_OUTCOMES = {  # better, equivalent, worse, undecided
+    "light": "00705a 3652c9 b0281a 666d78",
+    "dark": "45d0a6 9aaeff ff8c7a a3abb6",
 }
 _GROUND = {
     "light": {
@@ -34,10 +34,10 @@ _BAND = {"light": 0.15, "dark": 0.2}
 
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
 OUTCOME_MARKS = {
-    "better": "triangle-right",
-    "worse": "triangle-left",
+    "better": "triangle-up",
+    "worse": "triangle-down",
     "equivalent": "square",
-    "undecided": "circle-open",
+    "undecided": "circle",
 }
 OUTCOME_SIGNS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
 
@@ -68,7 +68,7 @@ def look(index: int) -> Look:
 
     Seven colours and eight markers: 56 variants before a pair comes back.
     """
-    colours = len(_RECIPES["light"])
+    colours = len(_colours(_RECIPES["light"]))
     number = 0 if index == 0 else 1 + (index - 1) % (colours - 1)
     return Look(f"--c{number}", f"--c{number}-band", MARKS[index % len(MARKS)])
 
@@ -96,13 +96,16 @@ def style_sheet() -> str:
 
 def _properties(theme: str) -> str:
     pairs = [(name, colour) for name, colour in _GROUND[theme].items()]
-    for number, colour in enumerate(_RECIPES[theme]):
+    for number, colour in enumerate(_colours(_RECIPES[theme])):
         pairs += [(f"c{number}", colour), (f"c{number}-band", _faded(colour, _BAND[theme]))]
-    for outcome in OUTCOMES:
-        colour = _OUTCOMES[theme][outcome]
+    for outcome, colour in zip(OUTCOMES, _colours(_OUTCOMES[theme]), strict=True):
         pairs += [(outcome, colour), (f"{outcome}-band", _faded(colour, _BAND[theme]))]
     pairs.append(("margin-band", _faded(_GROUND[theme]["muted"], 0.13)))
     return "".join(f"--{name}:{value};" for name, value in pairs)
+
+
+def _colours(listed: str) -> list[str]:
+    return [f"#{colour}" for colour in listed.split()]
 
 
 def _faded(colour: str, share: float) -> str:

@@ -148,13 +148,14 @@ def environment_facts(run: RunFolder) -> list[Fact]:
         for name, value in flatten(run.results.environment).items()
         if value is not None
     ]
-    return facts + _sources(list(run.records()))
+    return facts + _sources(run.results, list(run.records()))
 
 
-def _sources(records: list[Record]) -> list[Fact]:
-    commits = sorted({text(record.source.get("commit")) for record in records} - {""})
+def _sources(results: Results, records: list[Record]) -> list[Fact]:
+    sources = [results.source, *(record.source for record in records)]
+    commits = sorted({text(source.get("commit")) for source in sources} - {""})
     facts = [Fact("commit", commit, code=True) for commit in commits]
-    if any(record.source.get("uncommitted") for record in records):
+    if any(source.get("uncommitted") for source in sources):
         facts.append(Fact("uncommitted changes", "yes: the commit alone does not give these bits"))
     prints = {json.dumps(record.fingerprint, sort_keys=True, default=str) for record in records}
     if len(prints) > 1:
@@ -194,7 +195,7 @@ def ledger_sentences(run: RunFolder) -> list[str]:
 def exploratory_sentences(results: Results) -> list[str]:
     """Comparisons without an outcome, and why."""
     said = []
-    for verdict in results.verdicts:
+    for verdict in results.judged():
         if verdict.exploratory or verdict.reason:
             kind = "exploratory, so without a verdict" if verdict.exploratory else "no verdict"
             why = f": {verdict.reason.rstrip('.')}" if verdict.reason else ""
@@ -256,7 +257,10 @@ GLOSSARY = (
     ("Recipe", "all settings of one technique on one data set"),
     ("Control", "the recipe the others are compared with"),
     ("Variant", "a recipe that changes declared fields of the control, and nothing else"),
-    ("Seed", "one draw of everything random: split, order, starting weights; shared by all recipes"),
+    (
+        "Seed",
+        "one draw of everything random: split, order, starting weights; shared by all recipes",
+    ),
     ("Cell", "one recipe at one seed: what is run, recorded and can be checked"),
     ("Points", "differences of percentages: from 90 % to 92 % are 2 points"),
     ("SD", "standard deviation over seeds: how far one run lies from another"),
@@ -265,7 +269,10 @@ GLOSSARY = (
     ("Better, worse", "the difference holds after correction for all comparisons and looks"),
     ("Equivalent", "the difference, if any, is shown to be smaller than the margin"),
     ("Undecided", "these data allow neither; the sentence says what may decide it"),
-    ("Corrected p", "how surprising such a difference were if there were none, for all comparisons"),
+    (
+        "Corrected p",
+        "how surprising such a difference were if there were none, for all comparisons",
+    ),
     ("Look", "a planned moment of judging; the 5 % of error are shared out among the looks"),
     ("Exploratory", "computed outside the plan: a hint, never a verdict"),
     ("MACs", "multiply-accumulates: the arithmetic of one prediction"),

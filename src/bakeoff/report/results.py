@@ -34,6 +34,7 @@ class RecipeResult:
         metrics: By `split/name`.
         cost: By the names of `results.json`.
         recipe: Every field, resolved.
+        level: Values of the crossed factors.
         diverged: Seeds whose training diverged.
     """
 
@@ -46,6 +47,7 @@ class RecipeResult:
     metrics: Mapping[str, Score]
     cost: Mapping[str, float | None]
     recipe: Mapping[str, Any]
+    level: Mapping[str, Any]
     diverged: tuple[str, ...]
 
 
@@ -70,6 +72,16 @@ class Verdict:
     sentence: str
     reason: str
 
+    @property
+    def short_a(self) -> str:
+        """The variant's name without its level, which is told beside it."""
+        return short_name(self.a, self.level)
+
+    @property
+    def short_b(self) -> str:
+        """The control's."""
+        return short_name(self.b, self.level)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -91,12 +103,14 @@ class Results:
     control: str
     recipes: tuple[RecipeResult, ...]
     margin: float | None
+    margin_declared: bool
     population: str
     verdicts: tuple[Verdict, ...]
     dataset: Mapping[str, Any]
     references: tuple[Reference, ...]
     ledger: Mapping[str, Any]
     environment: Mapping[str, Any]
+    source: Mapping[str, Any]
     noise_floor: float | None
     seeds_planned: str
     costs_alone: bool
@@ -130,6 +144,12 @@ class Results:
         return compared | {self.control}
 
 
+def short_name(name: str, level: Mapping[str, Any]) -> str:
+    """A recipe's name without `@field=value` of its level."""
+    ending = "".join(f"@{path.rpartition('.')[2]}={value}" for path, value in level.items())
+    return name.removesuffix(ending) or name
+
+
 def level_name(level: Mapping[str, Any]) -> str:
     """A level of the crossed factors in words; empty without factors."""
     return ", ".join(f"{name} = {text(value, str(value))}" for name, value in level.items())
@@ -149,12 +169,14 @@ def parse(content: Mapping[str, Any]) -> Results:
         control=control,
         recipes=tuple(_recipe(n, i, mapping(recipes[n])) for i, n in enumerate(ordered)),
         margin=number(content.get("margin")),
+        margin_declared=content.get("margin_source") != "default",
         population=text(content.get("population")),
         verdicts=tuple(_verdict(mapping(v), metric) for v in listing(content.get("verdicts"))),
         dataset=mapping(content.get("dataset")),
         references=tuple(_references(listing(content.get("references")))),
         ledger=mapping(content.get("ledger")),
         environment=mapping(content.get("environment")),
+        source=mapping(content.get("source")),
         noise_floor=number(content.get("noise_floor")),
         seeds_planned=_planned(content.get("seeds_planned")),
         costs_alone=content.get("costs_alone") is not False,
@@ -175,6 +197,7 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
         metrics=metrics,
         cost={key: number(value) for key, value in mapping(row.get("cost")).items()},
         recipe=resolved,
+        level=mapping(row.get("level")),
         diverged=_diverged(row.get("statuses"), listing(row.get("seeds"))),
     )
 

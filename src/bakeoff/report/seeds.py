@@ -1,18 +1,16 @@
 """Every seed's score, paired; and every metric with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bakeoff.report import words
-from bakeoff.report.costs import near, reference_lines
+from bakeoff.report.axes import arrow, near, reference_lines, scale_control
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult, Results, Score
 from bakeoff.report.spec import (
     NAMES_ON_Y,
     Cell,
-    Control,
     Figure,
     Key,
-    Option,
     Table,
     Trace,
     by,
@@ -23,8 +21,13 @@ from bakeoff.report.values import Range, short
 ROW = 58  # pixels
 
 
-def figure(results: Results) -> Figure | None:
-    """One row a recipe, one dot a seed, a line through what shares a seed."""
+def figure(results: Results, unpaired: Collection[str] = ()) -> Figure | None:
+    """One row a recipe, one dot a seed, a line through what shares a seed.
+
+    Args:
+        results: Of the study.
+        unpaired: Recipes that ran on seeds of their own.
+    """
     scored = [(r, s) for r in results.recipes if (s := results.score(r)) and _known(s)]
     if not scored:
         return None
@@ -33,7 +36,6 @@ def figure(results: Results) -> Figure | None:
     own = results.score(control) if control else None
     extremes = [(s.mean, _span(s)) for _, s in scored if s.mean is not None]
     close = near(extremes, own.mean if own else None, results.margin, metric.scale)
-    options = (Option("close", "near the control"), Option("all", "everything"))
     height = len(scored) - 1
     rows = [(recipe, score, float(height - i)) for i, (recipe, score) in enumerate(scored)]
     return Figure(
@@ -44,10 +46,9 @@ def figure(results: Results) -> Figure | None:
         "order of examples. Lines that run side by side mean that luck moved the recipes together, "
         "which is what pairing takes out. The bar is the mean.",
         height=ROW * len(rows) + 76,
-        traces=[*_pairing(rows, metric), *(_dots(*row, metric) for row in rows)]
-        + [_mean(*row, metric) for row in rows],
+        traces=_traces(rows, metric, close, unpaired),
         layout=_layout(results, rows, metric, close),
-        controls=(Control("scale", "Show", options, value="close"),) if close else (),
+        controls=(scale_control("control"),) if close else (),
         keys=(Key("the same seed", stroke="line"),),
         tables=(_table(scored, metric),),
     )
@@ -72,6 +73,33 @@ def by_seed(recipe: RecipeResult, score: Score) -> dict[int, float]:
 
 
 Row = tuple[RecipeResult, Score, float]
+
+
+def _traces(
+    rows: Sequence[Row], metric: words.Metric, close: Range | None, unpaired: Collection[str]
+) -> list[Trace]:
+    """Lines, dots and means; in the closer view, arrows to what lies outside."""
+    drawn = [t for row in rows for t in (_dots(*row, metric), _mean(*row, metric))]
+    paired = [row for row in rows if row[0].name not in unpaired]
+    if close is None:
+        return [*_pairing(paired, metric), *drawn]
+    inside = [row for row in paired if _is_inside(row[1], metric, close)]
+    everything = {"when": {"scale": ["all"]}}
+    arrows = [
+        arrow(close, (score.mean or 0.0) * metric.scale, y, metric.score(score.mean))
+        for _, score, y in rows
+        if not _is_inside(score, metric, close)
+    ]
+    return [
+        *({**trace, **everything} for trace in _pairing(paired, metric)),
+        *({**trace, "when": {"scale": ["close"]}} for trace in _pairing(inside, metric)),
+        *drawn,
+        *arrows,
+    ]
+
+
+def _is_inside(score: Score, metric: words.Metric, close: Range) -> bool:
+    return score.mean is None or close[0] <= score.mean * metric.scale <= close[1]
 
 
 def _pairing(rows: Sequence[Row], metric: words.Metric) -> list[Trace]:
@@ -190,3 +218,26 @@ def _metric_table(results: Results, names: list[str], split: str) -> Table:
         rows.append(row)
     title = f"On {split} examples" if split else "Metrics"
     return Table(f"{title}: mean over seeds, 95 % interval below", header, rows)
+
+
+def difference_table(results: Results) -> Table | None:
+    """Differences to the control in every metric that was compared, with their intervals."""
+    names = list(dict.fromkeys(verdict.metric for verdict in results.verdicts))
+    if len(names) < 2:
+        return None
+    metrics = [words.Metric(name) for name in names]
+    pairs = list(dict.fromkeys((verdict.a, verdict.b) for verdict in results.verdicts))
+    found = {(v.a, v.b, v.metric): v for v in results.verdicts}
+    rows = []
+    for a, b in pairs:
+        recipe = results.recipe(a)
+        row = [Cell(a, head=True, recipe=recipe.index if recipe else None, note=f"against {b}")]
+        for metric in metrics:
+            verdict = found.get((a, b, metric.name))
+            value = verdict.difference if verdict else None
+            note = metric.range(verdict.ci95, signs=True) if verdict and verdict.ci95 else ""
+            row.append(Cell(metric.difference(value), value, numeric=True, note=note))
+        rows.append(row)
+    header = [words.first_upper(m.words) + (" (points)" if m.percent else "") for m in metrics]
+    caption = "Differences, above zero where the variant is better; 95 % interval below"
+    return Table(caption, ["Recipe", *header], rows)

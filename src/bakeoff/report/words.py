@@ -194,7 +194,7 @@ def cut(name: str, length: int = 28) -> str:
 
 
 def first_upper(sentence: str) -> str:
-    """A sentence that begins with a capital, unless its first word is a name with digits or signs."""
+    """A sentence that begins with a capital."""
     return sentence[:1].upper() + sentence[1:]
 
 

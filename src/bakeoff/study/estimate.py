@@ -80,7 +80,7 @@ class _Probe:
         self.ready, self.recipe, self.cell, self.folder = ready, planned.recipe, cell, folder
         streams = Streams(cell.replicate.seed)
         split = splits.draw(ready.dataset, self.recipe.data, streams)
-        self.data = splits.training_data(ready.dataset, self.recipe.data, split)
+        self.data = split.training_data()
         self.streams = streams
 
     def run(self, inputs: Mapping[str, Predictor], count: int) -> tuple[Estimate, Predictor]:

@@ -229,15 +229,21 @@ def _pairs(
                 scored_b=scored[control],
                 level=recipe["level"],
                 role=own,
-                seconds_per_seed=sum(_seconds_per_seed(folder, n) for n in (name, control)),
+                seconds_per_seed=_seconds_per_seed(folder, (name, control)),
             )
         )
     return pairs
 
 
-def _seconds_per_seed(folder: Folder, name: str) -> float:
-    costs = [r.cost for r in folder.records[name].values()]
-    return float(np.mean([c.train_seconds + c.warm_up_seconds for c in costs]))
+def _seconds_per_seed(folder: Folder, names: Sequence[str]) -> float | None:
+    """What one more seed of these recipes would take; None where one of them never ran."""
+    total = 0.0
+    for name in names:
+        costs = [record.cost for record in folder.records[name].values()]
+        if not costs:
+            return None
+        total += float(np.mean([c.train_seconds + c.warm_up_seconds for c in costs]))
+    return total
 
 
 def _scored(folder: Folder, name: str) -> dict[int, Scored]:

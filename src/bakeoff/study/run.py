@@ -28,8 +28,8 @@ from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
 from bakeoff.techniques import find
 
-PASSING = (".lock", "manifest.json", "index.sqlite", "report.html")
-"""Files that the manifest does not list: locks, itself, and what can be made again."""
+UNLISTED = (".lock", "manifest.json", "index.sqlite", "report.html")
+"""Files that the manifest does not list: a lock, itself, and what is made from the others."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,10 @@ def prepare(study: Study, offline: bool = False) -> Ready:
         raise InputError("control.technique: this field is required")
     dataset = catalogue.load(study.dataset, offline=offline)
     ready = Ready(study, dataset, tuple(resolve(study, dataset)), plan_looks(study.seeds))
-    data = {p.recipe.data: None for p in ready.planned}
-    for settings in data:  # budgets and classes that the data cannot serve
+    if dataset.test is None or (len(dataset.test) and (dataset.test.labels < 0).all()):
+        raise InputError(f"dataset: {dataset.name} has no labelled test split to compare on")
+    for settings in {p.recipe.data: None for p in ready.planned}:
+        # Budgets and classes that the data cannot serve are refused here.
         splits.draw(dataset, settings, Streams(ready.looks.seeds[0]))
     return ready
 
@@ -262,7 +264,6 @@ def _plan(ready: Ready, store: Store) -> dict[str, Any]:
         store.folder / "study.yaml",
         yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True).encode(),
     )
-    described = catalogue.describe(dataset)
     return {
         "schema": SCHEMA,
         "study": study.name,
@@ -276,8 +277,27 @@ def _plan(ready: Ready, store: Store) -> dict[str, Any]:
         "control": ready.control.name,
         "control_plain": ready.control_plain,
         "recipes": {p.name: _planned(p, old if tested else None) for p in ready.planned},
-        "dataset": described,
+        "dataset": _described(ready),
         "references": [plain(reference) for reference in study.references],
+    }
+
+
+def _described(ready: Ready) -> dict[str, Any]:
+    """What results say about the data set: nothing of its content."""
+    dataset, settings = ready.dataset, ready.control.recipe.data
+    split = splits.draw(dataset, settings, Streams(ready.looks.seeds[0]))
+    return {
+        "name": dataset.name,
+        "modality": dataset.modality,
+        "classes": list(split.classes),
+        "sizes": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "hash": dataset.hash,
+        "test_hash": dataset.test_hash,
+        "notes": list(dataset.notes),
     }
 
 
@@ -309,7 +329,7 @@ def write_manifest(out: Path) -> None:
     """Write `manifest.json`: SHA-256 of every file that `verify` should find unchanged."""
     with disk_errors(str(out / "manifest.json")):
         files = folder_digests(out)
-    listed = {name: value for name, value in files.items() if name not in PASSING}
+    listed = {name: value for name, value in files.items() if name not in UNLISTED}
     content = {"schema": SCHEMA, "files": listed, "all": digest(repr(listed).encode())}
     write_atomic(out / "manifest.json", pretty_json(content))
 

@@ -13,11 +13,11 @@ from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.files import digest, folder_digests, pretty_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.record import Record
+from bakeoff.report import page
 from bakeoff.study.results import Folder, open_folder, results, standings
+from bakeoff.study.run import UNLISTED
 
 Kind = Literal["recomputed", "derived", "attested"]
-PASSING = (".lock", "index.sqlite")
-"""Files that hold no result: a lock, and an index that is made from the others."""
 
 
 @dataclass
@@ -77,8 +77,7 @@ def _check_files(path: Path, found: Verification) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         found.faults.append("manifest.json: cannot be read")
         return
-    there = {n: v for n, v in folder_digests(path).items() if n not in PASSING}
-    there.pop("manifest.json", None)
+    there = {n: v for n, v in folder_digests(path).items() if n not in UNLISTED}
     found.files = len(there)
     for name in sorted({*there, *listed}):
         if name not in there:
@@ -124,6 +123,9 @@ def _check_results(folder: Folder, found: Verification) -> None:
         found.faults.append("results.json: differs from what the records give")
     if (folder.path / "standings.csv").read_bytes() != standings(content):
         found.faults.append("standings.csv: differs from what the records give")
+    report = folder.path / "report.html"
+    if report.exists() and report.read_bytes() != page(folder.path):
+        found.faults.append("report.html: differs from what `bakeoff report` makes of this folder")
 
 
 def _numbers(content: Mapping[str, Any]) -> dict[str, float]:

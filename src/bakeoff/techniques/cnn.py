@@ -214,7 +214,7 @@ def _inference(
     normaliser: Normaliser,
     numerics: Numerics,
 ) -> "Inference":
-    """The model on its device, ready to read images; its weights are torch's."""
+    """The model on its device, ready to read images; its weights are still to be set."""
     import torch
 
     from bakeoff.models import build
@@ -224,7 +224,9 @@ def _inference(
 
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     pixels = Pixels(normaliser, shape, torch.device(device))
-    return Inference(build(settings, shape, classes), pixels, precision)
+    with torch.random.fork_rng([]):  # torch draws weights that we replace
+        module = build(settings, shape, classes)
+    return Inference(module, pixels, precision)
 
 
 def _augmentation(

@@ -33,9 +33,15 @@ class MlpModel(Frozen):
 
 
 class MlpTraining(OwnTraining):
-    """How the perceptron trains."""
+    """How the perceptron trains.
 
-    epochs: Annotated[int, Field(ge=1)] | None = 20
+    The defaults were chosen on validation examples of CIFAR-10 and digits.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | None = 25
+    learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    l2: Annotated[float, Field(ge=0)] = 0.005
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
 
 
 class MlpSettings(Settings):

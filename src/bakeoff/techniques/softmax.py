@@ -24,9 +24,16 @@ from bakeoff.techniques.perceptrons import (
 
 
 class SoftmaxTraining(OwnTraining):
-    """How softmax regression trains."""
+    """How softmax regression trains.
 
-    epochs: Annotated[int, Field(ge=1)] | None = 20
+    The defaults were chosen on validation examples of CIFAR-10 (41.5 %), Fashion-MNIST and digits.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | None = 30
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.005
+    l2: Annotated[float, Field(ge=0)] = 0.01
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
 
 
 class SoftmaxSettings(Settings):

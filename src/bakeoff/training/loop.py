@@ -7,8 +7,8 @@ checkpoints and progress ticks.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,7 @@ class Surroundings:
     check: Callable[[], None] = lambda: None
     """Called between steps; raises to stop the loop at a checkpoint."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
-    resumed: Callable[[int, dict[str, Any]], None] = lambda step, fingerprint: None
-    """Told where the loop goes on after an interruption, and what the bits so far came from."""
+    """What the bits depend on in this process."""
 
 
 def run_loop(
@@ -43,7 +42,9 @@ def run_loop(
 ) -> tuple[Fitted, Progress]:
     """Train to the end of the plan, from the last checkpoint if there is one.
 
-    The step is left holding the selected weights: the best on validation, or the last ones.
+    The step is left holding the selected weights: the best on validation, or the last ones. Where
+    training sums or validation probabilities are not finite, the loop ends at that validation with
+    the weights selected before; `selected_step` 0 says that there are none.
 
     Args:
         step: What an update and an evaluation are.
@@ -66,9 +67,7 @@ def run_loop(
 class _Loop:
     """The state of one loop while it runs."""
 
-    def __init__(
-        self, step: Step, batches: Batches, plan: LoopPlan, where: Surroundings
-    ) -> None:
+    def __init__(self, step: Step, batches: Batches, plan: LoopPlan, where: Surroundings) -> None:
         self.step, self.batches, self.plan, self.where = step, batches, plan, where
         self.progress = Progress(fingerprint=where.fingerprint)
         self.best: State | None = None
@@ -91,60 +90,43 @@ class _Loop:
 
     def _train(self) -> None:
         plan, progress, step = self.plan, self.progress, self.step
-        per_epoch = self.batches.per_epoch
+        first = progress.step
         while progress.step < plan.steps:
-            epoch, start = divmod(progress.step, per_epoch)
+            epoch, start = divmod(progress.step, self.batches.per_epoch)
             for batch in self.batches.epoch(epoch, start):
-                at = Position(
-                    progress.step, epoch, plan.learning_rate(progress.step), plan.parts
-                )
+                at = Position(progress.step, epoch, plan.learning_rate(progress.step), plan.parts)
                 for name, value in step(batch, at).items():
                     self.sums[name] = self.sums[name] + value if name in self.sums else value
                 progress.step += 1
-                if progress.step == 1:
+                if progress.step == first + 1:
                     self._end_warm_up()
                 last = progress.step == plan.steps
                 if (last or progress.step % plan.validate_every == 0) and self._validate(epoch):
                     return
-                if self._between_steps():
-                    return
+                self._between_steps()
                 if last:
                     break
 
-    def _between_steps(self) -> bool:
-        """Show, save and look for signals; whether the loop is over because it diverged."""
+    def _between_steps(self) -> None:
+        """Show, save and look for signals."""
         now = time.perf_counter()
-        ticked = now - self._ticked > TICK_SECONDS
         saving = now - self._saved > self.plan.checkpoint_seconds
-        if ticked or saving:
-            sums = self._read_sums()
-            if self._diverged(sums):
-                return True
-            self.where.observer.progress(self.progress.step, sums)
+        if saving or now - self._ticked > TICK_SECONDS:
+            self.where.observer.progress(self.progress.step, self._read_sums())
             self._ticked = now
         if saving:
             self._save()
         try:
             self.where.check()
         except Interrupted:
-            if self._diverged(self._read_sums()):
-                return True
             self._save()
             raise
-        return False
-
-    def _diverged(self, sums: dict[str, float]) -> bool:
-        """Note the first step after which a training sum was seen not to be finite."""
-        if all(math.isfinite(value) for value in sums.values()):
-            return False
-        self.progress.diverged_at = self.progress.step
-        return True
 
     def _end_warm_up(self) -> None:
-        """The first update compiles, allocates and reads ahead: it is booked apart."""
+        """A process's first update compiles, allocates and reads ahead: it is booked apart."""
         self._read_sums()
         now = time.perf_counter()
-        self.progress.warm_up_seconds = now - self._began
+        self.progress.warm_up_seconds += now - self._began
         self._began = now
 
     def _read_sums(self) -> dict[str, float]:
@@ -155,12 +137,14 @@ class _Loop:
         """Score the validation examples; whether the loop is over."""
         plan, progress = self.plan, self.progress
         sums = self._read_sums()
-        self.sums = {}
-        if self._diverged(sums):
+        if not _finite(sums):
+            progress.diverged_at = progress.step
             return True
+        self.sums = {}
         batches = list(plan.validation())
         probabilities = np.concatenate([self.step.evaluate(batch) for batch in batches])
-        if self._diverged({"validation": float(probabilities.sum())}):
+        if not np.isfinite(probabilities).all():
+            progress.diverged_at = progress.step
             return True
         scores = plan.score(np.concatenate([batch.labels for batch in batches]), probabilities)
         score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
@@ -172,7 +156,7 @@ class _Loop:
             progress.stopped_by = "stopping rule"
         return progress.stopped_by is not None
 
-    def _add_row(self, epoch: int, sums: dict[str, float], scores: Any) -> None:
+    def _add_row(self, epoch: int, sums: Mapping[str, float], scores: Mapping[str, float]) -> None:
         progress = self.progress
         row = {
             "phase": self.where.phase,
@@ -185,7 +169,7 @@ class _Loop:
             **{f"validation/{name}": value for name, value in scores.items()},
         }
         progress.rows.append(row)
-        self.where.observer.row(row)
+        self.where.observer.row(dict(row))
 
     def _finish(self) -> None:
         """Select weights, and leave a checkpoint that says the phase is finished.
@@ -206,12 +190,18 @@ class _Loop:
         self._began = now
 
     def _save(self) -> None:
+        """Write a checkpoint, but none of a loop that has diverged and is about to end.
+
+        It would have to say when, which is known at the next validation only; from the checkpoint
+        before, a resumed loop diverges at the same step again.
+        """
+        progress, sums = self.progress, self._read_sums()
         self._book_time()
-        progress = self.progress
-        progress.sums = self._read_sums()
-        progress.stopping = self.plan.stopping.state() if self.plan.stopping else []
-        if self.where.folder is not None:
-            checkpoint.save(self.where.folder, self.step.state(), self.best, progress)
+        if _finite(sums):
+            progress.sums = sums
+            progress.stopping = self.plan.stopping.state() if self.plan.stopping else []
+            if self.where.folder is not None:
+                checkpoint.save(self.where.folder, self.step.state(), self.best, progress)
         self._saved = self._began = time.perf_counter()
 
     def _resume(self) -> None:
@@ -224,5 +214,10 @@ class _Loop:
         if self.plan.stopping:
             self.plan.stopping.load(progress.stopping)
         if not progress.finished:
-            self.where.resumed(progress.step, progress.fingerprint)
-        self.progress = replace(progress, fingerprint=self.where.fingerprint)
+            progress.stops.append({"step": progress.step, "fingerprint": progress.fingerprint})
+            progress.fingerprint = self.where.fingerprint
+        self.progress = progress
+
+
+def _finite(sums: Mapping[str, float]) -> bool:
+    return all(math.isfinite(value) for value in sums.values())

@@ -4,6 +4,7 @@ Scores and negated losses are both "greater is better" here, so every rule is wr
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from statistics import fmean
 
 from bakeoff.training.settings import StoppingSettings, StopRule
@@ -30,7 +31,7 @@ def _absolute_change(seen: Sequence[float], settings: StoppingSettings) -> bool:
 def _average_change(seen: Sequence[float], settings: StoppingSettings) -> bool:
     """The mean size of the last `window` changes is within the tolerance."""
     recent = seen[-settings.window - 1 :]
-    changes = [abs(b - a) for a, b in zip(recent, recent[1:], strict=False)]
+    changes = [abs(b - a) for a, b in pairwise(recent)]
     return len(changes) == settings.window and fmean(changes) <= settings.tolerance
 
 

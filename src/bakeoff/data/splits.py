@@ -1,0 +1,297 @@
+"""Which examples a recipe learns from: the carve, the label budget, the class filter.
+
+All recipes with one seed share the draw. Validation is carved first, from all training examples,
+whatever the recipe asks besides; classes are filtered then; the label budget is taken last, and a
+smaller one lies inside a larger one. Nobody who can afford n labels to learn from has more than n
+to validate on, so validation is cut to the size of the budget, stratified too (Oliver et al. 2018,
+"Realistic evaluation of deep semi-supervised learning algorithms", arXiv:1804.09170, section 4.6).
+"""
+
+import base64
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.examples import Examples
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.protocols import TrainingData
+from bakeoff.core.recipe import DataSettings
+from bakeoff.core.streams import Streams
+from bakeoff.core.task import Classification
+from bakeoff.data.dataset import Dataset
+from bakeoff.data.normalise import fit, resolve
+from bakeoff.data.stratify import carve, stratified_order
+
+Positions = NDArray[np.intp]
+ENCODING = "base64 of zlib of bits, first position in the highest bit"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The examples of one recipe with one seed.
+
+    Args:
+        dataset: What was split.
+        settings: What was asked.
+        seed: The replicate's.
+        classes: The names of labels 0..K-1.
+        train: Positions in `dataset.train`, ascending.
+        validation: Positions, ascending, in `dataset.train`, or in `dataset.validation` where
+            that is published.
+        test: Positions in `dataset.test`, ascending; empty where there is none.
+        published: Whether validation is the published one.
+    """
+
+    dataset: Dataset
+    settings: DataSettings
+    seed: int
+    classes: tuple[str, ...]
+    train: Positions
+    validation: Positions
+    test: Positions
+    published: bool
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of classes and positions; 64 hexadecimal digits."""
+        parts = [self.train, self.validation, self.test]
+        content = [digest(part.astype("<i8").tobytes()) for part in parts]
+        return digest(canonical_json([list(self.classes), self.published, content]))
+
+    def training_data(self) -> TrainingData:
+        """All a technique may learn from; labels count within `classes`.
+
+        The normaliser is fitted on the training examples alone.
+        """
+        dataset = self.dataset
+        source = dataset.validation if self.published else dataset.train
+        assert source is not None
+        train = _select(dataset.train, self.train, dataset, self.classes)
+        kind = resolve(self.settings.normalise, dataset.modality)
+        images = train.items if isinstance(train.items, np.ndarray) else None
+        return TrainingData(
+            Classification(self.classes),
+            dataset.modality,
+            train,
+            _select(source, self.validation, dataset, self.classes),
+            None if images is None else fit(kind, images),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What to write down, JSON-ready: hashes, counts a class, positions in a few kilobytes."""
+        dataset = self.dataset
+        sources = {
+            "train": (dataset.train, self.train),
+            "validation": (
+                dataset.validation if self.published else dataset.train,
+                self.validation,
+            ),
+            "test": (dataset.test, self.test),
+        }
+        return {
+            "dataset": dataset.name,
+            "data_hash": dataset.hash,
+            "split_hash": self.hash,
+            "seed": self.seed,
+            "classes": list(self.classes),
+            "validation_of": "validation" if self.published else "train",
+            "encoding": ENCODING,
+            "splits": {
+                name: _describe(source, positions, dataset, self.classes)
+                for name, (source, positions) in sources.items()
+                if source is not None
+            },
+        }
+
+
+def draw(dataset: Dataset, settings: DataSettings, streams: Streams) -> Split:
+    """The split of one recipe with one seed.
+
+    Args:
+        dataset: What to split.
+        settings: Classes, label budget and validation share.
+        streams: Of the replicate; the streams "carve" and "budget" are used.
+
+    Raises:
+        InputError: where a class is unknown, the budget is larger than what there is or smaller
+            than the number of classes, or nothing would be left to train or validate on.
+    """
+    resolve(settings.normalise, dataset.modality)
+    classes = _check_classes(dataset, settings)
+    labels = dataset.train.labels
+    if dataset.validation is None:
+        validation = _carve(dataset.train, settings.validation, streams)
+        train = np.setdiff1d(np.flatnonzero(labels >= 0), validation)
+        validation_labels = labels
+    else:
+        validation_labels = dataset.validation.labels
+        validation = _ordered(validation_labels, np.flatnonzero(validation_labels >= 0), streams)
+        train = np.flatnonzero(labels >= 0)
+    wanted = np.array([dataset.classes.index(name) for name in classes])
+    train = train[np.isin(labels[train], wanted)]
+    validation = validation[np.isin(validation_labels[validation], wanted)]
+    train = _budget(dataset, settings, classes, train, streams)
+    if settings.labels != "all":
+        validation = validation[: settings.labels]
+    _check_enough(dataset, settings, classes, train, validation)
+    return Split(
+        dataset,
+        settings,
+        streams.seed,
+        classes,
+        np.sort(train),
+        np.sort(validation),
+        _test_positions(dataset, classes),
+        dataset.validation is not None,
+    )
+
+
+def test_examples(dataset: Dataset, settings: DataSettings) -> Examples:
+    """The test examples of the classes asked for; labels count within them, -1 where unknown.
+
+    Raises:
+        InputError: where there is no test split, or no test example of these classes.
+    """
+    classes = _check_classes(dataset, settings)
+    positions = _test_positions(dataset, classes)
+    if dataset.test is None or not len(positions):
+        raise InputError(f"{dataset.name}: has no test examples of {', '.join(classes)}")
+    return _select(dataset.test, positions, dataset, classes)
+
+
+# Pytest collects what is called test_* wherever it is imported.
+test_examples.__test__ = False  # type: ignore[attr-defined]
+
+
+def encode_positions(positions: Positions, count: int) -> str:
+    """Positions in 0..count-1 as text: a bit for each, compressed."""
+    bits = np.zeros(count, dtype=np.uint8)
+    bits[positions] = 1
+    return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
+
+
+def decode_positions(text: str, count: int) -> Positions:
+    """The positions that `encode_positions` wrote, ascending."""
+    data = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+    return np.flatnonzero(np.unpackbits(data, count=count))
+
+
+def _carve(examples: Examples, share: float, streams: Streams) -> Positions:
+    """Validation out of the training examples with a known label, each prefix stratified."""
+    known = np.flatnonzero(examples.labels >= 0)
+    # Drawn for all, so that it does not depend on which labels are known.
+    keys = streams.generator("carve").random(len(examples))[known]
+    groups = None if examples.groups is None else examples.groups[known]
+    return known[carve(examples.labels[known], share, keys, groups)]
+
+
+def _ordered(labels: NDArray[np.int64], known: Positions, streams: Streams) -> Positions:
+    """Published validation in stratified order, for budgets to cut."""
+    keys = streams.generator("carve").random(len(labels))[known]
+    return known[stratified_order(labels[known], keys)]
+
+
+def _budget(
+    dataset: Dataset,
+    settings: DataSettings,
+    classes: tuple[str, ...],
+    train: Positions,
+    streams: Streams,
+) -> Positions:
+    count = settings.labels
+    if count == "all":
+        return train
+    if count < len(classes):
+        raise InputError(
+            f"data.labels: {count} is fewer than one for each of the {len(classes)} classes of "
+            f"{dataset.name}"
+        )
+    if count > len(train):
+        carved = f" once validation ({settings.validation:g}) is set aside"
+        raise InputError(
+            f"data.labels: {count} asked for, {dataset.name} has {len(train)} examples to train on"
+            f"{'' if dataset.validation else carved}"
+        )
+    keys = streams.generator("budget").random(len(dataset.train))[train]
+    return train[stratified_order(dataset.train.labels[train], keys)[:count]]
+
+
+def _check_classes(dataset: Dataset, settings: DataSettings) -> tuple[str, ...]:
+    if settings.classes is None:
+        return dataset.classes
+    for name in settings.classes:
+        if name not in dataset.classes:
+            raise unknown("class", name, dataset.classes, f"data.classes of {dataset.name}")
+    if len(set(settings.classes)) < max(len(settings.classes), 2):
+        raise InputError(
+            f"data.classes: at least two different classes are needed, each once (received "
+            f"{', '.join(settings.classes) or 'none'})"
+        )
+    return settings.classes
+
+
+def _check_enough(
+    dataset: Dataset,
+    settings: DataSettings,
+    classes: tuple[str, ...],
+    train: Positions,
+    validation: Positions,
+) -> None:
+    counts = np.bincount(dataset.train.labels[train], minlength=len(dataset.classes))
+    empty = [name for name in classes if counts[dataset.classes.index(name)] == 0]
+    if empty:
+        raise InputError(f"{dataset.name}: no training example of {', '.join(empty)}")
+    if not len(validation):
+        raise InputError(
+            f"{dataset.name}: nothing to validate on: data.validation {settings.validation:g} of "
+            f"{len(train)} training examples would leave a class without one"
+        )
+
+
+def _test_positions(dataset: Dataset, classes: tuple[str, ...]) -> Positions:
+    if dataset.test is None:
+        return np.zeros(0, dtype=np.intp)
+    if classes == dataset.classes:
+        return np.arange(len(dataset.test))
+    wanted = [dataset.classes.index(name) for name in classes]
+    return np.flatnonzero(np.isin(dataset.test.labels, wanted))
+
+
+def _relabel(
+    labels: NDArray[np.int64], dataset: Dataset, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    if classes == dataset.classes:
+        return labels
+    # The last entry is that of label -1, unknown, which stays so.
+    new = np.full(len(dataset.classes) + 1, -1, dtype=np.int64)
+    for i, name in enumerate(classes):
+        new[dataset.classes.index(name)] = i
+    return new[labels]
+
+
+def _select(
+    examples: Examples, positions: Positions, dataset: Dataset, classes: tuple[str, ...]
+) -> Examples:
+    if len(positions) == len(examples) and classes == dataset.classes:
+        return examples
+    chosen = examples.take(positions)
+    labels = _relabel(chosen.labels, dataset, classes)
+    return Examples(chosen.items, labels, chosen.ids, chosen.groups)
+
+
+def _describe(
+    source: Examples, positions: Positions, dataset: Dataset, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    labels = _relabel(source.labels[positions], dataset, classes)
+    counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+    return {
+        "count": len(positions),
+        "of": len(source),
+        "classes": dict(zip(classes, counts.tolist(), strict=True)),
+        "positions": encode_positions(positions, len(source)),
+    }

@@ -1,0 +1,281 @@
+"""The convolutional network as a technique: fits, predicts, comes back with the same bits."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bakeoff.core.cell import Cell, Key, Replicate
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Examples
+from bakeoff.core.protocols import (
+    Arrays,
+    Batches,
+    Fitted,
+    LoopPlan,
+    Normaliser,
+    Representer,
+    Step,
+    TrainingData,
+)
+from bakeoff.core.recipe import DataSettings, Numerics, Recipe
+from bakeoff.core.streams import Streams
+from bakeoff.core.task import Classification
+from bakeoff.techniques import find
+from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
+from bakeoff.training.loop import Surroundings, run_loop
+
+SHAPE, CLASSES = (8, 8, 3), ("dark", "grey", "light")
+
+
+class InMemory:
+    """A run without checkpoints that keeps the rows of its loop."""
+
+    def __init__(self, seed: int) -> None:
+        self.streams = Streams(seed)
+        self.rows: list[dict[str, Any]] = []
+
+    def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
+        fitted, progress = run_loop(step, batches, plan, Surroundings(phase=phase))
+        self.rows = progress.rows
+        return fitted
+
+    def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
+        return compute()
+
+
+def examples(count: int, seed: int) -> Examples:
+    """Images whose class is their brightness."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, len(CLASSES), count)
+    images = generator.integers(0, 80, (count, *SHAPE)) + 80 * labels[:, None, None, None]
+    return Examples(images.astype(np.uint8), labels, np.arange(count).astype(np.str_))
+
+
+def data(modality: Any = "image") -> TrainingData:
+    train = examples(96, 0)
+    normaliser = Normaliser(np.full(3, 0.45, np.float32), np.full(3, 0.27, np.float32))
+    return TrainingData(Classification(CLASSES), modality, train, examples(40, 1), normaliser)
+
+
+def cell(settings: Mapping[str, Any], precision: Any = "bfloat16", seed: int = 0) -> Cell:
+    base = {"model": {"width": 4}, "training": {"epochs": 6, "batch_size": 16}}
+    recipe = Recipe(
+        name="cnn",
+        technique="cnn",
+        data=DataSettings(set="none"),
+        numerics=Numerics(device="cpu", precision=precision, threads=1),
+        settings=CnnSettings.parse(base | dict(settings)),
+    )
+    return Cell(recipe, Replicate(seed=seed), "", "", Cnn.version)
+
+
+def fit(settings: Mapping[str, Any], **numerics: Any) -> tuple[TorchPredictor, InMemory]:
+    chosen = cell(settings, **numerics)
+    run = InMemory(chosen.replicate.seed)
+    return Cnn().fit(chosen, data(), {}, run), run
+
+
+@cache
+def fitted() -> tuple[TorchPredictor, InMemory]:
+    """With all a model can have."""
+    model = {"width": 4, "batch_norm": True, "dropout": 0.2, "activation": "swish"}
+    return fit({"model": model, "augmentation": {"flip": True, "crop": 1}})
+
+
+def test_it_is_found_by_name() -> None:
+    assert isinstance(find("cnn"), Cnn)
+
+
+def test_loss_falls_and_it_learns() -> None:
+    predictor, run = fitted()
+    losses = [row["train/loss"] for row in run.rows]
+    assert losses[-1] < 0.5 * losses[0]
+    held_out = examples(200, 2)
+    assert (predictor.predict(held_out.items).argmax(1) == held_out.labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_same_seed_same_bits(precision: str) -> None:
+    items = examples(30, 2).items
+    settings = {"training": {"iterations": 8}, "augmentation": {"flip": True}}
+    first, again, other = (
+        fit(settings, precision=precision, seed=seed)[0].predict(items) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_bits_survive_saving(tmp_path: Path) -> None:
+    predictor, _ = fitted()
+    items = examples(150, 2).items
+    predictor.save(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"model.safetensors", "state.json"}
+    loaded = Cnn().load(tmp_path)
+    assert np.array_equal(loaded.predict(items), predictor.predict(items))
+    assert np.array_equal(loaded.represent(items), predictor.represent(items))
+    assert loaded.classes == CLASSES
+    assert loaded.layers() == predictor.layers()
+
+
+def test_predictions_do_not_depend_on_the_batch() -> None:
+    predictor, _ = fitted()
+    items = np.asarray(examples(150, 2).items)
+    whole = predictor.predict(items)
+    order = np.random.default_rng(0).permutation(150)
+    assert np.array_equal(predictor.predict(items[order]), whole[order])
+    one_by_one = np.concatenate([predictor.predict(items[i : i + 1]) for i in range(5)])
+    assert np.array_equal(one_by_one, whole[:5])
+    assert predictor.predict(items[:0]).shape == (0, 3)
+
+
+def test_validation_scores_are_those_of_the_predictor() -> None:
+    """What selected the weights is what a user gets."""
+    predictor, run = fitted()
+    held_out = data().validation
+    scores = Classification(CLASSES).score(held_out.labels, predictor.predict(held_out.items))
+    best = max(run.rows, key=lambda row: row["validation/accuracy"])
+    assert best["validation/log_loss"] == scores["log_loss"]
+
+
+def test_representation() -> None:
+    predictor, _ = fitted()
+    represent: Representer = predictor
+    vectors = represent.represent(examples(5, 2).items)
+    assert (vectors.shape, vectors.dtype) == ((5, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("items", "received"),
+    [
+        (np.zeros((2, 9, 8, 3), np.uint8), r"\(2, 9, 8, 3\) uint8"),
+        (np.zeros((2, 8, 8, 1), np.uint8), r"\(2, 8, 8, 1\) uint8"),
+        (np.zeros((8, 8, 3), np.uint8), r"\(8, 8, 3\) uint8"),
+        (np.zeros((2, 8, 8, 3), np.float32), "float32"),
+        (["a text"], "list"),
+    ],
+)
+def test_items_of_another_kind_are_refused(items: Any, received: str) -> None:
+    predictor, _ = fitted()
+    for use in (predictor.predict, predictor.represent):
+        with pytest.raises(InputError, match=rf"\(N, 8, 8, 3\) uint8 needed, .*{received}"):
+            use(items)
+
+
+def test_texts_are_refused() -> None:
+    texts = replace(data("text"), normaliser=None)
+    with pytest.raises(InputError, match="cnn: images needed, text received"):
+        Cnn().fit(cell({}), texts, {}, InMemory(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"augmentation": {"crop": 8}}, r"augmentation\.crop: 8 received .allowed: 0 to 7"),
+        (
+            {"model": {"batch_norm": True}, "training": {"epochs": 1, "accumulate": 2}},
+            r"training\.accumulate: 2 received",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        fit(settings)
+
+
+def test_misspelt_settings_are_all_told() -> None:
+    with pytest.raises(InputError) as caught:
+        CnnSettings.parse({"model": {"widht": 4}, "training": {"epoch": 2}, "augment": {}})
+    told = "\n".join(caught.value.faults)
+    for path, near in [
+        ("model.widht", "width"),
+        ("training.epoch", "epochs"),
+        ("augment", "augmentation"),
+    ]:
+        assert f"{path}: unknown field; did you mean '{near}'?" in told
+
+
+def test_iterations_take_the_place_of_epochs() -> None:
+    settings = CnnSettings.parse({"training": {"iterations": 5}})
+    assert (settings.training.epochs, settings.training.iterations) == (None, 5)
+
+
+def test_variants_start_from_the_same_weights() -> None:
+    """A variant with batch norm draws the same weights for the layers both have."""
+
+    class Stopped(InMemory):
+        def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
+            self.initial = step.state()
+            return Fitted(0, 0)
+
+    runs = []
+    for norm in (False, True):
+        run = Stopped(5)
+        Cnn().fit(cell({"model": {"width": 4, "batch_norm": norm}}), data(), {}, run)
+        runs.append(run.initial)
+    shared = [name for name in runs[0] if name in runs[1] and name.endswith(".weight")]
+    assert len(shared) == 5
+    assert all(np.array_equal(runs[0][name], runs[1][name]) for name in shared)
+
+
+def test_accumulation_learns_the_same() -> None:
+    items = examples(30, 2).items
+    training = {"epochs": 2, "batch_size": 32}
+    dropout = {"width": 4, "dropout": 0.3}
+    whole, cut = (
+        fit({"model": dropout, "training": training | more}, precision="float32")[0].predict(items)
+        for more in ({}, {"accumulate": 4})
+    )
+    np.testing.assert_allclose(cut, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_untrained_has_the_sizes_of_the_trained() -> None:
+    predictor, _ = fitted()
+    untrained = Cnn().untrained(predictor_settings(), SHAPE, 3)
+    assert untrained.layers() == predictor.layers()
+    assert untrained.predict(examples(2, 0).items).shape == (2, 3)
+
+
+def predictor_settings() -> CnnSettings:
+    predictor, _ = fitted()
+    return CnnSettings(model=predictor.settings)
+
+
+def test_layers_count_the_parameters_that_are_saved(tmp_path: Path) -> None:
+    predictor, _ = fitted()
+    parameters = sum(p.numel() for p in predictor.inference.module.parameters())
+    assert sum(row.parameters for row in predictor.layers()) == parameters
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state.pop("classes"),
+        lambda state: state["model"].update(width=5),
+        lambda state: state["model"].update(name="none"),
+        lambda state: state.update(shape=[2, 2, 3]),
+        lambda state: state.update(precision="half"),
+    ],
+)
+def test_damaged_folders_are_refused(tmp_path: Path, damage: Callable[[Any], Any]) -> None:
+    predictor, _ = fitted()
+    predictor.save(tmp_path)
+    state = json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))
+    damage(state)
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    with pytest.raises(InputError, match="not a saved cnn"):
+        Cnn().load(tmp_path)
+
+
+def test_fitting_leaves_the_users_generator_alone() -> None:
+    torch.manual_seed(7)
+    wanted = torch.rand(2)
+    torch.manual_seed(7)
+    fit({"model": {"width": 4, "dropout": 0.5}, "training": {"iterations": 2}})
+    assert torch.equal(torch.rand(2), wanted)

@@ -1,0 +1,100 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Run, TrainingData
+from bakeoff.techniques import find
+from bakeoff.techniques.mlp import Mlp, MlpSettings
+from bakeoff.techniques.perceptrons import PerceptronPredictor
+
+Cells = Callable[..., Cell]
+SMALL = {"model": {"hidden": [9, 5]}, "training": {"epochs": 2}}
+
+
+def test_the_defaults_are_good_on_digits(digits: TrainingData, cell_of: Cells, run: Run) -> None:
+    predictor = Mlp().fit(cell_of("mlp", model={"hidden": [64]}), digits, {}, run)
+    guesses = predictor.predict(digits.validation.items).argmax(axis=1)
+    assert (guesses == digits.validation.labels).mean() > 0.95
+
+
+def test_accumulated_updates_are_those_of_whole_batches(
+    noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
+) -> None:
+    whole = Mlp().fit(cell_of("mlp", **SMALL), noise, {}, new_run(0))
+    parts = SMALL | {"training": {"epochs": 2, "accumulate": 3}}
+    cut = Mlp().fit(cell_of("mlp", **parts), noise, {}, new_run(0))
+    for path, values in whole.network.parameters.items():
+        np.testing.assert_allclose(cut.network.parameters[path], values, rtol=1e-3, atol=1e-5)
+
+
+def test_same_seed_same_bits(
+    noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
+) -> None:
+    cell, items = cell_of("mlp", **SMALL), noise.validation.items
+    one, two, other = (Mlp().fit(cell, noise, {}, new_run(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.predict(items), two.predict(items))
+    assert (one.predict(items) != other.predict(items)).any()
+
+
+def test_saved_and_loaded_gives_the_same_bits(
+    noise: TrainingData, cell_of: Cells, run: Run, tmp_path: Path
+) -> None:
+    predictor = Mlp().fit(cell_of("mlp", **SMALL), noise, {}, run)
+    predictor.save(tmp_path)
+    again = find("mlp").load(tmp_path)
+    assert isinstance(again, PerceptronPredictor)
+    items = np.asarray(noise.train.items)
+    np.testing.assert_array_equal(again.predict(items), predictor.predict(items))
+    np.testing.assert_array_equal(again.predict(items[7:8]), predictor.predict(items)[7:8])
+    np.testing.assert_array_equal(again.represent(items), predictor.represent(items))
+
+
+def test_it_represents_by_its_last_hidden_layer(
+    noise: TrainingData, cell_of: Cells, run: Run
+) -> None:
+    predictor = Mlp().fit(cell_of("mlp", **SMALL), noise, {}, run)
+    items = np.asarray(noise.train.items)
+    vectors = predictor.represent(items)
+    assert vectors.shape == (60, 5)
+    assert (vectors >= 0).all()
+    weight = predictor.network.parameters["output.weight"]
+    logits = vectors @ weight.T + predictor.network.parameters["output.bias"]
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(predictor.predict(items), shares, rtol=1e-4)
+    np.testing.assert_array_equal(predictor.represent(items[3:4]), vectors[3:4])
+
+
+def test_divergence_is_noticed_without_a_warning(
+    noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
+) -> None:
+    wild = SMALL | {"training": {"epochs": 4, "learning_rate": 1e30, "batch_size": 10}}
+    run = new_run(0)
+    predictor = Mlp().fit(cell_of("mlp", **wild), noise, {}, run)
+    assert run.fitted[0].diverged_at is not None  # type: ignore[attr-defined]
+    assert predictor.predict(noise.validation.items).shape == (20, 3)
+
+
+def test_settings_that_make_no_network_are_refused() -> None:
+    with pytest.raises(InputError, match=r"model\.hidden"):
+        MlpSettings.parse({"model": {"hidden": []}})
+    with pytest.raises(InputError, match=r"model\.hidden\.1"):
+        MlpSettings.parse({"model": {"hidden": [3, 0]}})
+    with pytest.raises(InputError, match="activation"):
+        MlpSettings.parse({"model": {"activation": "rellu"}})
+
+
+def test_wrong_shapes_are_told() -> None:
+    predictor = Mlp().untrained(MlpSettings(), (4, 3, 2), 3)
+    with pytest.raises(InputError, match=r"mlp: images \(N, 4, 3, 2\) uint8 needed"):
+        predictor.represent(np.zeros((1, 4, 3, 3), np.uint8))
+
+
+def test_untrained_knows_its_sizes() -> None:
+    settings = MlpSettings.parse({"model": {"hidden": [512]}})
+    predictor = Mlp().untrained(settings, (32, 32, 3), 10)
+    assert sum(row.parameters for row in predictor.layers()) == 3072 * 512 + 512 + 5120 + 10
+    assert sum(row.macs for row in predictor.layers()) == 3072 * 512 + 5120

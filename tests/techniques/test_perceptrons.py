@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Run, TrainingData
+from bakeoff.techniques.perceptrons import (
+    OwnTraining,
+    fit_perceptron,
+    load_perceptron,
+    untrained_perceptron,
+)
+from bakeoff.techniques.saved import write_predictor
+
+
+class Short(OwnTraining):
+    epochs: int | None = 3
+
+
+def test_iterations_take_the_place_of_default_epochs() -> None:
+    assert Short.parse({}).epochs == 3
+    short = Short.parse({"iterations": 7})
+    assert (short.epochs, short.iterations) == (None, 7)
+    with pytest.raises(InputError, match="either epochs or iterations"):
+        Short.parse({"iterations": 7, "epochs": 2})
+    with pytest.raises(InputError, match="either epochs or iterations"):
+        Short.parse({"epochs": None})
+
+
+def test_texts_are_refused(texts: TrainingData, run: Run) -> None:
+    with pytest.raises(InputError, match="mlp: images needed, text received"):
+        fit_perceptron("mlp", (3,), texts, run, Short())
+
+
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    predictor = untrained_perceptron("mlp", (3,), (4, 3, 2), 5)
+    predictor.save(tmp_path)
+    assert load_perceptron(tmp_path, "mlp").hidden == (3,)
+    state = {"technique": "mlp", "hidden": [4], "shape": [4, 3, 2], "classes": ["a", "b"]}
+    ones = np.ones(2, np.float32)
+    write_predictor(tmp_path, {"normaliser.mean": ones, "normaliser.sd": ones}, state)
+    with pytest.raises(InputError, match="not a saved mlp"):
+        load_perceptron(tmp_path, "mlp")

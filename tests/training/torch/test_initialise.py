@@ -1,0 +1,76 @@
+"""Initial values: by path, the same in every module and framework."""
+
+import numpy as np
+import pytest
+import torch
+from tests.training.torch.small import Small
+from torch import nn
+
+from bakeoff.core.initial import initial_weights
+from bakeoff.core.streams import Streams
+from bakeoff.training.torch.initialise import initialise
+
+
+def test_weights_are_the_cores_own() -> None:
+    module = Small()
+    initialise(module, Streams(3), {"output": "lecun"})
+    conv = initial_weights(Streams(3), "conv.weight", (6, 3, 3, 3), (27, 54), "he")
+    output = initial_weights(Streams(3), "output.weight", (4, 10), (10, 4), "lecun")
+    assert np.array_equal(module.conv.weight.detach().numpy(), conv)
+    assert np.array_equal(module.output.weight.detach().numpy(), output)
+    assert not module.conv.bias.any()
+
+
+def test_norms_start_as_identity() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(3), nn.LayerNorm(4), nn.GroupNorm(1, 2))
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.fill_(7)
+    initialise(module, Streams(0))
+    for layer in module:
+        assert torch.equal(layer.weight, torch.ones_like(layer.weight))
+        assert not layer.bias.any()
+    assert torch.equal(module[0].running_var, torch.ones(3))
+    assert module[0].num_batches_tracked == 0
+
+
+def test_shared_names_share_values() -> None:
+    """Whatever else a module has, and whatever torch's own generator is at."""
+    plain, normed = Small(), Small(norm=True, dropout=0.5)
+    initialise(plain, Streams(0))
+    torch.rand(5)
+    initialise(normed, Streams(0))
+    theirs = dict(normed.named_parameters())
+    assert all(torch.equal(value, theirs[name]) for name, value in plain.named_parameters())
+    initialise(normed, Streams(1))
+    assert not torch.equal(plain.conv.weight, normed.conv.weight)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"),
+    [
+        (nn.Linear(400, 300), 400),
+        (nn.Conv2d(32, 64, 3), 32 * 9),
+        (nn.Conv2d(32, 64, 3, groups=4), 8 * 9),
+        (nn.ConvTranspose2d(64, 32, 3), 64 * 9),
+        (nn.ConvTranspose2d(64, 32, 3, groups=4), 16 * 9),
+    ],
+)
+def test_variance_follows_the_inputs_of_a_unit(layer: nn.Module, fan_in: int) -> None:
+    initialise(layer, Streams(0))
+    weight = layer.get_parameter("weight")
+    assert weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
+
+
+def test_layers_without_a_rule_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"0\.weight: no rule for the initial values of a PReLU"):
+        initialise(nn.Sequential(nn.PReLU()), Streams(0))
+
+
+def test_shared_parameters_are_drawn_once() -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    module[1].weight = module[0].weight
+    initialise(module, Streams(0))
+    alone = nn.Sequential(nn.Linear(3, 3))
+    initialise(alone, Streams(0))
+    assert torch.equal(module[1].weight, alone[0].weight)

@@ -1,0 +1,88 @@
+"""Optimisers: torch's, with all memory from the start."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.torch.optimisers import optimiser, optimiser_tensors
+
+
+def theirs(name: str, module: nn.Module) -> Optimizer:
+    """What one would write by hand, unfused."""
+    groups = [
+        {"params": [p for p in module.parameters() if p.dim() >= 2], "weight_decay": 0.01},
+        {"params": [p for p in module.parameters() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    match name:
+        case "sgd":
+            return SGD(groups, 0.1)
+        case "adam":
+            return Adam(groups, 0.1)
+        case "adamw":
+            return AdamW(groups, 0.1)
+        case _:
+            return SGD(groups, 0.1, momentum=0.8, nesterov=name == "nesterov")
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adamw"])
+def test_updates_are_torchs(name: str) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Linear(4, 5))
+    twin = copy.deepcopy(module)
+    settings = TrainingSettings(
+        epochs=1,
+        optimizer=name,
+        learning_rate=0.1,
+        momentum=0.8,
+        l2=0.01,  # type: ignore[arg-type]
+    )
+    ours, reference = optimiser(settings, module), theirs(name, twin)
+    for _ in range(4):
+        for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+            a.grad = torch.rand_like(a)
+            b.grad = a.grad.clone()
+        ours.step()
+        reference.step()
+    for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("sgd", set()),
+        ("momentum", {"momentum_buffer"}),
+        ("nesterov", {"momentum_buffer"}),
+        ("adam", {"exp_avg", "exp_avg_sq", "step"}),
+        ("adamw", {"exp_avg", "exp_avg_sq", "step"}),
+    ],
+)
+def test_all_memory_is_there_before_the_first_update(name: str, keys: set[str]) -> None:
+    module = nn.Linear(3, 2)
+    settings = TrainingSettings(epochs=1, optimizer=name)  # type: ignore[arg-type]
+    made = optimiser(settings, module)
+    before = optimiser_tensors(made, module)
+    assert set(before) == {f"{path}.{key}" for path in ("weight", "bias") for key in keys}
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    made.step()
+    after = optimiser_tensors(made, module)
+    assert {n: t.data_ptr() for n, t in after.items()} == {
+        n: t.data_ptr() for n, t in before.items()
+    }
+
+
+def test_nesterov_without_momentum_is_gradient_descent() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        module.weight.fill_(1.0)
+    made = optimiser(
+        TrainingSettings(epochs=1, optimizer="nesterov", momentum=0, learning_rate=0.5), module
+    )
+    module.weight.grad = torch.ones(1, 1)
+    made.step()
+    assert module.weight.item() == 0.5
