@@ -156,7 +156,7 @@ def ours_torch(examples: Examples, steps: int, chosen: Numerics) -> float:
         validate_every=steps,
     )
     pixels = Pixels(_normaliser(), SHAPE, torch.device(str(chosen.device)))
-    precision = "bfloat16" if chosen.precision == "bfloat16" else "float32"
+    precision: numerics.Precision = "bfloat16" if chosen.precision == "bfloat16" else "float32"
     streams = Streams(0)
     inference = Inference(build(SimpleCnnSettings(), SHAPE, CLASSES), pixels, precision)
     initialise(inference.module, streams)

@@ -120,6 +120,21 @@ def test_state_is_a_copy() -> None:
     assert before["updates"].tolist() == [0]
 
 
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "adam", "adamw"])
+def test_moments_do_not_become_subnormal(name: Name) -> None:
+    """Processors are slow on such numbers, and momentum 0.9 would keep them for ever."""
+    layer = fill(Affine(9, 5))
+    ours = optimiser(name, layer)
+    draw_gradients(layer, 0)
+    for _ in range(1100):
+        ours.step(1e-3)
+        for gradient in layer.gradients.values():
+            gradient[...] = 0
+    for moment, values in ours.state().items():
+        if moment != "updates":
+            assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), moment
+
+
 def test_l2_is_the_gradient_of_half_the_squared_weights() -> None:
     """Sgd on cross-entropy with `l2`, against central differences of the penalised loss."""
     generator = np.random.default_rng(5)

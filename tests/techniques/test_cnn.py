@@ -1,7 +1,7 @@
 """The convolutional network as a technique: fits, predicts, comes back with the same bits."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.techniques.conftest import MemoryRun
 
-from bakeoff.core.cell import Cell, Key, Replicate
+from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import (
-    Arrays,
     Batches,
     Fitted,
     LoopPlan,
@@ -25,29 +25,20 @@ from bakeoff.core.protocols import (
     TrainingData,
 )
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe
-from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
 from bakeoff.techniques import find
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
-from bakeoff.training.loop import Surroundings, run_loop
 
 SHAPE, CLASSES = (8, 8, 3), ("dark", "grey", "light")
 
 
-class InMemory:
-    """A run without checkpoints that keeps the rows of its loop."""
-
-    def __init__(self, seed: int) -> None:
-        self.streams = Streams(seed)
-        self.rows: list[dict[str, Any]] = []
-
-    def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
-        fitted, progress = run_loop(step, batches, plan, Surroundings(phase=phase))
-        self.rows = progress.rows
-        return fitted
-
-    def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
-        return compute()
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small lose time to more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def examples(count: int, seed: int) -> Examples:
@@ -76,14 +67,14 @@ def cell(settings: Mapping[str, Any], precision: Any = "bfloat16", seed: int = 0
     return Cell(recipe, Replicate(seed=seed), "", "", Cnn.version)
 
 
-def fit(settings: Mapping[str, Any], **numerics: Any) -> tuple[TorchPredictor, InMemory]:
+def fit(settings: Mapping[str, Any], **numerics: Any) -> tuple[TorchPredictor, MemoryRun]:
     chosen = cell(settings, **numerics)
-    run = InMemory(chosen.replicate.seed)
+    run = MemoryRun(chosen.replicate.seed)
     return Cnn().fit(chosen, data(), {}, run), run
 
 
 @cache
-def fitted() -> tuple[TorchPredictor, InMemory]:
+def fitted() -> tuple[TorchPredictor, MemoryRun]:
     """With all a model can have."""
     model = {"width": 4, "batch_norm": True, "dropout": 0.2, "activation": "swish"}
     return fit({"model": model, "augmentation": {"flip": True, "crop": 1}})
@@ -148,7 +139,8 @@ def test_representation() -> None:
     predictor, _ = fitted()
     represent: Representer = predictor
     vectors = represent.represent(examples(5, 2).items)
-    assert (vectors.shape, vectors.dtype) == ((5, 8), np.float32)
+    assert vectors.shape == (5, 8)
+    assert vectors.dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -171,7 +163,7 @@ def test_items_of_another_kind_are_refused(items: Any, received: str) -> None:
 def test_texts_are_refused() -> None:
     texts = replace(data("text"), normaliser=None)
     with pytest.raises(InputError, match="cnn: images needed, text received"):
-        Cnn().fit(cell({}), texts, {}, InMemory(0))
+        Cnn().fit(cell({}), texts, {}, MemoryRun(0))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +201,7 @@ def test_iterations_take_the_place_of_epochs() -> None:
 def test_variants_start_from_the_same_weights() -> None:
     """A variant with batch norm draws the same weights for the layers both have."""
 
-    class Stopped(InMemory):
+    class Stopped(MemoryRun):
         def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
             self.initial = step.state()
             return Fitted(0, 0)

@@ -145,4 +145,8 @@ def told(record: Record, metric: str, cached: bool) -> str:
 def watcher(metric: str) -> Plain | Bars:
     """Bars on a terminal that can show them, else lines."""
     console = Console(stderr=True)
-    return Bars(metric, console) if console.is_terminal and not console.is_dumb_terminal else Plain(metric)
+    return (
+        Bars(metric, console)
+        if console.is_terminal and not console.is_dumb_terminal
+        else Plain(metric)
+    )

@@ -83,7 +83,9 @@ def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"{name:9} {value}")
     click.echo(f"\ncontrol   {_changes(loaded.control)}")
     for name, change in loaded.variants.items():
-        click.echo(f"variant   {name}: {_changes(change) or 'nothing (the control on other seeds)'}")
+        click.echo(
+            f"variant   {name}: {_changes(change) or 'nothing (the control on other seeds)'}"
+        )
     for path, values in loaded.factors.items():
         click.echo(f"factor    {path}: {', '.join(map(str, values))}")
     for reference in loaded.references:
@@ -129,9 +131,7 @@ def plan(
 @click.option("--classes", type=click.IntRange(2), default=10, help="[10]")
 @click.option("--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Change a field.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
-def profile(
-    model: str, shape: str, classes: int, pairs: tuple[str, ...], as_json: bool
-) -> None:
+def profile(model: str, shape: str, classes: int, pairs: tuple[str, ...], as_json: bool) -> None:
     """Profile MODEL (a model's or a technique's name) layer by layer, per example."""
     from bakeoff.models import MODELS
     from bakeoff.study.study import changed
@@ -179,5 +179,3 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "-"
-
-

@@ -44,7 +44,7 @@ def arrays_at(path: Path, compute: Callable[[], Arrays]) -> tuple[Arrays, float]
     began = time.perf_counter()
     arrays = dict(compute())
     seconds = time.perf_counter() - began
-    metadata = {"seconds": repr(seconds), "sha256": _digest(arrays)}
+    metadata = {"seconds": repr(seconds), "sha256": _digest(arrays, repr(seconds))}
     with new_file(path) as partial:
         save_arrays(partial, arrays, metadata)
     return arrays, seconds
@@ -56,15 +56,16 @@ def _read(path: Path) -> tuple[Arrays, float] | None:
         with safe_open(path, framework="numpy") as stream:
             metadata = stream.metadata() or {}
             arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-            seconds = float(metadata["seconds"])
+        if metadata["sha256"] != _digest(arrays, metadata["seconds"]):
+            return None
+        return arrays, float(metadata["seconds"])
     except (OSError, KeyError, ValueError, SafetensorError):
         return None
-    return (arrays, seconds) if metadata.get("sha256") == _digest(arrays) else None
 
 
-def _digest(arrays: Arrays) -> str:
-    """SHA-256 of names, types, shapes and values: safetensors has no checksum of its own."""
-    total = sha256()
+def _digest(arrays: Arrays, seconds: str) -> str:
+    """SHA-256 of seconds, names, types, shapes, values: safetensors has no checksum of its own."""
+    total = sha256(seconds.encode())
     for name in sorted(arrays):
         array = np.asarray(arrays[name], order="C")
         total.update(repr((name, array.dtype.str, array.shape)).encode())

@@ -53,7 +53,10 @@ def open_test(test_hash: str, recipe_hash: str, key: str) -> tuple[int, int]:
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Add a line in one write, and on a line of its own where the last one was torn."""
+    """Add a line in one write, and on a line of its own where the last one was torn.
+
+    (Or where another process is still writing it: that leaves an empty line, which says nothing.)
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         if os.fstat(descriptor).st_size:

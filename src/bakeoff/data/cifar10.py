@@ -102,6 +102,7 @@ CIFAR10 = Entry(
     homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
     load=load_cifar10,
     folder="cifar10",
+    hash="64117c8fa944d1d006148e7c4b1043f8336955ec72880a22b4e1faf6a84c4c31",
     layouts=((*TRAIN_FILES, TEST_FILE),),
     downloads=(
         Download(

@@ -64,4 +64,5 @@ DIGITS = Entry(
     citation="Alpaydin, Kaynak 1998, Optical recognition of handwritten digits, UCI",
     homepage="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
     load=load_digits,
+    hash="aaff71d45e361102071db899ca0f00b1ccc9440767b57d56c2e605a3b63ff141",
 )

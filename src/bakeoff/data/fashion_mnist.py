@@ -66,6 +66,7 @@ FASHION_MNIST = Entry(
     homepage="https://github.com/zalandoresearch/fashion-mnist",
     load=partial(load_idx, "fashion-mnist", CLASSES),
     folder="fashion-mnist",
+    hash="ca384cef4e91e0188d620c28f804eeeda77c658acde0a2065aaaf949f76f0df3",
     layouts=(FILES,),
     downloads=DOWNLOADS,
 )

@@ -121,5 +121,6 @@ KMNIST_7011 = _entry(
     summary=f"the first {FIRST:,} training images of kmnist, and its whole test split",
     sizes=(FIRST, 10_000),
     load=load_first,
+    hash="8cf22982bfc52638bb335d15f3f558ae0eec061571e6290c5562b7e24c2d4e81",
     layouts=((FIRST_FILE, *NPZ_TEST), FILES, NPZ_FILES),
 )

@@ -31,7 +31,11 @@ def read_npz(path: Path, name: str = "arr_0") -> NDArray[Any]:
         if inside[name] > LARGEST_BYTES:
             raise InputError(f"{path}: array '{name}' unpacks to {inside[name]:,} bytes; damaged?")
         with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[name])
+            array = arrays[name]
+        # NumPy hands out the plain bytes of what is no array.
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{path}: '{name}' is no array")
+        return array
     except InputError:
         raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:

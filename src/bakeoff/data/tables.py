@@ -78,6 +78,32 @@ def load_table(source: TableSource) -> Dataset:
     return _with_splits(path, whole, classes, columns.split, notes)
 
 
+def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
+    """Every text of a table in its own order, labelled or not: what is to be predicted.
+
+    Args:
+        source: The file, and the columns where they should not be guessed. A label is not needed.
+        classes: The names labels are looked up in.
+
+    Returns:
+        N texts, empty ones too; label -1 where there is none or it is not among `classes`.
+
+    Raises:
+        InputError: where the file cannot be read, or its text column cannot be told.
+    """
+    path = Path(source.table).expanduser()
+    rows = read_rows(path)
+    names, _ = _choose_columns(path, rows, source, required=("text",))
+    texts = [text or "" for text in _strings(path, rows, names["text"], numbers=False)]
+    labels = np.full(len(texts), -1, dtype=np.int64)
+    if "label" in names:
+        index = {name: i for i, name in enumerate(classes)}
+        found = _strings(path, rows, names["label"], numbers=True)
+        labels[:] = [index.get(label or "", -1) for label in found]
+    ids, _ = _ids(path, rows, names, list(range(len(texts))), guessed=source.id is None)
+    return Examples(texts, labels, np.array(ids, dtype=np.str_))
+
+
 def _with_splits(
     path: Path, whole: Examples, classes: tuple[str, ...], splits: list[str], notes: list[str]
 ) -> Dataset:
@@ -104,7 +130,7 @@ def _with_splits(
 
 
 def _choose_columns(
-    path: Path, rows: Rows, source: TableSource
+    path: Path, rows: Rows, source: TableSource, required: tuple[str, ...] = REQUIRED
 ) -> tuple[dict[str, str], list[str]]:
     """The column of each role, and notes on those that were guessed."""
     available = list(rows.columns)
@@ -123,9 +149,11 @@ def _choose_columns(
         if len(found) == 1:
             chosen[role] = found[0]
             notes.append(f"column '{found[0]}' taken for the {role}")
+        elif found and role == "id":
+            notes.append(f"{' and '.join(found)} could be the id: row numbers are")
         elif found:
             faults.append(f"{path}: the {role} could be any of {', '.join(found)}; name one")
-        elif role in REQUIRED:
+        elif role in required:
             faults.append(f"{path}: no column has a usual name for the {role}; name one")
     columns = list(chosen.values())
     if doubled := sorted({name for name in columns if columns.count(name) > 1}):

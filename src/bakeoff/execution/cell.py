@@ -24,7 +24,6 @@ from bakeoff.execution.run import CellRun
 from bakeoff.techniques import find
 from bakeoff.training.observers import Observer, Silent
 
-
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
 
 
@@ -268,5 +267,3 @@ def source_state() -> dict[str, Any]:
         "commit": commit.strip() if commit else None,
         "uncommitted": digest(changes.encode()) if changes else None,
     }
-
-

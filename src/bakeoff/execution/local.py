@@ -113,7 +113,7 @@ class Cells:
                 record = run_cell(cell, replace(context, observer=observer), inputs)
             except (Interrupted, DiskError):
                 raise
-            except Exception as error:  # noqa: BLE001 - one cell must not stop the others
+            except Exception as error:
                 self.fail(cell, tell(error), outcome)
                 note_failure(self.store, cell, error)
             else:

@@ -179,7 +179,7 @@ def _serve_cell(message: dict[str, Any], check: Any) -> dict[str, Any]:
         return {"done": run_cell(cell, context, inputs).key}
     except (Interrupted, DiskError):
         raise
-    except Exception as error:  # noqa: BLE001 - one cell must not stop the others
+    except Exception as error:
         note_failure(store, cell, error)
         return {"failed": tell(error)}
 

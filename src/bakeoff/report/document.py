@@ -1,5 +1,6 @@
 """The page put together: what was read, said in words, tables and figures, in one HTML file."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +51,18 @@ def render(folder: Path) -> bytes:
         InputError: where the folder holds no readable `results.json`.
     """
     run = read_folder(Path(folder))
-    environment = Environment(
+    return _environment().get_template("report.html").render(_context(run)).encode()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(_context(run)).encode()
 
 
 def _context(run: RunFolder) -> dict[str, Any]:

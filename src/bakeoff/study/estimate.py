@@ -17,8 +17,8 @@ from bakeoff.data import splits
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
-from bakeoff.study.run import Ready, cells_of
 from bakeoff.study.resolve import Planned
+from bakeoff.study.run import Ready, cells_of
 from bakeoff.techniques import find
 from bakeoff.training.observers import Silent
 
@@ -108,8 +108,7 @@ class _Probe:
             macs_per_example=sum(layer.macs for layer in layers),
             seconds=training + evaluated / rate,
             memory_bytes=meter.peak_bytes,
-            disk_bytes=4 * parameters
-            + (validation + test) * BYTES_PER_PREDICTION * (classes + 2),
+            disk_bytes=4 * parameters + (validation + test) * BYTES_PER_PREDICTION * (classes + 2),
         )
         return row, predictor
 
@@ -120,7 +119,11 @@ class _Probe:
             kept = min(len(self.data.train), PROBE_EXAMPLES)
             train = self.data.train.take(np.arange(kept))
             data = TrainingData(
-                self.data.task, self.data.modality, train, self.data.validation, self.data.normaliser
+                self.data.task,
+                self.data.modality,
+                train,
+                self.data.validation,
+                self.data.normaliser,
             )
             return self.recipe, data, len(self.data.train) / kept
         update = {
@@ -151,5 +154,3 @@ class _Probe:
         began = time.perf_counter()
         predictor.predict(items)
         return len(items) / max(time.perf_counter() - began, 1e-9)
-
-

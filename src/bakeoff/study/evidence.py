@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import new_folder
-from bakeoff.study.results import Folder, open_folder
-from bakeoff.study.run import write_manifest, write_results
+from bakeoff.study.manifest import write_manifest
+from bakeoff.study.results import Folder, open_folder, write_results
 
 KEPT = ("study.yaml", "plan.json")
 KEPT_OF_CELL = ("record.json", "metrics.jsonl")

@@ -9,8 +9,8 @@ import numpy as np
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Predictor
-from bakeoff.core.record import Record, read_record
 from bakeoff.core.recipe import TableSource
+from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import Classification
 from bakeoff.data import catalogue
 from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
@@ -128,12 +128,8 @@ def _images(source: Path, fitted: Fitted) -> Examples:
     return Examples(items, labels, ids)
 
 
-def _relabelled(
-    examples: Examples, names: tuple[str, ...], classes: tuple[str, ...]
-) -> Examples:
+def _relabelled(examples: Examples, names: tuple[str, ...], classes: tuple[str, ...]) -> Examples:
     """Labels by the predictor's classes; those it does not know become unknown."""
     index = {name: i for i, name in enumerate(classes)}
     table = np.array([index.get(name, -1) for name in names], np.int64)
     return Examples(examples.items, table[examples.labels], examples.ids, examples.groups)
-
-

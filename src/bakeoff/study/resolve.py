@@ -96,9 +96,7 @@ def _control_name(study: Study) -> str:
     return str(study.control.get("name") or study.control.get("technique"))
 
 
-def _contents(
-    study: Study, faults: list[str]
-) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def _contents(study: Study, faults: list[str]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Every recipe as plain data, with what it changes, by name."""
     control = {key: value for key, value in study.control.items() if key != "name"}
     contents = {_control_name(study): (control, dict[str, Any]())}

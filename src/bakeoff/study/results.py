@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.table import Table
 from bakeoff.core.task import Classification, label_probabilities
@@ -197,7 +198,9 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     others = [m for m in Classification.directions if m != metric_name]
     planned = _pairs(folder, scored, plan["metric"], "planned")
     late = [_pairs(folder, scored, f"test/{m}", "secondary") for m in others]
-    judged = judge([*planned, *(p for pairs in late for p in pairs)], plan=looks, margin=plan["margin"])
+    judged = judge(
+        [*planned, *(p for pairs in late for p in pairs)], plan=looks, margin=plan["margin"]
+    )
     return [verdict.to_json() for verdict in judged]
 
 
@@ -287,3 +290,11 @@ def standings(content: Mapping[str, Any]) -> bytes:
     )  # fmt: skip
     writer.writerows(row[1:] for row in sorted(rows, key=lambda row: (row[0], row[1])))
     return text.getvalue().encode()
+
+
+def write_results(out: Path) -> dict[str, Any]:
+    """Judge what is there, and write `results.json` and `standings.csv`."""
+    content = results(open_folder(out))
+    write_atomic(out / "results.json", pretty_json(content))
+    write_atomic(out / "standings.csv", standings(content))
+    return content

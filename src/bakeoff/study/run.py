@@ -12,7 +12,7 @@ from bakeoff import report
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.core.cell import Cell, Key, Replicate
 from bakeoff.core.errors import InputError
-from bakeoff.core.files import digest, disk_errors, folder_digests, pretty_json, write_atomic
+from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.store import Store
 from bakeoff.core.streams import Streams
@@ -22,14 +22,12 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.execution.local import Cells, Outcome, Unwatched, Watcher
 from bakeoff.execution.signals import Interruptions, interruptions
 from bakeoff.study.looks import LookPlan, plan_looks, still_racing
+from bakeoff.study.manifest import write_manifest
 from bakeoff.study.resolve import Planned, metric_of, resolve
-from bakeoff.study.results import SCHEMA, open_folder, read_plan, results, standings
+from bakeoff.study.results import SCHEMA, open_folder, read_plan, results, write_results
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
 from bakeoff.techniques import find
-
-UNLISTED = (".lock", "manifest.json", "index.sqlite", "report.html")
-"""Files that the manifest does not list: a lock, itself, and what is made from the others."""
 
 
 @dataclass(frozen=True)
@@ -315,23 +313,6 @@ def _planned(p: Planned, old: Mapping[str, Any] | None) -> dict[str, Any]:
         "seed_offset": p.seed_offset,
         "recipe": resolved,
     }
-
-
-def write_results(out: Path) -> dict[str, Any]:
-    """Judge what is there, and write `results.json` and `standings.csv`."""
-    content = results(open_folder(out))
-    write_atomic(out / "results.json", pretty_json(content))
-    write_atomic(out / "standings.csv", standings(content))
-    return content
-
-
-def write_manifest(out: Path) -> None:
-    """Write `manifest.json`: SHA-256 of every file that `verify` should find unchanged."""
-    with disk_errors(str(out / "manifest.json")):
-        files = folder_digests(out)
-    listed = {name: value for name, value in files.items() if name not in UNLISTED}
-    content = {"schema": SCHEMA, "files": listed, "all": digest(repr(listed).encode())}
-    write_atomic(out / "manifest.json", pretty_json(content))
 
 
 def _write_disagreements(ready: Ready, out: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bakeoff.core.errors import BakeoffError, InputError
-from bakeoff.core.files import digest, folder_digests, pretty_json
+from bakeoff.core.files import pretty_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.record import Record
 from bakeoff.report import page
+from bakeoff.study.manifest import MANIFEST, check_manifest
 from bakeoff.study.results import Folder, open_folder, results, standings
-from bakeoff.study.run import UNLISTED
 
 Kind = Literal["recomputed", "derived", "attested"]
 
@@ -50,9 +50,10 @@ def verify(path: Path) -> Verification:
         InputError: where it is no run folder.
     """
     found = Verification()
-    if not (path / "manifest.json").exists():
-        raise InputError(f"{path}: not the folder of a finished run: it has no manifest.json")
-    _check_files(path, found)
+    if not (path / MANIFEST).exists():
+        raise InputError(f"{path}: not the folder of a finished run: it has no {MANIFEST}")
+    found.files, changes = check_manifest(path)
+    found.faults += changes
     try:
         folder = open_folder(path)
         for records in folder.records.values():
@@ -63,29 +64,6 @@ def verify(path: Path) -> Verification:
         # A changed byte can make any file unreadable: that is a finding, not a failure to verify.
         found.faults.append(f"cannot be recomputed: {type(error).__name__}: {error}")
     return found
-
-
-def _check_files(path: Path, found: Verification) -> None:
-    """Every file is listed with its hash, and every listed file is there."""
-    try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        listed = dict(manifest["files"])
-        if manifest["all"] != digest(repr(listed).encode()):
-            found.faults.append("manifest.json: was changed")
-        if (path / "manifest.json").read_bytes() != pretty_json(manifest):
-            found.faults.append("manifest.json: was changed")
-    except (OSError, ValueError, KeyError, TypeError):
-        found.faults.append("manifest.json: cannot be read")
-        return
-    there = {n: v for n, v in folder_digests(path).items() if n not in UNLISTED}
-    found.files = len(there)
-    for name in sorted({*there, *listed}):
-        if name not in there:
-            found.faults.append(f"{name}: is missing")
-        elif name not in listed:
-            found.faults.append(f"{name}: is not in the manifest")
-        elif there[name] != listed[name]:
-            found.faults.append(f"{name}: was changed (its SHA-256 differs)")
 
 
 def _check_record(folder: Folder, record: Record, found: Verification) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import State
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
 
 
@@ -54,6 +55,6 @@ def test_a_single_number_may_come_back_with_an_axis() -> None:
         ({"x": np.zeros(2)}, r"x: \(2,\) float64 received"),
     ],
 )
-def test_what_does_not_fit_is_named(arrays: dict[str, np.ndarray], fault: str) -> None:  # type: ignore[type-arg]
+def test_what_does_not_fit_is_named(arrays: State, fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         copy_into({"x": torch.zeros(2)}, arrays)

@@ -54,7 +54,7 @@ def test_update_is_torchs_own() -> None:
     with torch.no_grad():
         for parameter in module.parameters():
             assert parameter.grad is not None
-            parameter -= 0.1 * parameter.grad
+            parameter.sub_(0.1 * parameter.grad)
     ours(examples, at(0, rate=0.1))
     wanted = reference.state()
     for name, values in ours.state().items():

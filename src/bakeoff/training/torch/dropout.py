@@ -32,7 +32,7 @@ class NamedDropout:
             if isinstance(layer, nn.Dropout) and layer.p > 0
         }
         self._calls = dict.fromkeys(self._layers, 0)
-        self._generators: dict[str, torch.Generator] = {}
+        self._generator: torch.Generator | None = None
         self._at: tuple[int, slice, int] | None = None
         for path, layer in self._layers.items():
             layer.register_forward_hook(self._hook(path, layer.p))
@@ -64,8 +64,9 @@ class NamedDropout:
         if self._at is None:
             raise RuntimeError("a mask was asked for outside of a step")
         step, part, count = self._at
-        kind = like.device.type
-        generator = self._generators.setdefault(kind, torch.Generator(like.device))
+        if self._generator is None or self._generator.device != like.device:
+            self._generator = torch.Generator(like.device)
+        generator = self._generator
         generator.manual_seed(self._streams.integer("dropout", path, step, self._calls[path]))
         self._calls[path] += 1
         whole = torch.empty((count, *like.shape[1:]), dtype=torch.bool, device=like.device)

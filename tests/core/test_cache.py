@@ -1,0 +1,124 @@
+"""The cache computes once, keeps every bit, and computes again what was damaged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from bakeoff.core.cache import arrays_at, cache_folder, shared_path
+from bakeoff.core.errors import DiskError
+from bakeoff.core.protocols import Arrays
+from tests.core.disk import ERRORS, Fault, Killed, each_call
+
+
+class Counted:
+    """Computes arrays, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> Arrays:
+        self.times += 1
+        rng = np.random.default_rng(0)
+        return {
+            "features": rng.standard_normal((50, 8)).astype(np.float32).T,
+            "scale": np.array(2.5),
+            "none": np.zeros((0, 4), np.int64),
+            "bits": np.array([np.nan, -0.0, np.inf]),
+        }
+
+
+def assert_same(a: Arrays, b: Arrays) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert (a[name].dtype, a[name].shape) == (b[name].dtype, b[name].shape), name
+        assert a[name].tobytes() == b[name].tobytes(), name
+
+
+def test_arrays_are_computed_once(tmp_path: Path) -> None:
+    path, compute = tmp_path / "deep" / "x.safetensors", Counted()
+    first, seconds = arrays_at(path, compute)
+    again, seconds_then = arrays_at(path, compute)
+    assert compute.times == 1
+    assert seconds == seconds_then > 0
+    assert_same(first, Counted()())
+    assert_same(again, first)
+    assert [p.name for p in path.parent.iterdir()] == ["x.safetensors"]
+
+
+def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
+    path, compute = tmp_path / "x.safetensors", Counted()
+    arrays, _ = arrays_at(path, compute)
+    whole = path.read_bytes()
+    places = [0, 7, 8, 20, *range(30, len(whole), 23), len(whole) - 1]
+    for damaged in [
+        b"",
+        whole[:4],
+        whole[: len(whole) // 2],
+        whole[:-1],
+        *(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :] for at in places),
+    ]:
+        path.write_bytes(damaged)
+        before = compute.times
+        assert_same(arrays_at(path, compute)[0], arrays)
+        assert_same(arrays_at(path, compute)[0], arrays)
+        assert compute.times == before + 1
+
+
+def test_a_file_of_others_is_computed_again(tmp_path: Path) -> None:
+    path, compute = tmp_path / "x.safetensors", Counted()
+    save_file({"features": np.zeros(3)}, path)
+    arrays_at(path, compute)
+    assert compute.times == 1
+
+
+@pytest.mark.parametrize("fault", ERRORS)
+def test_a_failing_disk_leaves_no_half_file(tmp_path: Path, fault: Fault) -> None:
+    for number, disk in enumerate(each_call(fault)):
+        path = tmp_path / str(number) / "x.safetensors"
+        with pytest.MonkeyPatch.context() as patch:
+            disk.trying(patch)
+            try:
+                arrays_at(path, Counted())
+            except DiskError as error:
+                assert str(error).startswith(f"cannot write {path}: ")
+                assert "\n" not in str(error)
+            else:
+                assert path.exists()
+        left = [p.name for p in path.parent.iterdir()] if path.parent.exists() else []
+        assert left in ([], ["x.safetensors"])
+        compute = Counted()
+        assert_same(arrays_at(path, compute)[0], Counted()())
+        assert compute.times == (not left)
+
+
+def test_a_kill_leaves_no_half_file(tmp_path: Path) -> None:
+    for number, disk in enumerate(each_call("killed")):
+        path = tmp_path / str(number) / "x.safetensors"
+        with pytest.MonkeyPatch.context() as patch:
+            disk.trying(patch)
+            try:
+                arrays_at(path, Counted())
+            except Killed:
+                pass
+        there, compute = path.exists(), Counted()
+        assert_same(arrays_at(path, compute)[0], Counted()())
+        assert compute.times == (not there)
+
+
+def test_what_fails_to_compute_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> Arrays:
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        arrays_at(tmp_path / "x.safetensors", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAKEOFF_CACHE", "/somewhere")
+    assert cache_folder() == Path("/somewhere")
+    assert shared_path("abcd") == Path("/somewhere/arrays/ab/abcd.safetensors")
+    monkeypatch.delenv("BAKEOFF_CACHE")
+    assert cache_folder().name == "bakeoff"
