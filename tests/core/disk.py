@@ -4,6 +4,7 @@ import errno
 import io
 import itertools
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -80,11 +81,13 @@ class Disk:
         """As safetensors does: a system's error comes wrapped in its own."""
         save_file(arrays, path, metadata)
         try:
-            if not self.call():
-                return
+            if self.call():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             path.unlink()
-            wrapped = f"Error while serializing: I/O error: {error.strerror} (os error {error.errno})"
+            wrapped = (
+                f"Error while serializing: I/O error: {error.strerror} (os error {error.errno})"
+            )
             raise SafetensorError(wrapped) from None
         except Killed:
             with self._open(path, "r+b") as stream:
@@ -112,3 +115,19 @@ def each_call(fault: Fault) -> Iterator[Disk]:
         if not disk.reached:
             assert number > (1 if fault == "short" else 3), "hardly anything was asked of it"
             return
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"NOT TESTED ON A REAL FULL DISK: no mount: {error}")
+    if done.returncode:
+        pytest.skip(f"NOT TESTED ON A REAL FULL DISK: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from tests.core.disk import Disk, Fault
 
 from bakeoff.core.arrays import save_arrays
-from tests.core.disk import Disk
 
 ARRAYS: dict[str, NDArray[np.generic]] = {
     "scalar": np.array(3.5, np.float64),
@@ -36,10 +36,10 @@ def test_arrays_survive_bit_by_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["ENOSPC", "EACCES"])
 def test_errors_of_the_system_are_told_as_such(
-    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Disk(1, "ENOSPC" if fault == "ENOSPC" else "EACCES").trying(monkeypatch)
-    with pytest.raises(OSError, match="No space left|Permission denied") as caught:
+    Disk(1, fault).trying(monkeypatch)
+    with pytest.raises(OSError, match=r"No space left|Permission denied") as caught:
         save_arrays(tmp_path / "x.safetensors", ARRAYS)
     assert caught.value.errno == getattr(errno, fault)
     assert caught.value.filename == str(tmp_path / "x.safetensors")

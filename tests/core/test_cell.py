@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import pytest
+from tests.core.samples import TinySettings, Training, cell, recipe
 
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings, Numerics
-from tests.core.samples import TinySettings, Training, cell, recipe
 
 
 def test_names_are_no_part_of_the_key() -> None:

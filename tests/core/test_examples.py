@@ -1,6 +1,7 @@
 """Examples: a map-style data set that a torch DataLoader can read too."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def test_images_and_texts_have_one_face() -> None:
     assert len(images) == len(texts) == 3
     assert texts[1] == ("y", 0)
     assert images[0][0].shape == (2, 2, 1)
-    assert [label for _, label in texts] == [2, 0, -1]
+    assert [texts[i][1] for i in range(3)] == [2, 0, -1]
     assert type(images[0][1]) is int
     for examples in (images, texts):
         with pytest.raises(IndexError):
@@ -51,7 +52,7 @@ def test_images_may_stay_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_data_loader_reads_them() -> None:
-    loader = torch.utils.data.DataLoader(Examples(IMAGES, LABELS, IDS), batch_size=2)  # type: ignore[arg-type]
-    batches = list(loader)
+    examples: Any = Examples(IMAGES, LABELS, IDS)
+    batches = list(torch.utils.data.DataLoader(examples, batch_size=2))
     assert torch.equal(batches[0][0], torch.from_numpy(IMAGES[:2]))
     assert batches[1][1].tolist() == [-1]

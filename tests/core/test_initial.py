@@ -16,7 +16,7 @@ SHAPE, FAN = (400, 300), (300, 400)
 )
 def test_variances(scheme: Scheme, variance: float) -> None:
     weights = initial_weights(Streams(0), "w", SHAPE, FAN, scheme)
-    assert (weights.dtype, weights.shape) == (np.float32, SHAPE)
+    assert (weights.dtype, weights.shape) == (np.dtype(np.float32), SHAPE)
     # 120,000 draws: the variance's standard error is at most 0.41 %, the mean's 0.29 % of the SD.
     assert weights.var() == pytest.approx(variance, rel=0.02)
     assert abs(weights.mean()) < 0.015 * math.sqrt(variance)

@@ -20,7 +20,7 @@ def test_pixels_are_shifted_and_scaled(mean: list[float], sd: list[float], seed:
     normaliser = Normaliser(np.array(mean, np.float32), np.array(sd, np.float32))
     images = np.random.default_rng(seed).integers(0, 256, (4, 2, 5, 3), dtype=np.uint8)
     out = normaliser(images)
-    assert (out.dtype, out.shape) == (np.float32, images.shape)
+    assert (out.dtype, out.shape) == (np.dtype(np.float32), images.shape)
     exact = (images / 255 - np.array(mean)) / np.array(sd)
     assert np.abs(out - exact).max() < 1e-5
     assert np.array_equal(out, images.astype(np.float32) * normaliser.scale + normaliser.shift)

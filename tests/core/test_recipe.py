@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.core.samples import TinySettings, Training, recipe
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import (
@@ -15,7 +16,6 @@ from bakeoff.core.recipe import (
     TableSource,
     references,
 )
-from tests.core.samples import TinySettings, Training, recipe
 
 
 class Teaching(Settings):
@@ -49,7 +49,7 @@ def test_settings_of_a_technique_are_kept_whole() -> None:
     mine = recipe(settings=TinySettings(training=Training(epochs=9)))
     assert mine.resolved()["training"] == {"epochs": 9, "rate": 0.1}
     with pytest.raises(ValidationError):
-        mine.name = "other"  # type: ignore[misc]
+        mine.name = "other"
 
 
 def test_settings_can_stand_in_sets_and_keys() -> None:

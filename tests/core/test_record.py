@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from tests.core.samples import cell, record
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import DiskError, InputError
 from bakeoff.core.record import SCHEMA, Interruption, Record, read_record
-from tests.core.samples import cell, record
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -45,9 +45,7 @@ def test_no_record_means_not_finished(tmp_path: Path) -> None:
         (b"{", b"\xff", "cannot be read"),
     ],
 )
-def test_what_is_no_record_is_refused(
-    old: bytes, new: bytes, message: str, tmp_path: Path
-) -> None:
+def test_what_is_no_record_is_refused(old: bytes, new: bytes, message: str, tmp_path: Path) -> None:
     record(cell()).write(tmp_path)
     path = tmp_path / "record.json"
     path.write_bytes(path.read_bytes().replace(old, new, 1))

@@ -5,18 +5,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.core.samples import cell, record
 
 from bakeoff.core import store as module
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import BakeoffError, DiskError, InputError
+from bakeoff.core.record import read_record
 from bakeoff.core.store import KEY_FILE, Store, lock
-from tests.core.samples import cell, record
 
 HOLDER = """
 import sys, time
@@ -93,7 +95,7 @@ def test_finished_cells_of_another_key_are_kept_with_their_records(tmp_path: Pat
     store.open(cell(version=2))
     assert store.finished(cell()) is None
     kept = tmp_path / "superseded" / cell().key / "plain" / "seed-0"
-    assert module.read_record(kept) == record(cell())
+    assert read_record(kept) == record(cell())
 
 
 def test_folders_of_unknown_origin_are_put_aside(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_an_index_that_cannot_be_written_is_a_disk_error(tmp_path: Path) -> None
 def test_a_second_process_is_refused_and_let_in_when_the_first_is_killed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with another_run(tmp_path) as process:
-        with pytest.raises(BakeoffError, match="another run is working in .* wait for it"):
+        with pytest.raises(BakeoffError, match=r"another run is working in .* wait for it"):
             store.locked().__enter__()
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -170,9 +172,8 @@ def test_a_second_process_is_refused_and_let_in_when_the_first_is_killed(tmp_pat
 
 
 def test_a_second_hold_in_this_process_is_refused_too(tmp_path: Path) -> None:
-    with lock(tmp_path / ".lock", "held"):
-        with pytest.raises(BakeoffError, match="^held; wait"):
-            lock(tmp_path / ".lock", "held").__enter__()
+    with lock(tmp_path / ".lock", "held"), pytest.raises(BakeoffError, match=r"^held; wait"):
+        lock(tmp_path / ".lock", "held").__enter__()
     with lock(tmp_path / ".lock", "held"):
         pass
 
@@ -210,7 +211,7 @@ def test_a_folder_without_the_right_to_write_is_bad_input(
     def refuse(*arguments: object, **named: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(InputError, match="cannot be written: Permission denied"):
         Store(tmp_path)
 

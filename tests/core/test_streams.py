@@ -62,7 +62,8 @@ def test_neighbouring_streams_are_not_alike() -> None:
 
 def test_text_and_numbers_are_told_apart() -> None:
     streams = Streams(0)
-    values = {streams.integer(*name) for name in [(1,), ("1",), ("a", "b"), ("ab",), ("a, b",)]}
+    names: list[tuple[Name, ...]] = [(1,), ("1",), ("a", "b"), ("ab",), ("a, b",)]
+    values = {streams.integer(*name) for name in names}
     assert len(values) == 5
     assert Streams(1).integer("x") != Streams(0).integer(1, "x")
 

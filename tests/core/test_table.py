@@ -49,7 +49,10 @@ def test_single_precision_survives_csv_bit_by_bit(values: list[float]) -> None:
 
 
 @settings(max_examples=100)
-@given(names=st.lists(TEXTS, min_size=2, max_size=2, unique=True), rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=5))
+@given(
+    names=st.lists(TEXTS, min_size=2, max_size=2, unique=True),
+    rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=5),
+)
 def test_any_text_survives_csv(names: list[str], rows: list[tuple[str, str]]) -> None:
     back = read(csv_bytes(names, iter(rows)))
     # A byte order mark, which Excel puts first, is no part of the first column's name.

@@ -47,7 +47,9 @@ def assert_equal(a: Table, b: Table) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    classes=st.lists(st.text(CHARACTERS, min_size=1, max_size=5), min_size=2, max_size=6, unique=True),
+    classes=st.lists(
+        st.text(CHARACTERS, min_size=1, max_size=5), min_size=2, max_size=6, unique=True
+    ),
     seed=st.integers(0, 99),
     reduce=st.booleans(),
 )

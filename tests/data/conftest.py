@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset, numbered
 
 REAL = os.environ.get("BAKEOFF_DATA")
 """Where the real sets are, before the tests hide it."""
+
+LOADED: dict[str, Dataset] = {}
+"""The real sets that were loaded; no test writes into them."""
 
 TOY_TRAIN, TOY_TEST = 60, 30
 
@@ -128,7 +132,12 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Dataset]:
         folder = catalogue.DATASETS[name].folder
         if folder is not None and (REAL is None or not (Path(REAL) / folder).is_dir()):
             pytest.skip(f"$BAKEOFF_DATA ({REAL or 'not set'}) has no folder {folder}")
-        return catalogue.load(name, offline=True)
+        if name not in LOADED:
+            try:
+                LOADED[name] = catalogue.load(name, offline=True)
+            except InputError as error:
+                pytest.skip(f"$BAKEOFF_DATA lacks {name}: {error}")
+        return LOADED[name]
 
     return load
 

@@ -62,7 +62,7 @@ def test_the_real_set(real: Callable[[str], Dataset]) -> None:
     assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
     assert [CLASSES[i] for i in dataset.train.labels[:3]] == ["frog", "truck", "truck"]
     # The means everybody quotes: 125.3, 123.0, 113.9.
-    means = np.mean(dataset.train.items, axis=(0, 1, 2))
+    means = np.mean(np.asarray(dataset.train.items), axis=(0, 1, 2))
     assert np.abs(means - [125.307, 122.950, 113.865]).max() < 0.001
 
 
@@ -71,17 +71,20 @@ def test_the_real_set_is_quick_and_small(real: Callable[[str], Dataset]) -> None
     dataset = real("cifar10")  # from here on its files are in the system's cache
     del dataset
     code = """
-import resource, sys, time
+import time
+from pathlib import Path
 from bakeoff.data.catalogue import load
 began = time.perf_counter()
 dataset = load("cifar10", offline=True)
-loaded = time.perf_counter()
 dataset.hash
-print(loaded - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+seconds = time.perf_counter() - began
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+print(seconds, *[line.split()[1] for line in lines if line.startswith("VmHWM")])
 """
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    seconds, peak = map(float, out.stdout.split())
+    seconds, *peak = map(float, out.stdout.split())
     # Measured 0.9 s with its hash, and 329 MiB; a busy machine is given time.
     assert seconds < 6
-    unit = 1 if sys.platform == "darwin" else 1024
-    assert peak * unit < 400 * MEBIBYTE
+    # What getrusage tells of a process begins with the peak of the one that started it.
+    assert all(kibibytes * 1024 < 400 * MEBIBYTE for kibibytes in peak)

@@ -22,4 +22,4 @@ def test_the_real_set(real: Callable[[str], Dataset]) -> None:
     assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
     # The first training image is an ankle boot, the first test image too.
     assert CLASSES[dataset.train.labels[0]] == CLASSES[dataset.test.labels[0]] == "Ankle boot"
-    assert abs(float(np.mean(dataset.train.items)) - 72.94) < 0.01
+    assert abs(float(np.asarray(dataset.train.items).mean()) - 72.94) < 0.01

@@ -36,7 +36,9 @@ def test_the_hash_sees_items_labels_and_classes(make_examples: Callable[..., Exa
         examples_hash(examples, ("a", "c")),
         examples_hash(replace(examples, labels=np.array([0, 1, 1])), CLASSES),
         examples_hash(make_examples([0, 1, 0], seed=1), CLASSES),
-        examples_hash(replace(examples, items=examples.items.reshape(3, 2, 8, 1)), CLASSES),  # type: ignore[union-attr]
+        examples_hash(
+            replace(examples, items=np.asarray(examples.items).reshape(3, 2, 8, 1)), CLASSES
+        ),
     }
     assert len(hashes) == 5
 
@@ -47,7 +49,7 @@ def test_the_hash_does_not_see_ids_groups_and_layout(
     examples = make_examples([0, 1, 0])
     other = Examples(
         np.asfortranarray(examples.items),
-        examples.labels.astype(np.int32),  # type: ignore[arg-type]
+        examples.labels.astype(np.int32),
         np.array(["p", "q", "r"]),
         np.zeros(3, dtype=np.int64),
     )

@@ -67,5 +67,5 @@ def test_auto_is_resolved_by_modality() -> None:
     assert resolve("auto", "image") == "channel"
     assert resolve("auto", "text") == resolve("none", "text") == "none"
     assert resolve("feature", "image") == "feature"
-    with pytest.raises(InputError, match="data.normalise: 'channel' is for images"):
+    with pytest.raises(InputError, match=r"data\.normalise: 'channel' is for images"):
         resolve("channel", "text")

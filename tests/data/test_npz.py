@@ -23,7 +23,7 @@ def test_arrays_by_name(tmp_path: Path) -> None:
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, np.array([{"a": 1}], dtype=object))
-    with pytest.raises(InputError, match="cannot be read as an .npz file: Object arrays"):
+    with pytest.raises(InputError, match=r"cannot be read as an \.npz file: Object arrays"):
         read_npz(path)
 
 

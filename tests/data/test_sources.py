@@ -7,7 +7,7 @@ import pytest
 
 from bakeoff.data import sources
 from bakeoff.data.catalogue import DATASETS
-from bakeoff.data.sources import candidates, is_offline, locate, missing_files, mirrored
+from bakeoff.data.sources import candidates, is_offline, locate, mirrored, missing_files
 
 MNIST = DATASETS["mnist"]
 

@@ -117,8 +117,10 @@ def test_classes_are_relabelled_in_the_order_given(make_dataset: Make) -> None:
     kept = dataset.test.labels[split.test]
     assert test.labels.tolist() == [{3: 0, 1: 1}[label] for label in kept.tolist()]
     assert test.ids.tolist() == dataset.test.ids[split.test].tolist()
-    assert split.hash != draw(dataset, asked.model_copy(update={"classes": ("b", "d")}),
-                              Streams(0)).hash
+    assert (
+        split.hash
+        != draw(dataset, asked.model_copy(update={"classes": ("b", "d")}), Streams(0)).hash
+    )
 
 
 def test_unknown_labels_are_not_trained_on_but_tested(make_dataset: Make) -> None:

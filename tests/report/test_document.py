@@ -257,7 +257,7 @@ def test_an_empty_object_is_enough(tmp_path: Path) -> None:
     assert "There is nothing to compare yet" in page.words
 
 
-ODD = (None, "odd", 10**400, [None, "x", {}], {"x": None, "y": [1, "z"]})
+ODD: tuple[Any, ...] = (None, "odd", 10**400, [None, "x", {}], {"x": None, "y": [1, "z"]})
 KEYS = (
     *("study", "question", "metric", "direction", "control", "recipes", "margin", "population"),
     *("verdicts", "dataset", "references", "ledger", "environment", "noise_floor"),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bakeoff.scratch import layers
 from bakeoff.scratch.gradient_check import check_layer
-from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu
+from bakeoff.scratch.layers import Affine, Flatten, Layer, NormalisedAffine, Relu
 
 Floats = NDArray[np.float64]
 
@@ -22,12 +22,25 @@ def drawn(layer: Layer) -> Layer:
 
 
 # Every layer: how it is built in float64, the shape of its inputs, and the same in torch.
+SCALE, SHIFT = np.linspace(0.5, 2, 7), np.linspace(-1, 1, 7)
+
+
+class ScaledLinear(torch.nn.Linear):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(inputs * torch.from_numpy(SCALE) + torch.from_numpy(SHIFT))
+
+
 LAYERS: dict[type[Layer], tuple[Callable[[], Layer], tuple[int, ...], torch.nn.Module]] = {
     Affine: (lambda: Affine(7, 4, np.float64), (5, 7), torch.nn.Linear(7, 4).double()),
+    NormalisedAffine: (
+        lambda: NormalisedAffine(SCALE, SHIFT, 4, np.float64),
+        (5, 7),
+        ScaledLinear(7, 4).double(),
+    ),
     Relu: (Relu, (5, 3, 2), torch.nn.ReLU()),
     Flatten: (Flatten, (5, 3, 2), torch.nn.Flatten()),
 }
-every_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.kind)
+every_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
 
 
 def test_no_layer_is_forgotten() -> None:

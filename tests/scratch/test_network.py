@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from bakeoff.core.initial import initial_weights
+from bakeoff.core.protocols import Normaliser
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.gradient_check import check_classifier, check_layer
 from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
-from bakeoff.scratch.network import Sequence, initialise, perceptron
+from bakeoff.scratch.network import Sequence, initialise, perceptron, softmax_regression
 from bakeoff.training.torch.initialise import initialise as initialise_torch
 
 GENERATOR = np.random.default_rng(0)
@@ -147,9 +148,24 @@ def test_one_layer_that_looks_at_whole_batches_is_enough() -> None:
     assert Sequence({"relu": Relu()}).splittable
 
 
-def test_softmax_regression_has_no_hidden_layer() -> None:
-    network = perceptron(SHAPE, (), 4)
-    initialise(network, Streams(0), {"output": "zero"})
-    assert list(network.children) == ["flatten", "output"]
-    assert not any(values.any() for values in network.parameters.values())
+def test_softmax_regression_normalises_by_itself() -> None:
+    generator = np.random.default_rng(0)
+    mean = generator.uniform(0.3, 0.7, SHAPE).astype(np.float32)
+    sd = generator.uniform(0.1, 0.4, SHAPE).astype(np.float32)
+    normaliser = Normaliser(mean, sd)
+    network = softmax_regression(normaliser, SHAPE, 4, np.float64)
+    plain = perceptron(SHAPE, (), 4, np.float64)
+    for built in (network, plain):
+        initialise(built, Streams(0), {"output": "lecun"})
+        built.parameters["output.bias"][...] = np.arange(4)
+    pixels = generator.integers(0, 256, (6, *SHAPE)).astype(np.float64)
+    normalised = pixels * normaliser.scale.astype(np.float64) + normaliser.shift
+    upstream = generator.standard_normal((6, 4))
+    np.testing.assert_allclose(network.forward(pixels), plain.forward(normalised), rtol=1e-12)
+    network.backward(upstream)
+    plain.backward(upstream)
+    assert network.gradients.keys() == plain.gradients.keys()
+    for path, gradient in plain.gradients.items():
+        np.testing.assert_allclose(network.gradients[path], gradient, rtol=1e-11, atol=1e-12)
+    assert network.profile("", SHAPE) == plain.profile("", SHAPE)
     assert network.macs(SHAPE) == math.prod(SHAPE) * 4

@@ -7,7 +7,7 @@ from bakeoff.core.streams import Streams
 from bakeoff.scratch.losses import softmax
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Name, optimiser
-from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, NumpyStep, Pixels
+from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, NumpyStep, Pixels, RawPixels
 
 SHAPE = (5, 4, 3)
 CLASSES = 4
@@ -51,6 +51,13 @@ def test_pixels_have_the_bits_of_the_normaliser(
     out = np.empty((len(pixels), int(np.prod(size))), np.float32)
     Pixels(normaliser, size).write(pixels, out)
     np.testing.assert_array_equal(out.reshape(pixels.shape), normaliser(pixels))
+
+
+def test_raw_pixels_are_cast_and_no_more() -> None:
+    some = images(5)
+    out = np.empty((5, 60), np.float32)
+    RawPixels(SHAPE).write(some, out)
+    np.testing.assert_array_equal(out, some.reshape(5, 60))
 
 
 def test_sums_are_those_before_the_update() -> None:

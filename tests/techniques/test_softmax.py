@@ -91,3 +91,9 @@ def test_untrained_knows_its_sizes() -> None:
     assert sum(row.macs for row in predictor.layers()) == 30720
     items = np.zeros((3, 32, 32, 3), np.uint8)
     np.testing.assert_allclose(predictor.predict(items), np.full((3, 10), 0.1))
+
+
+def test_it_represents_by_normalised_pixels(noise: TrainingData) -> None:
+    predictor = Softmax().untrained(SoftmaxSettings(), (4, 3, 2), 3)
+    items = np.asarray(noise.train.items)
+    np.testing.assert_allclose(predictor.represent(items), items.reshape(60, -1) / 255, rtol=1e-6)

@@ -1,14 +1,20 @@
 """`bakeoff data`: which sets there are, where they are, and what is wrong with them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
-from bakeoff.cli.output import print_json, print_table
+from bakeoff.cli.completion import dataset_names
+from bakeoff.cli.options import json_option, offline_option
+from bakeoff.cli.output import count, print_json, print_table
 from bakeoff.core.errors import InputError
-from bakeoff.core.recipe import DatasetReference, FolderSource, TableSource
+
+if TYPE_CHECKING:
+    from bakeoff.core.recipe import DatasetReference
+
+PACKAGED = "with a package"
+ABSENT = "not here"
 
 
 @click.group()
@@ -17,7 +23,7 @@ def data() -> None:
 
 
 @data.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+@json_option
 def list_(as_json: bool) -> None:
     """List the catalogue, and what of it is on this machine."""
     from bakeoff.data.catalogue import DATASETS
@@ -26,54 +32,61 @@ def list_(as_json: bool) -> None:
         {
             "dataset": name,
             "holds": entry.modality,
+            "classes": len(entry.classes),
             "train": entry.sizes[0],
             "test": entry.sizes[1],
             "here": place(name),
-            "what": entry.summary,
+            "licence": entry.licence,
+            "homepage": entry.homepage,
         }
         for name, entry in sorted(DATASETS.items())
     ]
     if as_json:
         print_json(rows)
-    else:
-        cells = [[str(value) for value in row.values()] for row in rows]
-        print_table(list(rows[0]), cells, right="llrrll")
+        return
+    shown = ["dataset", "holds", "classes", "train", "test", "here"]
+    cells = [
+        [count(row[n]) if isinstance(row[n], int) else str(row[n]) for n in shown] for row in rows
+    ]
+    print_table(shown, cells, right="llrrrl")
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", shell_complete=dataset_names)
 def path(name: str) -> None:
     """Print the folder that holds the set NAME."""
     from bakeoff.data import sources
     from bakeoff.data.catalogue import find
 
     entry = find(name)
-    if entry.folder is None:
-        click.echo(f"{name} comes with a package")
-        return
-    found = sources.locate(entry)
-    if found is None:
+    found = place(name)
+    if found == ABSENT:
         looked = ", ".join(str(folder) for folder in sources.candidates(entry))
         raise InputError(f"{name}: not on this machine (looked in {looked})")
-    click.echo(str(found))
+    if found == PACKAGED:
+        raise InputError(f"{name}: comes with a package and has no folder")
+    click.echo(found)
 
 
 @data.command()
-@click.argument("name")
-@click.option("--offline", is_flag=True, help="Fetch nothing: only say whether it is there.")
+@click.argument("name", shell_complete=dataset_names)
+@offline_option
 def fetch(name: str, offline: bool) -> None:
     """Make sure that the set NAME is on this machine."""
-    from bakeoff.data.catalogue import load
+    from bakeoff.data.catalogue import find, load
 
+    find(name)
     dataset = load(name, offline=offline)
-    sizes = ", ".join(f"{len(examples)} {split}" for split, examples in dataset.splits.items())
+    sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits.items())
     click.echo(f"{name}: {place(name)}: {sizes}")
+    for note in dataset.notes:
+        click.echo(f"{name}: {note}")
 
 
 @data.command()
-@click.argument("reference")
-@click.option("--offline", is_flag=True, help="Fetch nothing.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+@click.argument("reference", shell_complete=dataset_names)
+@offline_option
+@json_option
 def check(reference: str, offline: bool, as_json: bool) -> None:
     """Look for duplicates, leaks, sorted files, empty items and missing classes.
 
@@ -91,24 +104,35 @@ def check(reference: str, offline: bool, as_json: bool) -> None:
             click.echo(line)
 
 
-def parse_reference(text: str) -> DatasetReference:
+def parse_reference(text: str) -> "DatasetReference":
     """A data set as written on the command line.
 
     Raises:
         InputError: for a mapping that is neither a folder nor a table.
     """
+    from bakeoff.core.recipe import FolderSource, TableSource
+
     if text.lstrip().startswith("{"):
-        try:
-            content: Any = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"{text}: not a mapping in YAML") from None
-        kind = TableSource if isinstance(content, dict) and "table" in content else FolderSource
+        content = _mapping(text)
+        kind = TableSource if "table" in content else FolderSource
         return kind.parse(content, "dataset")
     if Path(text).is_dir():
         return FolderSource(folder=text)
     if Path(text).is_file():
         return TableSource(table=text)
     return text
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"{text}: not a mapping in YAML")
+    return content
 
 
 def place(name: str) -> str:
@@ -118,6 +142,6 @@ def place(name: str) -> str:
 
     entry = find(name)
     if entry.folder is None:
-        return "with a package"
+        return PACKAGED
     found = sources.locate(entry)
-    return "not here" if found is None else str(found)
+    return ABSENT if found is None else str(found)

@@ -3,66 +3,93 @@
 import importlib.util
 import os
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import click
 
+from bakeoff.cli.options import json_option
 from bakeoff.cli.output import print_json, size
 
 EXTRAS = {"parquet": "pyarrow", "cuda": "pynvml"}
+"""Extras of the package, with a module that each installs."""
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
+VARIABLES = (
+    *("BAKEOFF_DATA", "BAKEOFF_CACHE", "BAKEOFF_STATE", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"),
+    *("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NO_COLOR"),
+)
+"""What changes how we work."""
+
+Findings = Mapping[str, Mapping[str, Any]]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+@json_option
 def doctor(as_json: bool) -> None:
-    """Say what there is: cores, bf16 units, GPU, data sets, extras, disk."""
+    """Say what there is: cores, memory, bf16 units, GPU, versions, extras, disk, data sets."""
     found = findings()
     if as_json:
         print_json(found)
         return
-    for section, facts in found.items():
-        click.echo(f"{section}")
+    for number, (section, facts) in enumerate(found.items()):
+        click.echo(f"{'' if number == 0 else chr(10)}{section}")
+        width = max((len(name) for name in facts), default=0) + 2
         for name, value in facts.items():
-            click.echo(f"  {name:18} {value}")
+            click.echo(f"  {name.replace('_', ' '):{width}}{_shown(name, value)}")
+
+
+def _shown(name: str, value: Any) -> str:
+    """A finding for people; names that end in `bytes` are sizes."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return size(value) if name.endswith("_bytes") else str(value)
 
 
 def findings() -> dict[str, dict[str, Any]]:
-    """Everything doctor knows, by section."""
+    """Everything doctor knows, by section, JSON-ready."""
     from bakeoff.execution.numerics import machine
 
     known = machine()
-    here = shutil.disk_usage(".").free
     return {
-        "machine": {
-            "processor": known["processor"],
-            "cores": known["cores"],
-            "memory": _memory(),
-            "bf16 units": ", ".join(_bfloat16_units()) or "none",
-            "disk free here": size(here),
-        },
+        "machine": _machine(known),
+        "disk": _disk(),
         "GPU": _gpu(),
         "versions": {
-            name: known.get(name) or _version(name)
-            for name in ("bakeoff", "python", "numpy", "torch", "scikit-learn", "scipy")
-        }
-        | {"BLAS": known["blas"]},
-        "extras": {
-            name: "installed"
-            if importlib.util.find_spec(module)
-            else f"not installed (pip install 'bakeoff[{name}]')"
-            for name, module in EXTRAS.items()
+            "bakeoff": known["bakeoff"],
+            "python": known["python"],
+            **{name: _version(name) for name in PACKAGES},
+            "BLAS": known["blas"],
         },
+        "extras": {name: _extra(name, module) for name, module in EXTRAS.items()},
         "data sets": _data_sets(),
+        "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 
 
-def _memory() -> str:
+def _machine(known: Mapping[str, Any]) -> dict[str, Any]:
     import psutil
 
+    from bakeoff.execution.numerics import core_count
+
     memory = psutil.virtual_memory()
-    return f"{size(memory.available)} free of {size(memory.total)}"
+    return {
+        "system": known["system"],
+        "processor": known["processor"],
+        "cores": known["cores"],
+        "hardware_threads": psutil.cpu_count(),
+        "threads_used": core_count(),
+        "instruction_set": known["instruction_set"],
+        "bf16_units": _bfloat16_units(),
+        "memory_free_bytes": memory.available,
+        "memory_bytes": memory.total,
+    }
 
 
 def _bfloat16_units() -> list[str]:
@@ -74,26 +101,56 @@ def _bfloat16_units() -> list[str]:
     return [unit for unit in BFLOAT16_UNITS if unit in flags]
 
 
+def _disk() -> dict[str, Any]:
+    """Free bytes where runs, downloads and the ledger go."""
+    from bakeoff.core.ledger import ledger_path
+    from bakeoff.data.sources import cache_folder
+
+    cache, state = cache_folder(), ledger_path().parent
+    return {
+        "here": str(Path.cwd()),
+        "here_free_bytes": _free(Path.cwd()),
+        "cache": str(cache),
+        "cache_free_bytes": _free(cache),
+        "state": str(state),
+        "state_free_bytes": _free(state),
+    }
+
+
+def _free(folder: Path) -> int | None:
+    """Free bytes of the disk a folder is, or would be, on."""
+    existing = next(
+        (f for f in (folder.absolute(), *folder.absolute().parents) if f.exists()), None
+    )
+    return None if existing is None else shutil.disk_usage(existing).free
+
+
 def _gpu() -> dict[str, Any]:
     import torch
 
     if not torch.cuda.is_available():
-        return {"CUDA": f"none that torch {torch.__version__} can use"}
+        return {"CUDA": None}
     properties = torch.cuda.get_device_properties(0)
     return {
         "CUDA": properties.name,
-        "memory": size(properties.total_memory),
+        "memory_bytes": properties.total_memory,
+        "compute_capability": f"{properties.major}.{properties.minor}",
         "runtime": torch.version.cuda,
         "devices": torch.cuda.device_count(),
-        "visible": os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+        "bf16": torch.cuda.is_bf16_supported(),
     }
 
 
-def _version(package: str) -> str:
+def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return None
+
+
+def _extra(name: str, module: str) -> str:
+    there = importlib.util.find_spec(module) is not None
+    return "installed" if there else f"not installed (pip install 'bakeoff[{name}]')"
 
 
 def _data_sets() -> dict[str, str]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from bakeoff.cli.options import FOLDER, json_option
 from bakeoff.cli.output import print_json
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+DIFFERS = 1
 
 
 @click.command()
@@ -20,7 +21,7 @@ def report(folder: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+@json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Recompute every number of a run or of evidence, and check every file's hash.
 
@@ -35,10 +36,11 @@ def verify(folder: Path, as_json: bool) -> None:
         for fault in found.faults:
             click.echo(fault)
         counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items())
-        state = "verified" if found.ok else f"{len(found.faults)} differences"
+        number = len(found.faults)
+        state = "verified" if found.ok else f"{number} difference{'s'[: number != 1]}"
         click.echo(f"{folder}: {state}; numbers: {counts}; files checked: {found.files}")
     if not found.ok:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(DIFFERS)
 
 
 @click.command()

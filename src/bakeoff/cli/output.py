@@ -1,15 +1,45 @@
 """Results on stdout, everything else on stderr; tables for people, JSON for machines."""
 
 import json
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NARROWEST = 40
+"""Columns below which nothing is wrapped."""
 
 
 def print_json(content: Any) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def say(line: str) -> None:
+    """A line on stderr. Work goes on where nobody can read it any more."""
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True)
+
+
+def on_terminal(stream: Any) -> bool:
+    """Whether somebody looks at it, on something that can move a cursor."""
+    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def console(stream: Any) -> "Console":
+    """A rich console; without any colour or weight where `NO_COLOR` is set."""
+    from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(file=stream, color_system=None if plain else "auto", highlight=False)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
@@ -21,7 +51,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
         right: A letter a column, `r` for those aligned to the right.
     """
     aligned = right.ljust(len(header), "l")
-    if click.get_text_stream("stdout").isatty():
+    if on_terminal(sys.stdout):
         _rich_table(header, rows, aligned)
         return
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
@@ -33,15 +63,32 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
 
 def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligned: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True)
     for name, side in zip(header, aligned, strict=True):
-        table.add_column(name, justify="right" if side == "r" else "left")
+        # Numbers stay whole; where the terminal is narrow, words give way.
+        number = side == "r"
+        table.add_column(name, justify="right" if number else "left", no_wrap=number)
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    console(sys.stdout).print(table)
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """Text for stdout: wrapped to a terminal's width, one line elsewhere.
+
+    Args:
+        text: Without line feeds.
+        indent: Of all lines but the first.
+    """
+    width = shutil.get_terminal_size().columns
+    if not on_terminal(sys.stdout) or width < NARROWEST:
+        return text
+    return textwrap.fill(
+        text, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def count(number: float | None) -> str:
@@ -49,22 +96,37 @@ def count(number: float | None) -> str:
     return "-" if number is None else f"{number:,.0f}"
 
 
+def compact(number: float | None) -> str:
+    """A count in at most seven characters: `650`, `93.9 k`, `11.2 M`."""
+    if number is None:
+        return "-"
+    if number < 10_000:
+        return f"{number:,.0f}"
+    for unit in ("k", "M", "G"):
+        number /= 1000
+        if number < 999.95:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:,.1f} T"
+
+
 def size(number: float | None) -> str:
     """Bytes in a unit that fits."""
     if number is None:
         return "-"
     for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
+        if number < 1023.5:
             return f"{number:.0f} {unit}"
         number /= 1024
     return f"{number:.1f} GiB"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in units that fit: `0.8 s`, `12 s`, `3 min 20 s`, `2 h 10 min`."""
+    """Seconds in units that fit: `12 ms`, `0.8 s`, `12 s`, `3 min 20 s`, `2 h 10 min`."""
     if seconds is None:
         return "-"
-    if seconds < 10:
+    if 0 < seconds < 0.0995:
+        return f"{max(seconds * 1000, 1):.0f} ms"
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:

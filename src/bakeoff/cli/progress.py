@@ -1,113 +1,209 @@
-"""Progress on stderr: a bar with ETA, loss and metric on a terminal, plain lines elsewhere."""
+"""Progress on stderr: bars with ETA, loss and metric on a terminal, plain lines elsewhere."""
 
+import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-from bakeoff.cli.output import duration
+from bakeoff.cli.output import console, duration, on_terminal, say
 from bakeoff.core.cell import Cell
 from bakeoff.core.record import Record
-from bakeoff.training.observers import Silent
+from bakeoff.execution.local import Unwatched, Watcher
+from bakeoff.training.observers import Observer, Silent
 
 PLAIN_SECONDS = 10.0
 """Between plain lines about one loop."""
+BAR_WIDTH = 20
+NOTE_WIDTH = 40
 
 
-class Plain:
+class Progress(Watcher, Protocol):
+    """A watcher that may have something to clear away."""
+
+    def close(self) -> None:
+        """The study is over, or was stopped."""
+        ...
+
+
+class Quiet(Unwatched):
+    """Says nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Tally:
+    """What has become of the cells so far; a study may run them in several rounds.
+
+    Attributes:
+        total: Cells that had to be run, as far as is known.
+        finished: Of these, done or failed.
+        cached: Cells that an earlier run had finished.
+    """
+
+    def __init__(self) -> None:
+        self.total = self.finished = self.cached = 0
+        self._before = 0
+        self._seen: set[str] = set()
+
+    def begin(self, number: int, total: int) -> None:
+        """Cell `number` of a round of `total` starts."""
+        if number == 1:
+            self._before = self.finished
+        self.total = self._before + total
+
+    def end(self, cell: Cell, cached: bool) -> None:
+        """A cell is finished; one that a round of this run finished is not counted again."""
+        if cell.key not in self._seen:
+            self._seen.add(cell.key)
+            self.cached += cached
+            self.finished += not cached
+
+    def number(self, cell_number: int) -> int:
+        """A cell's number among all of this run, from its number in its round."""
+        return self._before + cell_number
+
+    def told_cached(self) -> str:
+        """A line about the cells that need not be run, once; then the empty string."""
+        cells = "1 cell was" if self.cached == 1 else f"{self.cached} cells were"
+        line = f"{cells} finished before" if self.cached else ""
+        self.cached = 0
+        return line
+
+
+class Lines:
     """Lines, for logs and pipes."""
 
     def __init__(self, metric: str) -> None:
-        self.metric = metric
-        self._prefix = ""
+        self._metric, self._tally = metric, Tally()
 
-    def begin(self, cell: Cell, number: int, total: int) -> "LoopLines":
+    def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """A cell starts."""
-        return LoopLines(f"[{number}/{total}] {cell.folder}", self.metric)
+        self._tell_cached()
+        self._tally.begin(number, total)
+        return LoopLines(
+            f"[{self._tally.number(number)}/{self._tally.total}] {cell.folder}", self._metric
+        )
 
     def done(self, cell: Cell, record: Record, cached: bool) -> None:
         """A cell is finished."""
-        click.echo(f"{cell.folder}: {told(record, self.metric, cached)}", err=True)
+        self._tally.end(cell, cached)
+        if not cached:
+            at = f"[{self._tally.finished}/{self._tally.total}]"
+            say(f"{at} {cell.folder}: {told(record, self._metric)}")
 
     def failed(self, cell: Cell, message: str) -> None:
         """A cell crashed."""
-        click.echo(f"{cell.folder}: failed: {message}", err=True)
+        self._tally.end(cell, cached=False)
+        say(f"{cell.folder}: failed: {message}")
+
+    def close(self) -> None:
+        """The study is over."""
+        self._tell_cached()
+
+    def _tell_cached(self) -> None:
+        if line := self._tally.told_cached():
+            say(line)
 
 
 class LoopLines(Silent):
     """A line about a loop every few seconds."""
 
     def __init__(self, prefix: str, metric: str) -> None:
-        self._prefix, self._metric = prefix, metric
+        self._prefix, self._metric = prefix, validated(metric)
         self._steps, self._last = 0, time.monotonic()
 
     def begin(self, phase: str, steps: int, done: int) -> None:
         """A phase starts, or goes on."""
         self._steps = steps
         if done:
-            click.echo(f"{self._prefix}: {phase} goes on after step {done} of {steps}", err=True)
+            say(f"{self._prefix}: {phase} goes on after step {done} of {steps}")
 
     def row(self, row: dict[str, Any]) -> None:
         """A validation is finished."""
         if time.monotonic() - self._last < PLAIN_SECONDS:
             return
         self._last = time.monotonic()
-        metric = self._metric.replace("test/", "validation/")
-        click.echo(
-            f"{self._prefix}: step {row['step']} of {self._steps}, "
-            f"train/loss {row['train/loss']:.4f}, {metric} {row.get(metric, float('nan')):.4f}",
-            err=True,
-        )
+        score = row.get(self._metric)
+        shown = "" if score is None else f", {self._metric} {score:.4f}"
+        step = f"step {row['step']} of {self._steps}"
+        say(f"{self._prefix}: {step}, train/loss {row['train/loss']:.4f}{shown}")
 
 
 class Bars:
-    """A bar for the study and one for the loop at hand."""
+    """A bar for the study and one for the loop at hand; lines for finished cells above them."""
 
-    def __init__(self, metric: str, console: Console) -> None:
-        self.metric, self._console = metric, console
-        self.bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
+    def __init__(self, metric: str) -> None:
+        from rich import progress
+        from rich.table import Column
+
+        self._metric, self._tally = metric, Tally()
+        self.console = console(sys.stderr)
+        self.bars = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(BAR_WIDTH),
+            progress.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn(
+                "{task.fields[note]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", max_width=NOTE_WIDTH),
+            ),
+            console=self.console,
             transient=True,
+            redirect_stdout=False,
         )
-        self._study: TaskID | None = None
+        self._study: Any = None
 
-    def begin(self, cell: Cell, number: int, total: int) -> "LoopBar":
+    def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """A cell starts."""
-        if self._study is None:
-            self._study = self.bars.add_task("cells", total=total, note="")
-            self.bars.start()
-        self.bars.update(self._study, total=total, completed=number - 1, note=cell.folder)
-        return LoopBar(self.bars, cell.folder, self.metric)
+        self._tell_cached()
+        self._tally.begin(number, total)
+        self._show(cell.folder)
+        return LoopBar(self.bars, self._metric)
 
     def done(self, cell: Cell, record: Record, cached: bool) -> None:
         """A cell is finished."""
-        self._console.print(
-            f"{cell.folder}: {told(record, self.metric, cached)}", highlight=False, markup=False
-        )
+        self._tally.end(cell, cached)
+        if not cached:
+            self._print(f"{cell.folder}: {told(record, self._metric)}")
+            self._show()
 
     def failed(self, cell: Cell, message: str) -> None:
         """A cell crashed."""
-        self._console.print(f"{cell.folder}: failed: {message}", style="red", markup=False)
+        self._tally.end(cell, cached=False)
+        self._print(f"{cell.folder}: failed: {message}", style="red")
+        self._show()
 
     def close(self) -> None:
         """Remove the bars."""
-        self.bars.stop()
+        self._tell_cached()
+        with suppress(OSError):  # the terminal may have gone
+            self.bars.stop()
+
+    def _show(self, note: str | None = None) -> None:
+        tally = self._tally
+        if self._study is None:
+            self._study = self.bars.add_task("cells", total=tally.total, note="")
+            self.bars.start()
+        fields = {} if note is None else {"note": note}
+        self.bars.update(self._study, total=tally.total, completed=tally.finished, **fields)
+
+    def _tell_cached(self) -> None:
+        if line := self._tally.told_cached():
+            self._print(line)
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        with suppress(OSError):
+            self.console.print(line, style=style, markup=False, soft_wrap=True)
 
 
 class LoopBar(Silent):
     """The bar of one loop."""
 
-    def __init__(self, bars: Progress, name: str, metric: str) -> None:
-        self._bars, self._name = bars, name
-        self._metric = metric.replace("test/", "validation/")
-        self._task: TaskID | None = None
+    def __init__(self, bars: Any, metric: str) -> None:
+        self._bars, self._metric = bars, validated(metric)
+        self._task: Any = None
         self._score = ""
 
     def begin(self, phase: str, steps: int, done: int) -> None:
@@ -118,12 +214,14 @@ class LoopBar(Silent):
         """Some updates are done."""
         if self._task is not None:
             loss = f"loss {sums['loss'] / sums['count']:.4f}" if sums.get("count") else ""
-            note = f"{loss}  {self._score}"
+            note = f"{loss}  {self._score}".strip()
             self._bars.update(self._task, completed=step, note=note)
 
     def row(self, row: dict[str, Any]) -> None:
         """A validation is finished."""
-        self._score = f"{self._metric} {row.get(self._metric, float('nan')):.4f}"
+        score = row.get(self._metric)
+        name = self._metric.partition("/")[2].replace("_", " ")
+        self._score = "" if score is None else f"val. {name} {score:.4f}"
         self.progress(row["step"], {"loss": row["train/loss"], "count": 1})
 
     def end(self) -> None:
@@ -133,20 +231,21 @@ class LoopBar(Silent):
             self._task = None
 
 
-def told(record: Record, metric: str, cached: bool) -> str:
+def validated(metric: str) -> str:
+    """A test metric's name on the validation split."""
+    return f"validation/{metric.partition('/')[2]}"
+
+
+def told(record: Record, metric: str) -> str:
     """A finished cell in one line."""
     value = record.metrics.get(metric)
     score = "no score" if value is None else f"{metric} {value:.4f}"
     state = "" if record.status == "done" else f", {record.status} at step {record.diverged_at}"
-    price = "finished before" if cached else duration(record.cost.train_seconds)
-    return f"{score}{state} ({price})"
+    return f"{score}{state} ({duration(record.cost.train_seconds)})"
 
 
-def watcher(metric: str) -> Plain | Bars:
-    """Bars on a terminal that can show them, else lines."""
-    console = Console(stderr=True)
-    return (
-        Bars(metric, console)
-        if console.is_terminal and not console.is_dumb_terminal
-        else Plain(metric)
-    )
+def watcher(metric: str, quiet: bool = False) -> Progress:
+    """Bars on a terminal, lines elsewhere, nothing where `quiet` is asked for."""
+    if quiet:
+        return Quiet()
+    return Bars(metric) if on_terminal(sys.stderr) else Lines(metric)

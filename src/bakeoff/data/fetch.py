@@ -271,6 +271,7 @@ def _range_start(answer: Any) -> int | None:
 
 def _reason(error: Exception) -> str:
     """The innermost cause in one line; requests wraps it three times."""
-    while (inner := error.__cause__ or error.__context__) is not None and inner is not error:
-        error = inner  # type: ignore[assignment]
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    return f"{type(cause).__name__}: {cause}".splitlines()[0][:200]

@@ -6,7 +6,7 @@ That is `FOLDER/cat/1.png` and `FOLDER/dog/2.png`, or `FOLDER/train/cat/1.png`,
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -240,8 +240,8 @@ def _no_classes(folder: Path) -> str:
     return f"{folder}: {has}; each class needs a folder of its own: {folder / 'CLASS' / 'a.png'}"
 
 
-def _names(folders: object) -> str:
-    return ", ".join(folder.name for folder in folders)  # type: ignore[attr-defined]
+def _names(folders: Iterable[Path]) -> str:
+    return ", ".join(folder.name for folder in folders)
 
 
 def _identity(path: Path) -> str:

@@ -10,6 +10,8 @@ with the same numbers; either will do.
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.data.dataset import Dataset
@@ -80,12 +82,7 @@ def load_first(folder: Path) -> Dataset:
         whole = load_kmnist(folder)
         if len(whole.train) < FIRST:
             raise InputError(f"{folder}: {len(whole.train)} training images; {name} needs {FIRST}")
-        train = Examples(
-            whole.train.items[:FIRST].copy(),  # type: ignore[union-attr]
-            whole.train.labels[:FIRST].copy(),
-            whole.train.ids[:FIRST].copy(),
-        )
-        return Dataset(name, "image", CLASSES, train, whole.test)
+        return Dataset(name, "image", CLASSES, whole.train.take(np.arange(FIRST)), whole.test)
     images, labels = read_npz(path, "images"), read_npz(path, "labels")
     train = grey_examples(images, labels, len(CLASSES), str(path))
     return Dataset(name, "image", CLASSES, train, _npz_examples(folder, *NPZ_TEST))

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bakeoff.core.initial import Scheme, initial_weights
-from bakeoff.core.protocols import LayerProfile, Position
+from bakeoff.core.protocols import LayerProfile, Normaliser, Position
 from bakeoff.core.streams import Streams
-from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu, Shape
+from bakeoff.scratch.layers import Affine, Flatten, Layer, NormalisedAffine, Relu, Shape
 from bakeoff.scratch.memory import Array
 
 
@@ -92,7 +92,7 @@ def initialise(
 def perceptron(
     shape: Shape, hidden: tuple[int, ...], classes: int, dtype: DTypeLike = np.float32
 ) -> Sequence:
-    """Affine layers with ReLU between them; without hidden layers, softmax regression.
+    """Affine layers with ReLU between them.
 
     Args:
         shape: Of one example, flattened before the first layer.
@@ -109,3 +109,20 @@ def perceptron(
         width = units
     layers["output"] = Affine(width, classes, dtype)
     return Sequence(layers)
+
+
+def softmax_regression(
+    normaliser: Normaliser, shape: Shape, classes: int, dtype: DTypeLike = np.float32
+) -> Sequence:
+    """One affine layer, which normalises raw pixels as part of its product.
+
+    Args:
+        normaliser: Of the pixels.
+        shape: Of one image.
+        classes: Outputs, which are logits.
+        dtype: Of parameters and results.
+    """
+    scale = np.broadcast_to(normaliser.scale, shape).reshape(-1)
+    shift = np.broadcast_to(normaliser.shift, shape).reshape(-1)
+    output = NormalisedAffine(scale, shift, classes, dtype)
+    return Sequence({"flatten": Flatten(), "output": output})

@@ -1,5 +1,6 @@
 """One update and one evaluation of a NumPy network on images: the loop's step, and prediction."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +18,25 @@ BLOCK = 1 << 18
 """Numbers normalised at a time: 1 MiB stays in a core's cache from the first pass to the last."""
 
 
-class Pixels:
+class RawPixels:
+    """uint8 images to float32, 0..255, for networks that normalise by themselves.
+
+    Args:
+        shape: Of one image (H, W, C).
+
+    Attributes:
+        size: Numbers of one image, H * W * C.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.size = shape, math.prod(shape)
+
+    def write(self, images: NDArray[np.uint8], out: Array) -> None:
+        """Write (B, H, W, C) uint8 into (B, H * W * C) float32."""
+        np.copyto(out, images.reshape(len(images), self.size))
+
+
+class Pixels(RawPixels):
     """uint8 images to normalised float32: the bits of `Normaliser`, a quarter of its time.
 
     NumPy is slow where the axis it broadcasts along is as short as a pixel's channels, and where
@@ -29,14 +48,14 @@ class Pixels:
     """
 
     def __init__(self, normaliser: Normaliser, shape: tuple[int, ...]) -> None:
-        self.normaliser, self.shape = normaliser, shape
+        super().__init__(shape)
         self._scale = np.broadcast_to(normaliser.scale, shape).reshape(-1)
         self._shift = np.broadcast_to(normaliser.shift, shape).reshape(-1)
-        self._rows = max(1, BLOCK // max(1, self._scale.size))
+        self._rows = max(1, BLOCK // max(1, self.size))
 
     def write(self, images: NDArray[np.uint8], out: Array) -> None:
         """Write (B, H, W, C) uint8, normalised, into (B, H * W * C) float32."""
-        flat = images.reshape(len(images), self._scale.size)
+        flat = images.reshape(len(images), self.size)
         for start in range(0, len(flat), self._rows):
             block = out[start : start + self._rows]
             np.copyto(block, flat[start : start + self._rows])
@@ -55,7 +74,7 @@ class Evaluator:
         pixels: Images to its inputs.
     """
 
-    def __init__(self, network: Layer, pixels: Pixels) -> None:
+    def __init__(self, network: Layer, pixels: RawPixels) -> None:
         self._network, self._pixels = network, pixels
         self._size = network.output_shape(pixels.shape)
         self._inputs = Buffer()
@@ -63,7 +82,7 @@ class Evaluator:
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, ...) float32, the network's outputs of (N, H, W, C) uint8; non-finite ones pass."""
         out = np.empty((len(images), *self._size), np.float32)
-        inputs = self._inputs((CHUNK, int(np.prod(self._pixels.shape))), np.float32)
+        inputs = self._inputs((CHUNK, self._pixels.size), np.float32)
         inputs.fill(0)
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(images), CHUNK):
@@ -90,7 +109,7 @@ class NumpyStep:
         pixels: Images to the network's inputs.
     """
 
-    def __init__(self, network: Layer, optimiser: Optimiser, pixels: Pixels) -> None:
+    def __init__(self, network: Layer, optimiser: Optimiser, pixels: RawPixels) -> None:
         self.splittable = network.splittable
         self._network, self._optimiser, self._pixels = network, optimiser, pixels
         self._loss = SoftmaxCrossEntropy()
@@ -119,7 +138,7 @@ class NumpyStep:
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[float, int]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
         images, labels = np.asarray(batch.items)[part], batch.labels[part]
-        inputs = self._inputs((len(images), int(np.prod(self._pixels.shape))), np.float32)
+        inputs = self._inputs((len(images), self._pixels.size), np.float32)
         self._pixels.write(images, inputs)
         logits = self._network.forward(inputs.reshape(len(images), *self._pixels.shape), at)
         correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))

@@ -1,15 +1,17 @@
-"""From a study to its recipes: overrides applied, factors crossed, `auto` resolved, refs ordered."""
+"""From a study to its recipes: overrides, factors, refs and `auto` resolved, all faults told."""
 
 import itertools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.frozen import flatten
-from bakeoff.core.recipe import Recipe, references
+from bakeoff.core.frozen import flatten, plain
+from bakeoff.core.recipe import Numerics, Recipe, references
 from bakeoff.core.task import Classification
+from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.study.study import AGAIN, Study, changed
@@ -20,7 +22,18 @@ AGAIN_SEEDS = 1_000_000
 """What its seeds are moved by."""
 KEPT = ("data", "numerics")
 """Sections that a new technique keeps."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+SAME_TEST = ("data.set", "data.classes")
+"""What decides which test examples there are."""
+
+
+class Input(NamedTuple):
+    """A recipe whose fitted result another one needs."""
+
+    recipe: str
+    """Its unique name."""
+    seed: int | None
+    """None: the seed of the recipe that needs it."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +41,18 @@ class Planned:
     """A recipe of a study, at one level of its factors.
 
     Args:
-        recipe: Resolved; its name is unique in the study.
+        recipe: Its name is unique in the study.
         plain_name: Without the level.
         changed: What was declared to differ from the control.
         level: Values of the factors.
-        inputs: Unique names of the recipes whose fitted results it needs.
+        inputs: What it needs, by the plain name it refers to.
     """
 
     recipe: Recipe
     plain_name: str
     changed: Mapping[str, Any]
     level: Mapping[str, Any]
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Input] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -52,173 +65,280 @@ class Planned:
         return AGAIN_SEEDS if self.plain_name == AGAIN and not self.changed else 0
 
 
-def resolve(study: Study, dataset: Dataset) -> list[Planned]:
-    """All recipes of a study, inputs before what needs them; the control is the first of a level.
+def declare(study: Study) -> list[Planned]:
+    """All recipes as written, `auto` not yet resolved; inputs before what needs them.
+
+    Raises:
+        InputError: with every fault of every recipe that can be seen without the data.
+    """
+    faults: list[str] = []
+    if isinstance(study.dataset, str) and study.dataset not in catalogue.DATASETS:
+        faults += unknown("data set", study.dataset, sorted(catalogue.DATASETS), "dataset").faults
+    if study.metric.partition("/")[2] not in Classification.directions:
+        metrics = [f"test/{name}" for name in Classification.directions]
+        faults += unknown("metric", study.metric, metrics, "metric").faults
+    planned: list[Planned] = []
+    contents = _contents(study, faults)
+    for suffix, level in _levels(study, faults):
+        of_level: list[Planned] = []
+        for name, (content, change) in contents.items():
+            where = _where(study, name)
+            try:
+                levelled = changed(content, level)
+                recipe = parse_recipe(_with_set(levelled, study, where), name + suffix, where)
+            except InputError as error:
+                faults += error.faults
+                continue
+            of_level.append(Planned(recipe, name, change, level))
+        planned += [_with_inputs(p, of_level, list(contents), study, faults) for p in of_level]
+    if faults:
+        raise InputError(list(dict.fromkeys(faults)))
+    return _ordered(planned)
+
+
+def resolve(study: Study, dataset: Dataset, before: Numerics | None = None) -> list[Planned]:
+    """All recipes with nothing left to `auto`.
+
+    Args:
+        study: What is asked.
+        dataset: Its data.
+        before: What `auto` came to when this study was run first: that holds.
 
     Raises:
         InputError: with every fault of every recipe at once.
     """
+    planned = declare(study)
+    frameworks: set[str] = {find(p.recipe.technique).framework for p in planned}
+    metric = study.metric.partition("/")[2]
     faults: list[str] = []
-    planned: list[Planned] = []
-    contents = _contents(study, faults)
-    for level in _levels(study):
-        suffix = "".join(f"@{path.rpartition('.')[2]}={value}" for path, value in level.items())
-        for name, (content, change) in contents.items():
-            where = "control" if not planned or name == _control_name(study) else f"variants.{name}"
-            try:
-                levelled = changed(content, level)
-                levelled["data"] = {"set": study.dataset} | (levelled.get("data") or {})
-                recipe = parse_recipe(levelled, name + suffix, where)
-            except InputError as error:
-                faults += [fault for fault in error.faults if fault not in faults]
-                continue
-            planned.append(Planned(recipe, name, change, level))
+    settled: list[Planned] = []
+    for p in planned:
+        where = _where(study, p.plain_name)
+        technique = find(p.recipe.technique)
+        if dataset.modality not in technique.modalities:
+            faults.append(
+                f"{where}.technique: {technique.name} reads "
+                f"{' or '.join(sorted(technique.modalities))} data; {dataset.name} holds "
+                f"{dataset.modality} data"
+            )
+        try:
+            settled.append(replace(p, recipe=_settled(p.recipe, dataset, metric)))
+            found = _numerics(p.recipe.numerics, frameworks, before)
+        except InputError as error:
+            faults += [f"{where}.{fault}" for fault in error.faults]
+            continue
+        settled[-1] = replace(p, recipe=settled[-1].recipe.model_copy(update={"numerics": found}))
     if faults:
-        raise InputError(faults)
-    planned = _settle(study, dataset, planned)
-    _only_declared(planned)
-    return _ordered(planned)
+        raise InputError(list(dict.fromkeys(faults)))
+    _only_declared(study, settled)
+    return settled
 
 
-def metric_of(study: Study, task: Classification) -> str:
-    """The study's metric without its split.
-
-    Raises:
-        InputError: where the task does not know it.
-    """
-    name = study.metric.partition("/")[2]
-    if name not in task.directions:
-        raise unknown("metric", study.metric, [f"test/{m}" for m in task.directions], "metric")
-    return name
-
-
-def _control_name(study: Study) -> str:
-    return str(study.control.get("name") or study.control.get("technique"))
+def _where(study: Study, name: str) -> str:
+    """The place of a recipe in the user's file."""
+    return "control" if name == study.control_name else f"variants.{name}"
 
 
 def _contents(study: Study, faults: list[str]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Every recipe as plain data, with what it changes, by name."""
     control = {key: value for key, value in study.control.items() if key != "name"}
-    contents = {_control_name(study): (control, dict[str, Any]())}
+    contents = {study.control_name: (control, dict[str, Any]())}
     for name, change in study.variants.items():
+        where = f"variants.{name}"
         if name in contents:
-            faults.append(f"variants.{name}: this name is the control's; choose another")
+            faults.append(f"{where}: this name is the control's; choose another")
             continue
-        base = control
-        if "technique" in change:
-            base = {key: control[key] for key in KEPT if key in control}
+        if "name" in change:
+            faults.append(f"{where}.name: a variant is named by its key")
+        if not change and name != AGAIN:
+            faults.append(
+                f"{where}: changes nothing; what runs the control on other seeds is called {AGAIN}"
+            )
+        for path in _in_factors(change, study):
+            faults.append(f"{where}.{path}: is a factor, which sets it at every level")
+        kept = {key: control[key] for key in KEPT if key in control}
         try:
-            contents[name] = (changed(base, change), change)
+            contents[name] = changed(kept if "technique" in change else control, change), change
         except InputError as error:
-            faults += [f"variants.{name}.{fault}" for fault in error.faults]
-    for name in contents:
-        if not NAME.fullmatch(name):
-            faults.append(f"'{name}': a recipe's name must match {NAME.pattern}")
+            faults += [f"{where}.{fault}" for fault in error.faults]
+    faults += _name_faults([study.control_name, *study.variants])
     return contents
 
 
-def _levels(study: Study) -> list[dict[str, Any]]:
+def _in_factors(change: Mapping[str, Any], study: Study) -> list[str]:
+    """Fields of a variant that a factor would overwrite."""
+    leaves = [path for path, value in flatten(change).items() if value != {}]
+    return [
+        path
+        for path in leaves
+        if any(path == factor or path.startswith(f"{factor}.") for factor in study.factors)
+    ]
+
+
+def _name_faults(names: Sequence[str]) -> list[str]:
+    """Names become names of folders, on every system."""
+    faults = [
+        f"{name!r}: a recipe's name must match {NAME.pattern}"
+        for name in names
+        if not NAME.fullmatch(name)
+    ]
+    folded = Counter(name.casefold() for name in dict.fromkeys(names))
+    alike = [name for name in dict.fromkeys(names) if folded[name.casefold()] > 1]
+    if alike:
+        faults.append(f"{', '.join(alike)}: recipes' names must differ in more than their case")
+    return faults
+
+
+def _levels(study: Study, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Every combination of the factors' values, with what it adds to a recipe's name."""
+    ends = Counter(path.rpartition(".")[2] for path in study.factors)
+    labels: list[list[str]] = []
     for path, values in study.factors.items():
         if not values:
-            raise InputError(f"factors.{path}: at least one value is needed")
+            faults.append(f"factors.{path}: at least one value is needed")
+        end = path.rpartition(".")[2]
+        shown = [f"@{end if ends[end] == 1 else path}={_label(value)}" for value in values]
+        if len(set(shown)) < len(shown):
+            faults.append(f"factors.{path}: two values with the same name ({', '.join(shown)})")
+        labels.append(shown)
+    suffixes = map("".join, itertools.product(*labels))
     crossed = itertools.product(*study.factors.values())
-    return [dict(zip(study.factors, values, strict=True)) for values in crossed]
+    levels = [dict(zip(study.factors, values, strict=True)) for values in crossed]
+    return list(zip(suffixes, levels, strict=True))
 
 
-def _settle(study: Study, dataset: Dataset, planned: list[Planned]) -> list[Planned]:
-    """Resolve every `auto`, check techniques against the data, and find inputs."""
-    techniques = {p.recipe.technique: find(p.recipe.technique) for p in planned}
-    frameworks: set[str] = {technique.framework for technique in techniques.values()}
-    metric = metric_of(study, Classification(dataset.classes))
-    faults: list[str] = []
-    settled: list[Planned] = []
-    for p in planned:
-        recipe = p.recipe
-        technique = techniques[recipe.technique]
-        if dataset.modality not in technique.modalities:
-            faults.append(
-                f"{p.plain_name}: technique {technique.name} reads "
-                f"{' or '.join(sorted(technique.modalities))} data; {dataset.name} holds "
-                f"{dataset.modality} data"
-            )
-        data = recipe.data
-        if data.normalise == "auto":
-            kind = "channel" if dataset.modality == "image" else "none"
-            data = data.model_copy(update={"normalise": kind})
-        settings = recipe.settings
-        training = getattr(settings, "training", None)
-        if getattr(training, "select", None) == "auto":
-            training = training.model_copy(update={"select": metric})
-            settings = settings.model_copy(update={"training": training})
-        resolved = numerics.resolve(recipe.numerics, frameworks)
-        recipe = recipe.model_copy(
-            update={"data": data, "settings": settings, "numerics": resolved}
-        )
-        inputs = _inputs(p, recipe, planned, faults)
-        settled.append(Planned(recipe, p.plain_name, p.changed, p.level, inputs))
-    if faults:
-        raise InputError(faults)
-    return settled
+def _label(value: Any) -> str:
+    """A factor's value as a part of a folder's name."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")[:60]
 
 
-def _inputs(
-    p: Planned, recipe: Recipe, planned: list[Planned], faults: list[str]
-) -> dict[str, str]:
-    """The recipes it refers to, in the same level: name as referred to -> unique name."""
-    names = {q.plain_name: q.name for q in planned if q.level == p.level}
-    found = {}
-    for ref in references(recipe.settings):
-        if ref.recipe in names:
-            found[ref.recipe] = names[ref.recipe]
-        else:
-            error = unknown("recipe", ref.recipe, list(names), p.plain_name)
-            faults += error.faults
-    return found
-
-
-def _only_declared(planned: list[Planned]) -> None:
-    """Resolved recipes may differ only in what was declared.
+def _with_set(content: Mapping[str, Any], study: Study, where: str) -> dict[str, Any]:
+    """A recipe's content with the study's data set in it.
 
     Raises:
-        InputError: naming fields that differ all the same.
+        InputError: where it names another one.
     """
-    faults = []
-    controls = {tuple(p.level.items()): p for p in reversed(planned) if not p.changed}
+    data = content.get("data") or {}
+    if not isinstance(data, Mapping):
+        return dict(content)  # refused with all else when it is parsed
+    if data.get("set", study.dataset) not in (study.dataset, plain(study)["dataset"]):
+        raise InputError(
+            f"{where}.data.set: {data['set']!r} received, but the study's dataset is "
+            f"{study.dataset!r}: all recipes need the same test examples"
+        )
+    return dict(content) | {"data": {**data, "set": study.dataset}}
+
+
+def _with_inputs(
+    p: Planned, of_level: Sequence[Planned], names: Sequence[str], study: Study, faults: list[str]
+) -> Planned:
+    """Find the recipes of the same level that it refers to."""
+    unique = {q.plain_name: q.name for q in of_level if not q.seed_offset}
+    where = _where(study, p.plain_name)
+    found: dict[str, Input] = {}
+    for ref in references(p.recipe.settings):
+        if ref.recipe in unique:
+            needed = Input(unique[ref.recipe], ref.seed)
+            if found.setdefault(ref.recipe, needed) != needed:
+                faults.append(f"{where}: refers to '{ref.recipe}' with more than one seed")
+        elif ref.recipe not in names or ref.recipe == AGAIN:  # else its own faults were told
+            faults += unknown("recipe", ref.recipe, list(unique), where).faults
+    return replace(p, inputs=found)
+
+
+def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
+    """A recipe with `auto` resolved in its data and training.
+
+    Raises:
+        InputError: where weights are to be selected by a metric the task does not know.
+    """
+    data, settings = recipe.data, recipe.settings
+    if data.normalise == "auto":
+        kind = "channel" if dataset.modality == "image" else "none"
+        data = data.model_copy(update={"normalise": kind})
+    training: Any = getattr(settings, "training", None)
+    select = getattr(training, "select", None)
+    if select == "auto":
+        training = training.model_copy(update={"select": metric})
+        settings = settings.model_copy(update={"training": training})
+    elif select is not None and select not in Classification.directions:
+        raise unknown("metric", select, ["auto", *Classification.directions], "training.select")
+    return recipe.model_copy(update={"data": data, "settings": settings})
+
+
+def _numerics(asked: Numerics, frameworks: set[str], before: Numerics | None) -> Numerics:
+    """`auto` as it came out before, or as this machine has it.
+
+    Raises:
+        InputError: where a device or precision is asked for that is not there.
+    """
+    if before is None:
+        return numerics.resolve(asked, frameworks)
+    left = {name: v for name, v in plain(before).items() if getattr(asked, name) == "auto"}
+    filled = asked.model_copy(update=left)
+    # Recipes that computed with torch may since have been taken out of the study.
+    same = filled == before and "torch" not in frameworks
+    return filled if same else numerics.resolve(filled, frameworks)
+
+
+def _only_declared(study: Study, planned: Sequence[Planned]) -> None:
+    """Resolved recipes may differ only in what was declared, and must differ in something.
+
+    Raises:
+        InputError: naming fields that differ all the same, and recipes that do not differ.
+    """
+    faults: list[str] = []
+    levels = [p.level for p in planned if p.plain_name == study.control_name]
+    controls = [p for p in planned if p.plain_name == study.control_name]
     for p in planned:
-        control = controls[tuple(p.level.items())]
-        if "technique" in p.changed:
-            allowed = {s for s in p.recipe.resolved() if s not in KEPT} | set(p.changed)
-            allowed |= set(control.recipe.resolved()) - set(KEPT)
-        else:
-            allowed = set(p.changed)
+        control = controls[levels.index(p.level)]
+        if p is control:
+            continue
+        where = _where(study, p.plain_name)
         mine, theirs = flatten(p.recipe.resolved()), flatten(control.recipe.resolved())
-        for path in sorted({*mine, *theirs}):
-            same = path in mine and path in theirs and mine[path] == theirs[path]
-            if not same and not any(path == a or path.startswith(f"{a}.") for a in allowed):
+        differing = sorted(k for k in {*mine, *theirs} if _differ(mine, theirs, k))
+        allowed = set(p.changed)
+        if "technique" in p.changed:
+            allowed |= {*p.recipe.resolved(), *control.recipe.resolved()} - set(KEPT)
+        for path in differing:
+            if path in SAME_TEST or path.startswith("data.set."):
+                faults.append(f"{where}.{path}: must be the control's: the same test examples")
+            elif not any(path == a or path.startswith(f"{a}.") for a in allowed):
                 faults.append(
-                    f"{p.plain_name}: differs from {control.plain_name} in {path} "
+                    f"{where}: differs from {control.plain_name} in {path} "
                     f"({mine.get(path)} against {theirs.get(path)}), which was not declared"
                 )
-        for path in ("data.set", "data.classes"):
-            if mine.get(path) != theirs.get(path):
-                faults.append(f"{p.plain_name}: {path} must be the control's: same test examples")
+        if not differing and not p.seed_offset:
+            faults.append(
+                f"{where}: has every field of the control; what runs the control on other seeds "
+                f"is called {AGAIN}, and changes nothing"
+            )
     if faults:
-        raise InputError(faults)
+        raise InputError(list(dict.fromkeys(faults)))
 
 
-def _ordered(planned: list[Planned]) -> list[Planned]:
+def _differ(mine: Mapping[str, Any], theirs: Mapping[str, Any], path: str) -> bool:
+    return (path in mine) != (path in theirs) or mine.get(path) != theirs.get(path)
+
+
+def _ordered(planned: Sequence[Planned]) -> list[Planned]:
     """Inputs before what needs them, otherwise as written.
 
     Raises:
         InputError: where recipes need each other in a circle.
     """
-    waiting, ordered, done = list(planned), [], set[str]()
-    while waiting:
-        ready = [p for p in waiting if set(p.inputs.values()) <= done]
-        if not ready:
-            circle = ", ".join(p.plain_name for p in waiting)
-            raise InputError(f"these recipes need each other's results in a circle: {circle}")
-        ordered.append(ready[0])
-        done.add(ready[0].name)
-        waiting.remove(ready[0])
-    return ordered
+    by_name = {p.name: p for p in planned}
+    ordered: dict[str, Planned] = {}
+
+    def visit(p: Planned, trail: tuple[str, ...]) -> None:
+        if p.plain_name in trail:
+            circle = " -> ".join([*trail[trail.index(p.plain_name) :], p.plain_name])
+            raise InputError(f"recipes need each other's results in a circle: {circle}")
+        if p.name not in ordered:
+            for needed in p.inputs.values():
+                visit(by_name[needed.recipe], (*trail, p.plain_name))
+            ordered[p.name] = p
+
+    for p in planned:
+        visit(p, ())
+    return list(ordered.values())

@@ -56,6 +56,8 @@ class Study(Frozen):
         margin: Differences smaller than this do not matter; None: set from the control's
             validation score before the first test score is read.
         seeds: A number, a list, `{"exactly": n}` or `{"race": True}`; see `looks.plan_looks`.
+        name: Of the study, and of its run folder below `runs/`.
+        references: Figures from elsewhere, for the report.
     """
 
     name: str = "study"
@@ -68,6 +70,13 @@ class Study(Frozen):
     variants: dict[str, Changes] = {}
     factors: dict[str, list[Any]] = {}
     references: tuple[Reference, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _one_folder(cls, name: str) -> str:
+        if name in ("", ".", "..") or {*name} & {"/", "\\", "\0"}:
+            raise ValueError("must be usable as the name of a folder")
+        return name
 
     @field_validator("metric")
     @classmethod
@@ -89,6 +98,11 @@ class Study(Frozen):
         if not isinstance(variants, Mapping):
             return variants
         return {name: {} if change is None else change for name, change in variants.items()}
+
+    @property
+    def control_name(self) -> str:
+        """The control's name: its own, or its technique's."""
+        return str(self.control.get("name") or self.control.get("technique"))
 
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
         """Run what is missing, judge, and write results and report into `out`.
@@ -134,6 +148,18 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
     return Study.parse(content)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader; of two equal keys it would keep the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                problem = f"the key '{name}' occurs twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -141,7 +167,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: where it cannot be read, is not YAML, or holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -157,8 +183,16 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     """A copy with some fields replaced: `a.b: v` sets one, `a: {...}` replaces all of `a`.
 
     Raises:
-        InputError: where a path goes through something that has no fields.
+        InputError: where a path goes through something that has no fields, or a field is set in
+            something that is replaced as a whole beside it.
     """
+    if faults := [
+        f"{path}: '{whole}' is replaced beside it, as a whole; write the field into that"
+        for path in changes
+        for whole in changes
+        if path.startswith(f"{whole}.")
+    ]:
+        raise InputError(faults)
     result = dict(content)
     for path, value in changes.items():
         head, _, rest = path.partition(".")

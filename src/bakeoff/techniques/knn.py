@@ -83,7 +83,7 @@ class PixelSource:
     """
 
     def __init__(self, items: NDArray[np.uint8], normaliser: Normaliser) -> None:
-        self.count, self._items = len(items), items
+        self.count, self._items, self._normaliser = len(items), items, normaliser
         self._pixels = Pixels(normaliser, items.shape[1:])
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
@@ -95,7 +95,7 @@ class PixelSource:
         return self._normalised(images(items, self._pixels.shape, Knn.name))
 
     def _normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        out = np.empty((len(pixels), int(np.prod(self._pixels.shape))), np.float32)
+        out = np.empty((len(pixels), self._pixels.size), np.float32)
         self._pixels.write(pixels, out)
         return out
 
@@ -105,10 +105,8 @@ class PixelSource:
 
     def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Images and normaliser."""
-        normaliser = self._pixels.normaliser
-        return {"items": self._items, "mean": normaliser.mean, "sd": normaliser.sd}, {
-            "encoded": False
-        }
+        arrays = {"items": self._items, "mean": self._normaliser.mean, "sd": self._normaliser.sd}
+        return arrays, {"encoded": False}
 
 
 class EncodedSource:

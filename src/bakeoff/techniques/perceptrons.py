@@ -13,9 +13,9 @@ from bakeoff.core.examples import Items
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
-from bakeoff.scratch.network import initialise, perceptron
+from bakeoff.scratch.network import initialise, perceptron, softmax_regression
 from bakeoff.scratch.optimisers import optimiser
-from bakeoff.scratch.step import Evaluator, NumpyStep, Pixels
+from bakeoff.scratch.step import Evaluator, NumpyStep, Pixels, RawPixels
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
@@ -55,8 +55,14 @@ class PerceptronPredictor:
     ) -> None:
         self.technique, self.hidden = technique, tuple(hidden)
         self.shape, self.classes = tuple(shape), tuple(classes)
-        self.network = perceptron(self.shape, self.hidden, len(self.classes))
-        self.pixels = Pixels(normaliser, self.shape)
+        self.normaliser = normaliser
+        self.pixels: RawPixels
+        if self.hidden:
+            self.network = perceptron(self.shape, self.hidden, len(self.classes))
+            self.pixels = Pixels(normaliser, self.shape)
+        else:
+            self.network = softmax_regression(normaliser, self.shape, len(self.classes))
+            self.pixels = RawPixels(self.shape)
 
     def predict(self, items: Items) -> NDArray[np.float32]:
         """Class probabilities (N, K) float32 of (N, H, W, C) uint8.
@@ -68,13 +74,15 @@ class PerceptronPredictor:
         return evaluator.probabilities(images(items, self.shape, self.technique))
 
     def represent(self, items: Items) -> NDArray[np.float32]:
-        """(N, D) float32: the last hidden layer's outputs, or the pixels where there is none.
+        """(N, D) float32: the last hidden layer's outputs, or normalised pixels without any.
 
         Raises:
             InputError: where the items are not images of the right shape.
         """
-        evaluator = Evaluator(self.network.until("output"), self.pixels)
-        return evaluator.outputs(images(items, self.shape, self.technique))
+        pixels = images(items, self.shape, self.technique)
+        if not self.hidden:
+            return self.normaliser(pixels).reshape(len(pixels), -1)
+        return Evaluator(self.network.until("output"), self.pixels).outputs(pixels)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row for each layer."""
@@ -82,9 +90,8 @@ class PerceptronPredictor:
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""
-        normaliser = self.pixels.normaliser
         arrays = {f"network.{path}": values for path, values in self.network.parameters.items()}
-        arrays |= {"normaliser.mean": normaliser.mean, "normaliser.sd": normaliser.sd}
+        arrays |= {"normaliser.mean": self.normaliser.mean, "normaliser.sd": self.normaliser.sd}
         state = {
             "technique": self.technique,
             "hidden": list(self.hidden),

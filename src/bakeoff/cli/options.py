@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bakeoff.core.errors import InputError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
+offline_option = click.option("--offline", is_flag=True, help="Fetch nothing.")
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1), metavar="N", help="So many seeds in all."
+)
+set_option = click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a field: of the control (training.epochs=3), or by its path in the study file "
+    "(variants.NAME.training.epochs=3, margin=0.01). May be given again.",
+)
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """`a.b=c` pairs; values are read as YAML.
+
+    Raises:
+        InputError: with every pair that lacks its `=`, its name, or a value that is YAML.
+    """
+    import yaml
+
+    settings, faults = {}, []
+    for pair in pairs:
+        path, equals, value = pair.partition("=")
+        if not equals or not all(path.split(".")):
+            faults.append(f"--set {pair}: needed is FIELD=VALUE, as in training.epochs=3")
+            continue
+        try:
+            settings[path] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            faults.append(f"--set {pair}: the value is not YAML")
+    if faults:
+        raise InputError(faults)
+    return settings

@@ -1,0 +1,141 @@
+"""`bakeoff profile`: shapes, parameters and multiply-accumulates, layer by layer."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.cli.completion import model_names
+from bakeoff.cli.options import json_option, parse_settings, set_option
+from bakeoff.cli.output import count, paragraph, print_json, print_table
+from bakeoff.core.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from bakeoff.core.protocols import LayerProfile, Technique
+
+HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
+
+
+@click.command()
+@click.argument("model", shell_complete=model_names)
+@click.option(
+    "--input", "shape", default="32x32x3", metavar="HxWxC", help="Of one image [32x32x3]."
+)
+@click.option(
+    "--classes", type=click.IntRange(2), default=10, metavar="N", help="Classes to tell apart [10]."
+)
+@set_option
+@json_option
+def profile(model: str, shape: str, classes: int, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Profile MODEL (a model's or a technique's name) layer by layer, for one example."""
+    size = parse_shape(shape)
+    technique, content = _resolve(model, parse_settings(pairs))
+    layers = technique.untrained(technique.settings.parse(content), size, classes).layers()
+    if as_json:
+        print_json(_json(model, size, classes, layers))
+        return
+    rows = [_row(layer) for layer in layers]
+    parameters, macs = (sum(getattr(e, name) for e in layers) for name in ("parameters", "macs"))
+    growing = sum(per_example(layer) for layer in layers)
+    rows.append(["total", "", "", "", "", _sum(parameters, growing), _sum(macs, growing)])
+    print_table(HEADER, rows, right="lllllrr")
+    if growing:
+        click.echo()
+        click.echo(paragraph(f"n: training examples; {model} keeps and compares with all of them."))
+
+
+def _resolve(name: str, settings: Mapping[str, Any]) -> tuple["Technique", dict[str, Any]]:
+    """The technique that a technique's or a model's name stands for, and its settings.
+
+    Raises:
+        InputError: where there is neither.
+    """
+    from bakeoff.models import MODELS
+    from bakeoff.study.study import changed
+    from bakeoff.techniques import find, names
+
+    content = changed({}, settings)
+    if name in names():
+        return find(name), content
+    if name not in MODELS:
+        raise unknown("model", name, sorted({*MODELS, *names()}))
+    return _builder(name), changed(content, {"model.name": name})
+
+
+def _builder(model: str) -> "Technique":
+    """The first technique whose settings can name this model."""
+    from bakeoff.techniques import find, names
+
+    for technique in map(find, names()):
+        if "model" in technique.settings.model_fields:
+            try:
+                technique.settings.parse({"model": {"name": model}})
+            except InputError:
+                continue
+            return technique
+    raise InputError(f"model '{model}': no technique builds it")
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`32x32x3` as (32, 32, 3).
+
+    Raises:
+        InputError: for anything but three positive numbers.
+    """
+    try:
+        shape = tuple(int(part) for part in text.split("x"))
+    except ValueError:
+        shape = ()
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"--input {text}: needed is HEIGHTxWIDTHxCHANNELS, as in 32x32x3")
+    return shape
+
+
+def per_example(layer: "LayerProfile") -> int:
+    """Numbers that a layer keeps of every training example: (0, D) weights stand for D of them."""
+    total = 0
+    for shape in layer.weights.values():
+        if shape[:1] == (0,):
+            kept = 1
+            for side in shape[1:]:
+                kept *= side
+            total += kept
+    return total
+
+
+def _row(layer: "LayerProfile") -> list[str]:
+    growing = per_example(layer)
+    return [
+        layer.name,
+        layer.kind,
+        _shape(layer.input),
+        _shape(layer.output),
+        ", ".join(f"{name} {_shape(shape)}" for name, shape in layer.weights.items()),
+        _sum(layer.parameters, growing),
+        _sum(layer.macs, growing),
+    ]
+
+
+def _sum(fixed: int, growing: int) -> str:
+    """A count, with what it grows by with every training example."""
+    if not growing:
+        return count(fixed)
+    return f"{count(growing)} n" if not fixed else f"{count(fixed)} + {count(growing)} n"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(str(side) if side else "n" for side in shape) or "-"
+
+
+def _json(
+    model: str, shape: tuple[int, ...], classes: int, layers: Sequence["LayerProfile"]
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "input": shape,
+        "classes": classes,
+        "parameters": sum(layer.parameters for layer in layers),
+        "macs": sum(layer.macs for layer in layers),
+        "per_training_example": sum(per_example(layer) for layer in layers),
+        "layers": [vars(layer) | {"weights": dict(layer.weights)} for layer in layers],
+    }

@@ -1,0 +1,74 @@
+"""The results of a study for people: who stands where, what may be said, at what price."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from bakeoff.cli.output import compact, duration, paragraph, print_table, size
+
+HEADER = ("recipe", "{metric}", "sd", "seeds", "train/seed", "params", "MACs", "peak")
+Results = Mapping[str, Any]
+
+
+def tell(results: Results) -> None:
+    """Print question, standings, verdicts and notes on stdout."""
+    metric = results["metric"]
+    click.echo(paragraph(results["question"]) + "\n")
+    header = [name.format(metric=metric) for name in HEADER]
+    print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
+    if sentences := [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]:
+        click.echo()
+        for sentence in sentences:
+            click.echo(paragraph(f"- {sentence}", "  "))
+    click.echo()
+    for note in notes(results):
+        click.echo(paragraph(note))
+
+
+def ranked(results: Results) -> list[str]:
+    """The recipes' names, best mean first, those without a score last."""
+    metric, sign = results["metric"], -1 if results["direction"] == "max" else 1
+
+    def place(name: str) -> tuple[bool, float, str]:
+        score = results["recipes"][name]["metrics"].get(metric)
+        return (score is None, 0.0 if score is None else sign * score["mean"], name)
+
+    return sorted(results["recipes"], key=place)
+
+
+def _row(name: str, results: Results) -> list[str]:
+    recipe = results["recipes"][name]
+    score = recipe["metrics"].get(results["metric"])
+    if score is None:
+        return [name, *["-"] * (len(HEADER) - 1)]
+    cost, sd = recipe["cost"], score["sd"]
+    return [
+        name,
+        f"{score['mean']:.4f}",
+        "-" if sd is None else f"{sd:.4f}",
+        str(len(recipe["seeds"])),
+        duration(cost["train_seconds"]),
+        compact(cost["parameters"]),
+        compact(cost["macs_per_example"]),
+        size(cost["peak_bytes"]),
+    ]
+
+
+def notes(results: Results) -> Iterator[str]:
+    """What one has to know to read the table, a sentence or two each."""
+    if results["margin"] is not None:
+        yield f"Margin: {results['margin']:.4g} ({results['margin_source']})."
+    alone = "" if results["costs_alone"] else (
+        "; other work ran meanwhile, so these seconds are no price"
+    )  # fmt: skip
+    yield (
+        f"Costs: training time of a seed{alone}; parameters; multiply-accumulates of one "
+        "prediction; peak memory of the training."
+    )
+    for name, recipe in results["recipes"].items():
+        if recipe["failed"]:
+            seeds = ", ".join(map(str, recipe["failed"]))
+            yield f"{name}: no result for seed {seeds}."
+        if diverged := recipe["statuses"].count("diverged"):
+            yield f"{name}: diverged with {diverged} of {len(recipe['seeds'])} seeds."

@@ -1,0 +1,89 @@
+"""Confusion tables and recalls, counted again by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bakeoff.report import confusion
+from bakeoff.report.confusion import Confusion
+from bakeoff.report.folder import RunFolder
+from bakeoff.report.results import parse
+
+RECIPES = parse({"control": "a", "recipes": {"a": {}, "b": {}}}).recipes
+
+
+def made(index: int, tables: list[list[list[int]]], seeds: tuple[str, ...]) -> Confusion:
+    classes = ("x", "y", "z")
+    return Confusion(RECIPES[index], classes, seeds, np.array(tables, dtype=float))
+
+
+A = made(0, [[[8, 2, 0], [1, 9, 0], [0, 0, 0]], [[6, 4, 0], [3, 7, 0], [0, 0, 0]]], ("s0", "s1"))
+B = made(1, [[[9, 1, 0], [1, 9, 0], [0, 0, 0]], [[8, 2, 0], [2, 8, 0], [0, 0, 0]]], ("s0", "s1"))
+
+
+def test_counts_are_means_and_rows_add_up_to_one() -> None:
+    assert A.counts.tolist() == [[7, 3, 0], [2, 8, 0], [0, 0, 0]]
+    assert A.shares[0].tolist() == [0.7, 0.3, 0]
+    assert np.isnan(A.shares[2]).all()  # a class without examples
+
+
+def test_recall_changes_are_paired() -> None:
+    (change,) = confusion.changes([A, B], "a")
+    assert change.recipe.name == "b"
+    assert change.mean[:2].tolist() == pytest.approx([0.15, 0.05])
+    assert np.isnan(change.mean[2])
+    half = 12.706205 * np.std([0.1, 0.2], ddof=1) / 2**0.5
+    assert change.half[0] == pytest.approx(half)
+
+
+def test_only_shared_seeds_are_compared() -> None:
+    other = replace(B, replicates=("s1", "s7"))
+    (change,) = confusion.changes([A, other], "a")
+    assert change.mean[0] == pytest.approx(0.9 - 0.6)
+    assert np.isnan(change.half).all()
+    assert confusion.changes([A, replace(B, replicates=("s8", "s9"))], "a") == []
+    assert confusion.changes([B], "a") == []
+
+
+def test_most_frequent_mistakes() -> None:
+    assert confusion.worst_pairs(A) == [(0, 1, 0.3, 3.0), (1, 0, 0.2, 2.0)]
+    table = confusion.pairs_table([A, B])
+    assert [cell.text for cell in table.rows[0]] == ["a", "x", "y", "30.0", "3.0"]
+
+
+def test_matrices_of_the_example(run: RunFolder) -> None:
+    found = confusion.read(run)
+    assert [c.recipe.name for c in found] == [r.name for r in run.results.recipes]
+    for own in found:
+        score = run.results.score(own.recipe)
+        assert score is not None
+        right = np.trace(own.counts) / own.counts.sum()
+        assert right == pytest.approx(score.mean)
+        assert own.counts.sum() == pytest.approx(600)
+    figure = confusion.matrix_figure(found, "test")
+    assert figure is not None
+    assert figure.columns["0/shade"][0][0] == pytest.approx(found[0].shares[0, 0] ** 0.5)
+    assert "of 5" in figure.columns["0/hover"][0][0] or "of 6" in figure.columns["0/hover"][0][0]
+    assert len(figure.tables) == 5
+
+
+def test_too_many_classes_are_not_drawn() -> None:
+    many = replace(A, classes=tuple(map(str, range(41))), tables=np.ones((1, 41, 41)))
+    assert confusion.matrix_figure([many], "test") is None
+    assert confusion.matrix_figure([], "test") is None
+
+
+def test_classes_without_examples_are_not_drawn() -> None:
+    figure = confusion.recall_figure([A, B], "a")
+    assert figure is not None
+    assert figure.layout["yaxis"]["ticktext"] == ["x", "y"]
+    assert confusion.recall_figure([A], "a") is None
+
+
+def test_recall_figure_of_the_example(run: RunFolder) -> None:
+    figure = confusion.recall_figure(confusion.read(run), "plain")
+    assert figure is not None
+    assert len(figure.traces) == 4
+    assert len(figure.tables[0].rows) == 10
+    assert "carry no verdict" in figure.note

@@ -1,0 +1,59 @@
+"""Tests of `bakeoff.study.tables`."""
+
+from typing import Any
+
+from bakeoff.study.tables import figure, markdown
+
+
+def results() -> dict[str, Any]:
+    def recipe(mean: float, sd: float | None) -> dict[str, Any]:
+        cost = {"train_seconds": 1.25, "parameters": 7850, "macs_per_example": 7840}
+        metrics = {"test/accuracy": {"mean": mean, "sd": sd, "values": [mean]}}
+        return {"metrics": metrics, "cost": cost, "seeds": [0, 1, 2]}
+
+    verdict = {
+        "a": "mlp",
+        "metric": "test/accuracy",
+        "difference": 0.155,
+        "ci95": [0.15, 0.16],
+        "outcome": "better",
+        "sentence": "mlp beats softmax.",
+    }
+    return {
+        "metric": "test/accuracy",
+        "direction": "max",
+        "control": "softmax",
+        "margin": 0.005,
+        "costs_alone": True,
+        "environment": {"cores": 2, "processor": "a processor"},
+        "recipes": {"softmax": recipe(0.4, None), "mlp": recipe(0.555, 0.0012)},
+        "verdicts": [verdict, verdict | {"metric": "test/log_loss", "sentence": "not this"}],
+    }
+
+
+def test_the_best_recipe_comes_first_and_the_control_has_no_difference() -> None:
+    rows = [line for line in markdown(results()).splitlines() if line.startswith("| ")]
+    assert rows[1].startswith("| mlp | 55.50 % | 0.12 % | +15.50 (+15.00 to +16.00) | better")
+    assert rows[2].startswith("| softmax | 40.00 % |  |  | control | 1.2 | 7,850 | 7,840 |")
+
+
+def test_the_least_loss_comes_first() -> None:
+    content = results() | {"direction": "min"}
+    rows = [line for line in markdown(content).splitlines() if line.startswith("| ")]
+    assert rows[1].startswith("| softmax")
+
+
+def test_only_sentences_of_the_metric_are_told() -> None:
+    assert "mlp beats softmax." in markdown(results())
+    assert "not this" not in markdown(results())
+
+
+def test_seconds_that_were_not_measured_alone_are_called_no_price() -> None:
+    assert "no price" not in markdown(results())
+    assert "no price" in markdown(results() | {"costs_alone": False})
+
+
+def test_figures() -> None:
+    assert figure(0.41236, "accuracy") == "41.24 %"
+    assert figure(0.41236, "log_loss") == "0.4124"
+    assert figure(None, "accuracy") == ""
