@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.dataset import numbered
 
 Make = Callable[..., Examples]
+patient = settings(deadline=None)
 
 
 def images(count: int) -> Examples:
@@ -28,6 +29,7 @@ def positions(batches: Batches, epoch: int, start: int = 0) -> list[int]:
     return [i for batch in batches.epoch(epoch, start) for i in batch.indices.tolist()]
 
 
+@patient
 @given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 9))
 def test_an_epoch_has_every_example_once(count: int, size: int, epoch: int) -> None:
     batches = TrainingBatches(images(count), size, Streams(0))
@@ -47,6 +49,7 @@ def test_a_batch_holds_what_its_positions_say() -> None:
     assert np.any(examples.items)
 
 
+@patient
 @given(st.integers(1, 40), st.integers(1, 15), st.integers(0, 5))
 def test_the_order_depends_on_seed_and_epoch_alone(count: int, size: int, epoch: int) -> None:
     one = TrainingBatches(images(count), size, Streams(7))
@@ -64,6 +67,7 @@ def test_epochs_and_seeds_differ() -> None:
     assert len(orders) == 4
 
 
+@patient
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 12), st.booleans())
 def test_an_epoch_is_entered_anywhere(count: int, size: int, start: int, draw: bool) -> None:
     sampling = "random" if draw else "shuffle"

@@ -59,14 +59,14 @@ def test_signatures_ignore_brightness_and_contrast(
 def changed(images: NDArray[np.uint8], how: str) -> NDArray[np.uint8]:
     """What happens to a picture on its way through the world."""
     floats = images.astype(float)
-    out = {
+    ways: dict[str, NDArray[np.float64]] = {
         "darker": floats * 0.6,
         "noisier": floats + np.random.default_rng(1).normal(scale=8, size=images.shape),
         "tinted": floats * [1.0, 0.8, 0.9],
         "shifted": np.roll(floats, 1, axis=2),
         "compressed": np.rint(floats / 16) * 16,
-    }[how]
-    return np.clip(out, 0, 255).astype(np.uint8)
+    }
+    return np.clip(ways[how], 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("how", ["darker", "noisier", "tinted", "shifted", "compressed"])

@@ -39,6 +39,11 @@ def test_damaged_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_bytes(whole[:300] + b"\xff" + whole[301:])
     with pytest.raises(InputError, match="cannot be read"):
         read_npz(path)
+    encrypted = bytearray(whole)
+    encrypted[whole.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(encrypted)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_npz(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("arr_0.npy", b"no array")
     with pytest.raises(InputError, match="'arr_0' is no array"):

@@ -18,7 +18,7 @@ from bakeoff.data.splits import Split, decode_positions, draw, encode_positions
 
 Make = Callable[..., Dataset]
 shared_fixtures = settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 label_lists = st.lists(st.integers(0, 3), min_size=12, max_size=120).filter(
     lambda labels: min(np.bincount(labels, minlength=4)) >= 2
@@ -176,6 +176,7 @@ def test_too_little_data_is_refused(make_dataset: Make) -> None:
         splits.test_examples(make_dataset([0, 1] * 5, test=0), asked)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 99)))
 def test_positions_are_written_and_read_back(positions: set[int]) -> None:
     array = np.array(sorted(positions), dtype=np.intp)

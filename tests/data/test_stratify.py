@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.stratify import carve, stratified_order
 
+patient = settings(deadline=None)
 label_lists = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 
 
@@ -15,6 +16,7 @@ def keys_for(count: int, seed: int = 0) -> NDArray[np.float64]:
     return np.random.default_rng(seed).random(count)
 
 
+@patient
 @given(label_lists, st.integers(0, 5), st.booleans())
 def test_the_order_is_a_permutation(labels: list[int], seed: int, spare: bool) -> None:
     array = np.array(labels)
@@ -22,6 +24,7 @@ def test_the_order_is_a_permutation(labels: list[int], seed: int, spare: bool) -
     assert sorted(order.tolist()) == list(range(len(array)))
 
 
+@patient
 @given(label_lists, st.integers(0, 200))
 def test_every_prefix_is_stratified(labels: list[int], length: int) -> None:
     array = np.array(labels)
@@ -55,6 +58,7 @@ def test_the_order_follows_the_keys_not_the_positions() -> None:
     assert shuffle[again].tolist() == order.tolist()
 
 
+@patient
 @given(label_lists, st.floats(0.01, 0.99), st.integers(0, 3))
 def test_a_carve_leaves_something_of_every_class(
     labels: list[int], share: float, seed: int
@@ -69,6 +73,7 @@ def test_a_carve_leaves_something_of_every_class(
     assert len(chosen) == min(wanted, len(array) - np.count_nonzero(sizes))
 
 
+@patient
 @given(label_lists, st.floats(0.01, 0.5), st.floats(0.01, 0.5))
 def test_carves_are_nested(labels: list[int], one: float, other: float) -> None:
     array, keys = np.array(labels), keys_for(len(labels))
@@ -76,7 +81,7 @@ def test_carves_are_nested(labels: list[int], one: float, other: float) -> None:
     assert large[: len(small)].tolist() == small.tolist()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), min_size=1, max_size=120),
     st.floats(0.05, 0.5),

@@ -132,6 +132,16 @@ def test_lower_is_better_turns_the_order() -> None:
     assert [cells[0].text for cells in answer.glance(results).rows] == ["plain", "b", "a"]
 
 
+def test_sentences_begin_with_a_capital_or_a_name() -> None:
+    told = [
+        row("x", "better", sentence="x beats plain."),
+        row("x", "undecided", sentence="cannot tell yet."),
+        row("x", "worse"),
+    ]
+    said = [answer.spoken(verdict) for verdict in study(*told).verdicts]
+    assert said == ["x beats plain.", "Cannot tell yet.", "x against plain: worse."]
+
+
 def test_no_outcome_is_shown_where_there_is_none() -> None:
     late, secondary, sure = study(
         row("x", "better", exploratory=True, reason="late"),

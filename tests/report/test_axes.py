@@ -46,8 +46,11 @@ def test_log_range_leaves_room() -> None:
     assert low < math.log10(5) < high
 
 
+SPANS = [(0.0, 0.7), (1.0, 2.5), (3.0, 9.0), (-2.0, 5.0), (4.79, 4.80), (0.4, 0.41), (9.0, 9.2)]
+
+
 @pytest.mark.parametrize("base", [2, 10, 60])
-@pytest.mark.parametrize("span", [(0.0, 0.7), (1.0, 2.5), (3.0, 9.0), (-2.0, 5.0)])
+@pytest.mark.parametrize("span", SPANS)
 def test_ticks_are_few_round_and_inside(span: tuple[float, float], base: int) -> None:
     ticks = axes.log_ticks(span, lambda value: f"{value:g}", base)
     values = ticks["tickvals"]

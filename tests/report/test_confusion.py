@@ -29,7 +29,7 @@ def test_counts_are_means_and_rows_add_up_to_one() -> None:
 
 
 def test_recall_changes_are_paired() -> None:
-    (change,) = confusion.changes([A, B], "a")
+    (change,) = confusion.changes([A, B], {"b": "a"})
     assert change.recipe.name == "b"
     assert change.mean[:2].tolist() == pytest.approx([0.15, 0.05])
     assert np.isnan(change.mean[2])
@@ -39,11 +39,11 @@ def test_recall_changes_are_paired() -> None:
 
 def test_only_shared_seeds_are_compared() -> None:
     other = replace(B, replicates=("s1", "s7"))
-    (change,) = confusion.changes([A, other], "a")
+    (change,) = confusion.changes([A, other], {"b": "a"})
     assert change.mean[0] == pytest.approx(0.9 - 0.6)
     assert np.isnan(change.half).all()
-    assert confusion.changes([A, replace(B, replicates=("s8", "s9"))], "a") == []
-    assert confusion.changes([B], "a") == []
+    assert confusion.changes([A, replace(B, replicates=("s8", "s9"))], {"b": "a"}) == []
+    assert confusion.changes([B], {"b": "a"}) == []
 
 
 def test_most_frequent_mistakes() -> None:
@@ -75,14 +75,14 @@ def test_too_many_classes_are_not_drawn() -> None:
 
 
 def test_classes_without_examples_are_not_drawn() -> None:
-    figure = confusion.recall_figure([A, B], "a")
+    figure = confusion.recall_figure([A, B], {"b": "a"})
     assert figure is not None
     assert figure.layout["yaxis"]["ticktext"] == ["x", "y"]
-    assert confusion.recall_figure([A], "a") is None
+    assert confusion.recall_figure([A], {"b": "a"}) is None
 
 
 def test_recall_figure_of_the_example(run: RunFolder) -> None:
-    figure = confusion.recall_figure(confusion.read(run), "plain")
+    figure = confusion.recall_figure(confusion.read(run), run.results.rivals())
     assert figure is not None
     assert len(figure.traces) == 4
     assert len(figure.tables[0].rows) == 10

@@ -59,6 +59,10 @@ def test_levels_and_their_controls() -> None:
     )
     assert [name for name, _ in found.levels()] == ["data.labels = 200", "data.labels = all"]
     assert found.controls() == {"plain@labels=200", "plain@labels=all"}
+    assert found.rivals() == {
+        "bn@labels=200": "plain@labels=200",
+        "bn@labels=all": "plain@labels=all",
+    }
     assert found.verdicts[0].short_a == "bn"
     assert found.verdicts[1].short_b == "plain"
     assert len(found.judged()) == 2

@@ -13,7 +13,7 @@ import torch
 from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Cell, Replicate
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import (
     Batches,
@@ -28,6 +28,7 @@ from bakeoff.core.recipe import DataSettings, Numerics, Recipe
 from bakeoff.core.task import Classification
 from bakeoff.techniques import find
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
+from bakeoff.training.loop import Surroundings, run_loop
 
 SHAPE, CLASSES = (8, 8, 3), ("dark", "grey", "light")
 
@@ -225,6 +226,43 @@ def test_accumulation_learns_the_same() -> None:
         for more in ({}, {"accumulate": 4})
     )
     np.testing.assert_allclose(cut, whole, rtol=1e-3, atol=1e-5)
+
+
+class OnDisk(MemoryRun):
+    """A run with checkpoints, stopped by a signal after some steps."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        super().__init__(0)
+        self.folder, self.left = folder, steps
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupted(15)
+
+    def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
+        where = Surroundings(folder=self.folder / phase, phase=phase, check=self.check)
+        return run_loop(step, batches, plan, where)[0]
+
+
+@pytest.mark.parametrize("optimizer", ["nesterov", "adamw"])
+def test_stopped_anywhere_it_ends_with_the_same_bits(tmp_path: Path, optimizer: str) -> None:
+    """Before, at and after a validation; and three times in one run."""
+    settings = cell(
+        {
+            "model": {"width": 4, "batch_norm": True, "dropout": 0.3},
+            "training": {"epochs": 3, "batch_size": 16, "optimizer": optimizer, "l2": 0.01},
+            "augmentation": {"flip": True, "crop": 1},
+        }
+    )
+    items = examples(20, 2).items
+    unbroken = Cnn().fit(settings, data(), {}, OnDisk(tmp_path / "whole", 0)).predict(items)
+    for name, stops in {"a": [1], "b": [6], "c": [8], "d": [2, 5, 7]}.items():
+        for steps in stops:
+            with pytest.raises(Interrupted):
+                Cnn().fit(settings, data(), {}, OnDisk(tmp_path / name, steps))
+        resumed = Cnn().fit(settings, data(), {}, OnDisk(tmp_path / name, 0)).predict(items)
+        assert np.array_equal(resumed, unbroken), name
 
 
 def test_untrained_has_the_sizes_of_the_trained() -> None:

@@ -14,7 +14,7 @@ VARIABLE = "_BAKEOFF_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print a script that makes SHELL complete commands, options and names.
+    r"""Print a script that makes SHELL complete commands, options and names.
 
     \b
     bash   eval "$(bakeoff completion bash)"       in ~/.bashrc

@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
     """List the catalogue, and what of it is on this machine."""
     from bakeoff.data.catalogue import DATASETS
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "dataset": name,
             "holds": entry.modality,

@@ -36,9 +36,15 @@ def doctor(as_json: bool) -> None:
         return
     for number, (section, facts) in enumerate(found.items()):
         click.echo(f"{'' if number == 0 else chr(10)}{section}")
-        width = max((len(name) for name in facts), default=0) + 2
-        for name, value in facts.items():
-            click.echo(f"  {name.replace('_', ' '):{width}}{_shown(name, value)}")
+        rows = [(_name(name), _shown(name, value)) for name, value in facts.items()]
+        width = max((len(name) for name, _ in rows), default=0) + 2
+        for name, value in rows:
+            click.echo(f"  {name:{width}}{value}")
+
+
+def _name(name: str) -> str:
+    """A finding's name for people; variables of the environment stay as they are."""
+    return name if name.isupper() else name.removesuffix("_bytes").replace("_", " ")
 
 
 def _shown(name: str, value: Any) -> str:

@@ -43,10 +43,10 @@ def console(stream: Any) -> "Console":
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
-    """Columns on stdout: a ruled table on a terminal, plain aligned text elsewhere.
+    """Columns on stdout: a table as wide as the terminal, plain aligned text elsewhere.
 
     Args:
-        header: Of the columns.
+        header: Of the columns; a terminal shows a line feed in it, elsewhere it is left out.
         rows: Text, one cell a column.
         right: A letter a column, `r` for those aligned to the right.
     """
@@ -54,23 +54,29 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     if on_terminal(sys.stdout):
         _rich_table(header, rows, aligned)
         return
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
+    flat = [name.replace("\n", "") for name in header]
+    widths = [max(len(row[i]) for row in [flat, *rows]) for i in range(len(flat))]
+    for row in [flat, *rows]:
         cells = zip(row, widths, aligned, strict=True)
         line = "  ".join(c.rjust(w) if a == "r" else c.ljust(w) for c, w, a in cells)
         click.echo(line.rstrip())
 
 
 def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligned: str) -> None:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name, side in zip(header, aligned, strict=True):
         # Numbers stay whole; where the terminal is narrow, words give way.
         number = side == "r"
-        table.add_column(name, justify="right" if number else "left", no_wrap=number)
+        table.add_column(
+            Text(name),
+            justify="right" if number else "left",
+            vertical="bottom" if number else "top",
+            no_wrap=number,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     console(sys.stdout).print(table)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bakeoff.cli.completion import model_names
-from bakeoff.cli.options import json_option, parse_settings, set_option
+from bakeoff.cli.options import json_option, parse_settings
 from bakeoff.cli.output import count, paragraph, print_json, print_table
 from bakeoff.core.errors import InputError, unknown
 
@@ -24,7 +24,9 @@ HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
 @click.option(
     "--classes", type=click.IntRange(2), default=10, metavar="N", help="Classes to tell apart [10]."
 )
-@set_option
+@click.option(
+    "--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Change a field: model.width=64."
+)
 @json_option
 def profile(model: str, shape: str, classes: int, pairs: tuple[str, ...], as_json: bool) -> None:
     """Profile MODEL (a model's or a technique's name) layer by layer, for one example."""

@@ -186,7 +186,7 @@ class Bars:
         if self._study is None:
             self._study = self.bars.add_task("cells", total=tally.total, note="")
             self.bars.start()
-        fields = {} if note is None else {"note": note}
+        fields: dict[str, Any] = {} if note is None else {"note": note}
         self.bars.update(self._study, total=tally.total, completed=tally.finished, **fields)
 
     def _tell_cached(self) -> None:

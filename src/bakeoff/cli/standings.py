@@ -7,7 +7,7 @@ import click
 
 from bakeoff.cli.output import compact, duration, paragraph, print_table, size
 
-HEADER = ("recipe", "{metric}", "sd", "seeds", "train/seed", "params", "MACs", "peak")
+HEADER = ("recipe", "{metric}", "sd", "seeds", "time", "params", "MACs", "peak")
 Results = Mapping[str, Any]
 
 
@@ -15,7 +15,7 @@ def tell(results: Results) -> None:
     """Print question, standings, verdicts and notes on stdout."""
     metric = results["metric"]
     click.echo(paragraph(results["question"]) + "\n")
-    header = [name.format(metric=metric) for name in HEADER]
+    header = [name.format(metric=metric.replace("/", "/\n")) for name in HEADER]
     print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
     if sentences := [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]:
         click.echo()
@@ -59,12 +59,10 @@ def notes(results: Results) -> Iterator[str]:
     """What one has to know to read the table, a sentence or two each."""
     if results["margin"] is not None:
         yield f"Margin: {results['margin']:.4g} ({results['margin_source']})."
-    alone = "" if results["costs_alone"] else (
-        "; other work ran meanwhile, so these seconds are no price"
-    )  # fmt: skip
+    price = "" if results["costs_alone"] else " (other work ran meanwhile: no price)"
     yield (
-        f"Costs: training time of a seed{alone}; parameters; multiply-accumulates of one "
-        "prediction; peak memory of the training."
+        f"Costs: time to train one seed{price}, parameters, multiply-accumulates of one prediction, "
+        "peak memory of training."
     )
     for name, recipe in results["recipes"].items():
         if recipe["failed"]:

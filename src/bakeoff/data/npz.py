@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError
 from bakeoff.data.idx import LARGEST_BYTES
 
+DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What `zipfile` and NumPy raise for damaged archives, RuntimeError for encrypted ones."""
+
 
 def read_npz(path: Path, name: str = "arr_0") -> NDArray[Any]:
     """One array of an .npz file.
@@ -38,5 +41,5 @@ def read_npz(path: Path, name: str = "arr_0") -> NDArray[Any]:
         return array
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError(f"{path}: cannot be read as an .npz file: {error}") from None

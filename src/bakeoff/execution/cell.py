@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
 from bakeoff.core.ledger import open_test
-from bakeoff.core.protocols import LayerProfile, Predictor, Technique, TrainingData
+from bakeoff.core.protocols import (
+    LayerProfile,
+    Normaliser,
+    Predictor,
+    Technique,
+    TrainingData,
+)
 from bakeoff.core.record import Cost, Record
 from bakeoff.core.store import KEY_FILE, Store
 from bakeoff.core.streams import Streams
@@ -22,9 +29,14 @@ from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
 from bakeoff.techniques import find
+from bakeoff.techniques.saved import read_state
 from bakeoff.training.observers import Observer, Silent
 
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
+
+
+def untold(cell: Cell, validation: Mapping[str, float]) -> None:
+    """Tells nobody that a test split is about to be opened."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Context:
     """Whether other cells run at the same time: seconds are then no price."""
     observer: Observer = field(default_factory=Silent)
     check: Callable[[], None] = lambda: None
-    before_test: BeforeTest = lambda cell, validation: None
+    before_test: BeforeTest = untold
     """Told the validation metrics before the test split is opened."""
 
 
@@ -61,13 +73,19 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         inputs: The records of the cells it needs, by recipe name.
 
     Raises:
+        InputError: where the data are not those the cell was planned for.
         Interrupted: after a checkpoint, where a signal came.
         DiskError: where something cannot be written; what was written before is intact.
     """
     folder = context.store.open(cell)
+    # Seconds of an earlier attempt are part of the price, and nobody knows what ran beside it.
+    resumed = (folder / "checkpoints" / "last").exists()
     write_atomic(folder / "recipe.yaml", recipe_yaml(cell))
     ready = _prepare(cell, context)
-    predictors = {name: load_predictor(context.store.folder, r) for name, r in inputs.items()}
+    predictors = {
+        name: load_predictor(context.store.folder / "cells" / r.name / r.replicate.folder)
+        for name, r in inputs.items()
+    }
     run = CellRun(
         folder,
         Streams(cell.replicate.seed),
@@ -78,8 +96,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     )
     with Meter() as meter:
         predictor = ready.technique.fit(cell, ready.data, predictors, run)
-    diverged = next((f for f in run.fitted if f.diverged_at is not None), None)
-    if diverged is not None and diverged.selected_step == 0:
+    if any(f.diverged_at is not None and f.selected_step == 0 for f in run.fitted):
         predictor = find("majority").fit(cell, ready.data, {}, run)
     with new_folder(folder / "checkpoints" / "best") as partial:
         predictor.save(partial)
@@ -88,13 +105,13 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         write_atomic(folder / "metrics.jsonl", lines)
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
-    record = _record(cell, ready, run, scores, meter)
-    layers = predictor.layers()
-    cost = _cost(run, layers, meter, scores, inputs, alone=meter.alone and not context.sharing)
-    record = record | {"cost": cost, "files": _files(folder)}
-    done = Record.model_validate(record)
-    context.store.commit(folder, done)
-    return done
+    cost = _cost(run, predictor.layers(), meter, scores, inputs)
+    if context.sharing or resumed:
+        cost = cost.model_copy(update={"alone": False})
+    content = _content(cell, ready, run, scores)
+    record = Record.model_validate(content | {"cost": cost, "files": _files(folder)})
+    context.store.commit(folder, record)
+    return record
 
 
 def recipe_yaml(cell: Cell) -> bytes:
@@ -105,11 +122,21 @@ def recipe_yaml(cell: Cell) -> bytes:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
-def load_predictor(run_folder: Path, record: Record) -> Predictor:
-    """The predictor a finished cell left."""
-    cell_folder = run_folder / "cells" / record.name / record.replicate.folder
-    name = "majority" if record.selected_step == 0 else record.recipe["technique"]
-    return find(name).load(cell_folder / "checkpoints" / "best")
+def load_predictor(folder: Path) -> Predictor:
+    """The predictor that a finished cell left in its folder.
+
+    Raises:
+        InputError: where there is none.
+    """
+    saved = folder / "checkpoints" / "best"
+    # Not the recipe's technique: a cell that diverged may have left the majority.
+    return find(read_state(saved)["technique"]).load(saved)
+
+
+def of_split(metrics: Mapping[str, float], split: str) -> dict[str, float]:
+    """The metrics of one split, without its name."""
+    prefix = f"{split}/"
+    return {n.removeprefix(prefix): v for n, v in metrics.items() if n.startswith(prefix)}
 
 
 def _prepare(cell: Cell, context: Context) -> Prepared:
@@ -118,6 +145,8 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     fingerprint = numerics.apply(recipe.numerics, technique.framework)
     dataset = catalogue.load(recipe.data.set, offline=context.offline)
     split = splits.draw(dataset, recipe.data, Streams(cell.replicate.seed))
+    if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):
+        raise InputError(f"{dataset.name}: the data set changed after the study began")
     path = context.store.folder / "splits" / f"{split.hash[:16]}.json"
     if not path.exists():
         write_atomic(path, canonical_json(split.describe()))
@@ -154,8 +183,7 @@ def _evaluate(
 
     score("train", ready.data.train, write=False)
     score("validation", ready.data.validation, write=True)
-    validation = {n.partition("/")[2]: v for n, v in metrics.items() if n[0] == "v"}
-    before_test(cell, validation)
+    before_test(cell, of_split(metrics, "validation"))
     test = splits.test_examples(ready.dataset, cell.recipe.data)
     recipe_hash = digest(canonical_json(cell.recipe.resolved()))
     opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
@@ -164,12 +192,10 @@ def _evaluate(
     return _Scores(metrics, opened, ledger, ready.dataset.test_hash, len(test), rate)
 
 
-def _record(
-    cell: Cell, ready: Prepared, run: CellRun, scores: _Scores, meter: Meter
-) -> dict[str, Any]:
+def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict[str, Any]:
+    """What the record says besides price and files."""
     fitted = run.fitted[-1] if run.fitted else None
     diverged = next((f.diverged_at for f in run.fitted if f.diverged_at is not None), None)
-    fitted_normaliser = ready.data.normaliser
     return {
         "name": cell.recipe.name,
         "key": cell.key,
@@ -180,11 +206,7 @@ def _record(
         "purpose": cell.purpose,
         "task": ready.data.task.name,
         "classes": ready.data.task.classes,
-        "hashes": {
-            "data": cell.data_hash,
-            "split": cell.split_hash,
-            "test": scores.test_hash,
-        },
+        "hashes": {"data": cell.data_hash, "split": cell.split_hash, "test": scores.test_hash},
         "sizes": {
             "train": len(ready.data.train),
             "validation": len(ready.data.validation),
@@ -199,16 +221,20 @@ def _record(
         "test_ledger": scores.ledger,
         "metrics": scores.metrics,
         "fingerprint": ready.fingerprint,
-        "normaliser": None
-        if fitted_normaliser is None
-        else {
-            "shape": list(fitted_normaliser.mean.shape),
-            "mean": float(fitted_normaliser.mean.mean()),
-            "sd": float(fitted_normaliser.sd.mean()),
-            "fitted_on": "train",
-        },
+        "normaliser": _described(ready.data.normaliser),
         "source": source_state(),
         "interruptions": tuple(run.interruptions),
+    }
+
+
+def _described(normaliser: Normaliser | None) -> dict[str, Any] | None:
+    if normaliser is None:
+        return None
+    return {
+        "shape": list(normaliser.mean.shape),
+        "mean": float(normaliser.mean.mean()),
+        "sd": float(normaliser.sd.mean()),
+        "fitted_on": "train",
     }
 
 
@@ -218,7 +244,6 @@ def _cost(
     meter: Meter,
     scores: _Scores,
     inputs: Mapping[str, Record],
-    alone: bool,
 ) -> Cost:
     return Cost(
         parameters=sum(layer.parameters for layer in layers),
@@ -233,7 +258,7 @@ def _cost(
         upstream_seconds=sum(
             r.cost.train_seconds + r.cost.upstream_seconds for r in inputs.values()
         ),
-        alone=alone,
+        alone=meter.alone,
     )
 
 

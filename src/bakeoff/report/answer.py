@@ -218,6 +218,14 @@ def _glance_row(
     return [name, Cell(metric.bare(mean) + spread, mean, numeric=True), difference, outcome, price]
 
 
+def spoken(verdict: Verdict) -> str:
+    """The verdict's own sentence; a capital begins it unless a recipe's name does."""
+    if not verdict.sentence:
+        return f"{verdict.a} against {verdict.b}: {outcome_cell(verdict).text}."
+    named = verdict.sentence.startswith((verdict.a, verdict.b))
+    return verdict.sentence if named else words.first_upper(verdict.sentence)
+
+
 def outcome_cell(verdict: Verdict) -> Cell:
     """The outcome of a verdict, or that there is none."""
     if verdict.exploratory:

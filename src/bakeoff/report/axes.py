@@ -106,12 +106,24 @@ def log_ticks(
     """
     low, high = 10 ** span[0], 10 ** span[1]
     inside = [value for value in _round_values(base) if low <= value <= high]
+    if len(inside) < 2:
+        inside = _even_values(low, high)
     every = math.ceil(len(inside) / MOST_TICKS)
     coarse = [v for v in inside if base == 10 and math.log10(v).is_integer()]
     if every > 1 and len(coarse) > 2:
         inside, every = coarse, math.ceil(len(coarse) / MOST_TICKS)
     kept = inside[::every]
     return {"tickvals": list(kept), "ticktext": [write(value) for value in kept]}
+
+
+def _even_values(low: float, high: float) -> list[float]:
+    """Round values between two that lie close together: 62 000, 62 100, ..."""
+    width = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(width))
+    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= width)
+    first = math.ceil(low / step)
+    found = [number * step for number in range(first, math.floor(high / step) + 1)]
+    return found or [(low + high) / 2]
 
 
 def _round_values(base: int) -> list[float]:

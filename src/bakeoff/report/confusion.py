@@ -1,6 +1,6 @@
 """Which classes are mistaken for which, and whose recall moves against the control's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,15 +247,16 @@ class Change:
     half: Floats
 
 
-def changes(found: Sequence[Confusion], control: str) -> list[Change]:
-    """The recall differences of every recipe to the control, paired by seed."""
-    base = next((c for c in found if c.recipe.name == control), None)
-    if base is None:
-        return []
+def changes(found: Sequence[Confusion], rivals: Mapping[str, str]) -> list[Change]:
+    """The recall differences of every recipe to its control, paired by seed."""
+    by_name = {confusion.recipe.name: confusion for confusion in found}
     listed = []
     for confusion in found:
+        base = by_name.get(rivals.get(confusion.recipe.name, ""))
+        if base is None or base is confusion:
+            continue
         shared = [name for name in base.replicates if name in confusion.replicates]
-        if confusion is base or not shared:
+        if not shared:
             continue
         rows = [confusion.replicates.index(name) for name in shared]
         base_rows = [base.replicates.index(name) for name in shared]
@@ -268,9 +269,9 @@ def changes(found: Sequence[Confusion], control: str) -> list[Change]:
     return listed
 
 
-def recall_figure(found: Sequence[Confusion], control: str) -> Figure | None:
+def recall_figure(found: Sequence[Confusion], rivals: Mapping[str, str]) -> Figure | None:
     """Recall differences per class; None without a control to compare with."""
-    listed = changes(found, control)
+    listed = changes(found, rivals)
     if not listed:
         return None
     classes = found[0].classes
@@ -281,7 +282,7 @@ def recall_figure(found: Sequence[Confusion], control: str) -> Figure | None:
     return Figure(
         id="recall",
         title="Which classes gain, which lose",
-        summary=_recall_summary(listed, classes, control),
+        summary=_recall_summary(listed, classes),
         note="The share of each class that is found (its recall), against the control at the same "
         "seeds. Bars are 95 % intervals over seeds for these very examples; they carry no verdict, "
         f"and among many classes some miss zero by luck.{shown}",
@@ -365,13 +366,13 @@ def _stripe(row: int) -> dict[str, Any]:
     return {"type": "rect", "xref": "paper", **edges, **ground}
 
 
-def _recall_summary(listed: Sequence[Change], classes: Sequence[str], control: str) -> str:
+def _recall_summary(listed: Sequence[Change], classes: Sequence[str]) -> str:
     metric, parts = words.Metric("recall"), []
     for change in listed:
         k = int(np.nanargmax(np.abs(change.mean)))
         moved = metric.difference(float(change.mean[k]))
         parts.append(f"{change.recipe.name} moves {classes[k]} most, by {moved} points")
-    return f"Differences in recall to {control}, class by class: {'; '.join(parts)}."
+    return f"Differences in recall to the control, class by class: {'; '.join(parts)}."
 
 
 def _recall_table(listed: Sequence[Change], classes: Sequence[str]) -> Table:

@@ -73,7 +73,8 @@ def figure(results: Results) -> Figure | None:
     offered = [(price, found) for price, found in offered if found]
     if not offered:
         return None
-    recipes = {p.recipe.name: p.recipe for _, found in offered for p in found}
+    priced = {p.recipe.name for _, found in offered for p in found}
+    recipes = {recipe.name: recipe for recipe in results.recipes if recipe.name in priced}
     close = _close_range(results, [s for r in recipes.values() if (s := results.score(r))], metric)
     far = {name for name, r in recipes.items() if close and _is_far(results, r, close, metric)}
     columns: dict[str, list[object]] = {}

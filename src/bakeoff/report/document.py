@@ -112,7 +112,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "cost": costs.figure(results),
         "curves": curves.figure(run),
         "confusion": matrix,
-        "recall": confusion.recall_figure(found, results.control),
+        "recall": confusion.recall_figure(found, results.rivals()),
         "seeds": seeds.figure(results, _on_other_seeds(run)),
     }
     missing = ""
@@ -144,7 +144,7 @@ def _answer(results: Results) -> dict[str, Any]:
         "headlines": answer.headlines(results),
         "facts": _facts(results),
         "verdicts": [
-            (verdict, answer.outcome_cell(verdict))
+            (verdict, answer.outcome_cell(verdict), answer.spoken(verdict))
             for _, group in results.levels()
             for verdict in group
         ],

@@ -197,7 +197,7 @@ def _note(results: Results, metric: words.Metric) -> str:
     ]
     if results.noise_floor is not None:
         parts.append(
-            f"Noise floor: the control against itself, on other seeds, would differ by up to "
+            f"Noise floor: the control against itself, on other seeds, would seldom differ by more than "
             f"{metric.amount(results.noise_floor)}."
         )
     return " ".join(parts)

@@ -138,6 +138,10 @@ class Results:
             groups.setdefault(level_name(verdict.level), []).append(verdict)
         return list(groups.items())
 
+    def rivals(self) -> dict[str, str]:
+        """Whom each variant is compared with: the control, with factors that of its level."""
+        return {verdict.a: verdict.b for verdict in reversed(self.judged())}
+
     def controls(self) -> set[str]:
         """The control, and with factors the one of every level."""
         compared = {v.b for v in self.judged() if not any(v.b == w.a for w in self.judged())}

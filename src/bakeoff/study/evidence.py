@@ -48,6 +48,7 @@ def _pack_cells(folder: Folder, target: Path) -> None:
                 if (folder.path / name / file).exists():
                     shutil.copyfile(folder.path / name / file, target / name / file)
             for split in ("validation", "test"):
-                reduced = folder.task.reduced(folder.predictions(record, split))
-                data = gzip.compress(folder.task.write(reduced), compresslevel=9, mtime=0)
+                task = Classification(record.classes)
+                reduced = task.reduced(folder.predictions(record, split))
+                data = gzip.compress(task.write(reduced), compresslevel=9, mtime=0)
                 (target / name / "predictions" / f"{split}.csv.gz").write_bytes(data)

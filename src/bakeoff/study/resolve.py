@@ -14,7 +14,7 @@ from bakeoff.core.task import Classification
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
-from bakeoff.study.study import AGAIN, Study, changed
+from bakeoff.study.declaration import AGAIN, Changes, Declaration, changed
 from bakeoff.techniques import find
 from bakeoff.techniques.recipes import parse_recipe
 
@@ -65,7 +65,7 @@ class Planned:
         return AGAIN_SEEDS if self.plain_name == AGAIN and not self.changed else 0
 
 
-def declare(study: Study) -> list[Planned]:
+def declare(study: Declaration) -> list[Planned]:
     """All recipes as written, `auto` not yet resolved; inputs before what needs them.
 
     Raises:
@@ -87,16 +87,16 @@ def declare(study: Study) -> list[Planned]:
                 levelled = changed(content, level)
                 recipe = parse_recipe(_with_set(levelled, study, where), name + suffix, where)
             except InputError as error:
-                faults += error.faults
+                faults += [_of_factor(fault, where, level) for fault in error.faults]
                 continue
             of_level.append(Planned(recipe, name, change, level))
-        planned += [_with_inputs(p, of_level, list(contents), study, faults) for p in of_level]
+        planned += [_with_inputs(p, of_level, study, faults) for p in of_level]
     if faults:
         raise InputError(list(dict.fromkeys(faults)))
     return _ordered(planned)
 
 
-def resolve(study: Study, dataset: Dataset, before: Numerics | None = None) -> list[Planned]:
+def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None) -> list[Planned]:
     """All recipes with nothing left to `auto`.
 
     Args:
@@ -109,12 +109,11 @@ def resolve(study: Study, dataset: Dataset, before: Numerics | None = None) -> l
     """
     planned = declare(study)
     frameworks: set[str] = {find(p.recipe.technique).framework for p in planned}
-    metric = study.metric.partition("/")[2]
+    computed: dict[Numerics, Numerics] = {}
     faults: list[str] = []
     settled: list[Planned] = []
     for p in planned:
-        where = _where(study, p.plain_name)
-        technique = find(p.recipe.technique)
+        where, technique = _where(study, p.plain_name), find(p.recipe.technique)
         if dataset.modality not in technique.modalities:
             faults.append(
                 f"{where}.technique: {technique.name} reads "
@@ -122,27 +121,31 @@ def resolve(study: Study, dataset: Dataset, before: Numerics | None = None) -> l
                 f"{dataset.modality} data"
             )
         try:
-            settled.append(replace(p, recipe=_settled(p.recipe, dataset, metric)))
-            found = _numerics(p.recipe.numerics, frameworks, before)
+            recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
+            asked = recipe.numerics
+            if asked not in computed:
+                computed[asked] = asked  # told once where it is refused
+                computed[asked] = _numerics(asked, frameworks, before)
         except InputError as error:
             faults += [f"{where}.{fault}" for fault in error.faults]
-            continue
-        settled[-1] = replace(p, recipe=settled[-1].recipe.model_copy(update={"numerics": found}))
+        else:
+            update = {"numerics": computed[asked]}
+            settled.append(replace(p, recipe=recipe.model_copy(update=update)))
     if faults:
         raise InputError(list(dict.fromkeys(faults)))
     _only_declared(study, settled)
     return settled
 
 
-def _where(study: Study, name: str) -> str:
+def _where(study: Declaration, name: str) -> str:
     """The place of a recipe in the user's file."""
     return "control" if name == study.control_name else f"variants.{name}"
 
 
-def _contents(study: Study, faults: list[str]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes, Changes]]:
     """Every recipe as plain data, with what it changes, by name."""
     control = {key: value for key, value in study.control.items() if key != "name"}
-    contents = {study.control_name: (control, dict[str, Any]())}
+    contents = {study.control_name: (control, Changes())}
     for name, change in study.variants.items():
         where = f"variants.{name}"
         if name in contents:
@@ -165,7 +168,7 @@ def _contents(study: Study, faults: list[str]) -> dict[str, tuple[dict[str, Any]
     return contents
 
 
-def _in_factors(change: Mapping[str, Any], study: Study) -> list[str]:
+def _in_factors(change: Mapping[str, Any], study: Declaration) -> list[str]:
     """Fields of a variant that a factor would overwrite."""
     leaves = [path for path, value in flatten(change).items() if value != {}]
     return [
@@ -189,7 +192,7 @@ def _name_faults(names: Sequence[str]) -> list[str]:
     return faults
 
 
-def _levels(study: Study, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def _levels(study: Declaration, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
     """Every combination of the factors' values, with what it adds to a recipe's name."""
     ends = Counter(path.rpartition(".")[2] for path in study.factors)
     labels: list[list[str]] = []
@@ -207,12 +210,19 @@ def _levels(study: Study, faults: list[str]) -> list[tuple[str, dict[str, Any]]]
     return list(zip(suffixes, levels, strict=True))
 
 
+def _of_factor(fault: str, where: str, level: Mapping[str, Any]) -> str:
+    """A fault of a recipe, told of the factor where that gave the value."""
+    path = fault.removeprefix(f"{where}.").partition(":")[0]
+    given = any(path == factor or path.startswith(f"{factor}.") for factor in level)
+    return fault.replace(f"{where}.", "factors.", 1) if given else fault
+
+
 def _label(value: Any) -> str:
     """A factor's value as a part of a folder's name."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")[:60]
 
 
-def _with_set(content: Mapping[str, Any], study: Study, where: str) -> dict[str, Any]:
+def _with_set(content: Mapping[str, Any], study: Declaration, where: str) -> dict[str, Any]:
     """A recipe's content with the study's data set in it.
 
     Raises:
@@ -230,11 +240,11 @@ def _with_set(content: Mapping[str, Any], study: Study, where: str) -> dict[str,
 
 
 def _with_inputs(
-    p: Planned, of_level: Sequence[Planned], names: Sequence[str], study: Study, faults: list[str]
+    p: Planned, of_level: Sequence[Planned], study: Declaration, faults: list[str]
 ) -> Planned:
     """Find the recipes of the same level that it refers to."""
     unique = {q.plain_name: q.name for q in of_level if not q.seed_offset}
-    where = _where(study, p.plain_name)
+    where, names = _where(study, p.plain_name), {study.control_name, *study.variants}
     found: dict[str, Input] = {}
     for ref in references(p.recipe.settings):
         if ref.recipe in unique:
@@ -281,7 +291,7 @@ def _numerics(asked: Numerics, frameworks: set[str], before: Numerics | None) ->
     return filled if same else numerics.resolve(filled, frameworks)
 
 
-def _only_declared(study: Study, planned: Sequence[Planned]) -> None:
+def _only_declared(study: Declaration, planned: Sequence[Planned]) -> None:
     """Resolved recipes may differ only in what was declared, and must differ in something.
 
     Raises:

@@ -6,25 +6,29 @@ anyone who has the folder.
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.table import Table
 from bakeoff.core.task import Classification, label_probabilities
 from bakeoff.study.looks import LookPlan, plan_looks
+from bakeoff.study.plan import PLAN, SCHEMA, Plan, read_plan
 from bakeoff.study.statistics import mean_interval, noise_floor
-from bakeoff.study.study import AGAIN
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
-SCHEMA = 1
+COUNTS = ("parameters", "trained_parameters", "macs_per_example", "peak_bytes")
+MEASURES = (
+    *("train_seconds", "warm_up_seconds", "evaluate_examples_per_second"),
+    *("upstream_seconds", "tuning_seconds"),
+)
 POPULATION = "new examples like the test examples; these recipes; seeds"
 
 
@@ -35,17 +39,17 @@ class Folder:
     Attributes:
         path: Of the run folder.
         plan: `plan.json`: what was asked, resolved, with the margin.
-        records: By recipe, then by seed (the plan's, without the offset of a recipe run again).
+        records: Of the cells the plan asks for, by recipe, then by seed (the plan's, without the
+            offset of a recipe run again). What other settings left behind is not among them.
     """
 
     path: Path
-    plan: dict[str, Any]
+    plan: Plan
     records: Mapping[str, Mapping[int, Record]]
 
-    @property
-    def task(self) -> Classification:
-        """What was asked of the data."""
-        return Classification(self.plan["dataset"]["classes"])
+    def everything(self) -> list[Record]:
+        """All records."""
+        return [record for records in self.records.values() for record in records.values()]
 
     def predictions(self, record: Record, split: str = "test") -> Table:
         """The predictions a cell left, full or reduced.
@@ -53,32 +57,15 @@ class Folder:
         Raises:
             InputError: where they are missing or cannot be read.
         """
-        return self.task.read(predictions_path(self.path, record, split))
+        folder = self.path / cell_folder(record) / "predictions"
+        packed = folder / f"{split}.csv.gz"
+        path = packed if packed.exists() else folder / f"{split}.csv"
+        return Classification(record.classes).read(path)
 
 
-def predictions_path(folder: Path, record: Record, split: str) -> Path:
-    """`predictions/<split>.csv`, or `.csv.gz` where the folder was packed as evidence."""
-    base = folder / "cells" / record.name / record.replicate.folder / "predictions"
-    packed = base / f"{split}.csv.gz"
-    return packed if packed.exists() else base / f"{split}.csv"
-
-
-def read_plan(folder: Path) -> dict[str, Any] | None:
-    """`plan.json`, or None where there is none.
-
-    Raises:
-        InputError: where it is no JSON object.
-    """
-    path = folder / "plan.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise InputError(f"{path}: not the plan of a study (needed: schema {SCHEMA})")
-    return content
+def cell_folder(record: Record) -> str:
+    """A cell's place in its run folder."""
+    return f"cells/{record.name}/{record.replicate.folder}"
 
 
 def open_folder(path: Path) -> Folder:
@@ -89,15 +76,15 @@ def open_folder(path: Path) -> Folder:
     """
     plan = read_plan(path)
     if plan is None:
-        raise InputError(f"{path}: not a run folder: it has no plan.json")
+        raise InputError(f"{path}: not a run folder: it has no {PLAN}")
     records: dict[str, dict[int, Record]] = {}
     for name, recipe in plan["recipes"].items():
-        found: dict[int, Record] = {}
-        for file in (path / "cells" / name).glob("*/record.json"):
-            record = read_record(file.parent)
-            if record is not None:
-                found[record.replicate.seed - recipe["seed_offset"]] = record
-        records[name] = dict(sorted(found.items()))
+        records[name] = {}
+        for seed, key in recipe["cells"].items():
+            replicate = Replicate(seed=int(seed) + recipe["seed_offset"])
+            record = read_record(path / "cells" / name / replicate.folder)
+            if record is not None and record.key == key:
+                records[name][int(seed)] = record
     return Folder(path, plan, records)
 
 
@@ -105,22 +92,20 @@ def results(folder: Folder) -> dict[str, Any]:
     """The content of `results.json`."""
     plan = folder.plan
     looks = plan_looks(plan["seeds"])
-    verdicts = _verdicts(folder, looks)
-    control = plan["control"]
-    first = next((r for records in folder.records.values() for r in records.values()), None)
-    everything = [r for records in folder.records.values() for r in records.values()]
+    everything = folder.everything()
+    first = everything[0] if everything else None
     return {
         "schema": SCHEMA,
         "study": plan["study"],
         "question": plan["question"],
         "metric": plan["metric"],
         "direction": plan["direction"],
-        "control": control,
+        "control": plan["control"],
         "recipes": {name: _recipe(folder, name) for name in plan["recipes"]},
         "margin": plan["margin"],
         "margin_source": plan["margin_source"],
         "population": POPULATION,
-        "verdicts": verdicts,
+        "verdicts": _verdicts(folder, looks),
         "seeds_planned": looks.sizes[0],
         "noise_floor": _noise_floor(folder),
         "costs_alone": all(r.cost.alone for r in everything) and bool(everything),
@@ -153,8 +138,9 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
         "level": planned["level"],
         "changed": planned["changed"],
         "late": planned["late"],
+        "dropped": planned["dropped"],
         "seeds": list(records),
-        "failed": [seed for seed in folder.plan["seeds_run"] if seed not in records],
+        "failed": [int(seed) for seed in planned["cells"] if int(seed) not in records],
         "statuses": [record.status for record in records.values()],
         "keys": [record.key for record in records.values()],
         "metrics": metrics,
@@ -163,20 +149,13 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
     }
 
 
-COSTS = (
-    "parameters", "trained_parameters", "macs_per_example", "train_seconds", "warm_up_seconds",
-    "evaluate_examples_per_second", "peak_bytes", "upstream_seconds", "tuning_seconds",
-)  # fmt: skip
-
-
 def _cost(records: Sequence[Record]) -> dict[str, Any]:
-    """Means over seeds; seconds only count as a price where `alone` is true."""
+    """Means over seeds, counts rounded; seconds are a price only where `alone` is true."""
     cost: dict[str, Any] = {}
-    for name in COSTS:
+    for name in (*COUNTS, *MEASURES):
         values = [v for r in records if (v := getattr(r.cost, name)) is not None]
         mean = float(np.mean(values)) if values else None
-        whole = mean is not None and mean.is_integer() and name not in COSTS[3:6]
-        cost[name] = int(mean) if whole and mean is not None else mean
+        cost[name] = round(mean) if name in COUNTS and mean is not None else mean
     return cost | {"alone": all(r.cost.alone for r in records)}
 
 
@@ -194,34 +173,41 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     """Every variant against the control of its level, the study's metric first, then the others."""
     plan = folder.plan
     scored = {name: _scored(folder, name) for name in plan["recipes"]}
-    metric_name = plan["metric"].partition("/")[2]
-    others = [m for m in Classification.directions if m != metric_name]
-    planned = _pairs(folder, scored, plan["metric"], "planned")
-    late = [_pairs(folder, scored, f"test/{m}", "secondary") for m in others]
-    judged = judge(
-        [*planned, *(p for pairs in late for p in pairs)], plan=looks, margin=plan["margin"]
-    )
-    return [verdict.to_json() for verdict in judged]
+    metric = plan["metric"].partition("/")[2]
+    pairs = _pairs(folder, scored, plan["metric"], "planned")
+    uncounted = _replaced(pairs, plan)
+    for other in Classification.directions:
+        if other != metric:
+            pairs += _pairs(folder, scored, f"test/{other}", "secondary")
+    judged = judge([*uncounted, *pairs], plan=looks, margin=plan["margin"])
+    return [verdict.to_json() for verdict in judged[len(uncounted) :]]
+
+
+def _replaced(pairs: Sequence[PairInput], plan: Plan) -> list[PairInput]:
+    """Planned comparisons whose settings were changed since: nothing is known of them any more.
+
+    They are judged with the others, without any cell, so that the correction goes on counting them.
+    """
+    was = {name for name, recipe in plan["recipes"].items() if recipe["planned"]}
+    late = [pair for pair in pairs if pair.role == "late" and pair.a in was]
+    return [replace(pair, scored_a={}, scored_b={}, role="planned") for pair in late]
 
 
 def _pairs(
     folder: Folder, scored: Mapping[str, Mapping[int, Scored]], metric: str, role: Role
 ) -> list[PairInput]:
     recipes = folder.plan["recipes"]
-    controls = {
-        tuple(r["level"].items()): name
-        for name, r in recipes.items()
-        if r["plain_name"] == folder.plan["control_plain"]
-    }
+    control_plain = folder.plan["control_plain"]
+    controls = [name for name, r in recipes.items() if r["plain_name"] == control_plain]
     pairs = []
     for name, recipe in recipes.items():
-        control = controls[tuple(recipe["level"].items())]
-        if name == control:
+        if name in controls:
             continue
+        control = next(c for c in controls if recipes[c]["level"] == recipe["level"])
         own: Role = role
-        if recipe["plain_name"] == AGAIN and recipe["seed_offset"]:
+        if recipe["seed_offset"]:
             own = "secondary"
-        elif recipe["late"] and role == "planned":
+        elif role == "planned" and (recipe["late"] or recipes[control]["late"]):
             own = "late"
         pairs.append(
             PairInput(
@@ -254,6 +240,7 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
     found = {}
     for seed, record in folder.records[name].items():
         table = folder.predictions(record)
+        table = table.take(np.flatnonzero(table["label"] >= 0))
         seconds = record.cost.train_seconds + record.cost.upstream_seconds
         found[seed] = Scored(
             labels=table["label"],

@@ -105,8 +105,9 @@ class PixelSource:
 
     def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Images and normaliser."""
-        arrays = {"items": self._items, "mean": self._normaliser.mean, "sd": self._normaliser.sd}
-        return arrays, {"encoded": False}
+        normaliser = self._normaliser
+        arrays: dict[str, NDArray[Any]] = {"mean": normaliser.mean, "sd": normaliser.sd}
+        return arrays | {"items": self._items}, {"encoded": False}
 
 
 class EncodedSource:

@@ -35,11 +35,11 @@ class MlpModel(Frozen):
 class MlpTraining(OwnTraining):
     """How the perceptron trains.
 
-    The defaults were chosen on validation examples of CIFAR-10 and digits.
+    The defaults were chosen on validation examples of CIFAR-10 (58 %), Fashion-MNIST and digits.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = 25
-    learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    learning_rate: Annotated[float, Field(gt=0)] = 0.03
     l2: Annotated[float, Field(ge=0)] = 0.005
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
 

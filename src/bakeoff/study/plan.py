@@ -1,0 +1,184 @@
+"""The plan of a run folder: what was asked, resolved, and fixed before a test score was read.
+
+`plan.json` holds every recipe with the keys of the cells asked of it, the margin, the looks and the
+metric. Once a test score was read, these four stay: a recipe that comes or changes later is marked
+`late` and exploratory, one that is taken out stays in the plan as `dropped`, and both go on
+counting among the comparisons that the verdicts correct for.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.files import pretty_json, write_atomic
+from bakeoff.core.frozen import plain
+from bakeoff.core.streams import Streams
+from bakeoff.core.task import Classification
+from bakeoff.data import splits
+from bakeoff.study.prepare import Ready, cells_of
+from bakeoff.study.resolve import Planned
+
+SCHEMA = 1
+PLAN = "plan.json"
+NEEDED = ("recipes", "numerics", "metric", "margin", "seeds", "control_plain", "dataset")
+
+Plan = dict[str, Any]
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """`plan.json`, or None where there is none.
+
+    Raises:
+        InputError: where it is no plan.
+    """
+    path = folder / PLAN
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise InputError(f"{path}: not the plan of a study (needed: schema {SCHEMA})")
+    if lacking := [name for name in NEEDED if name not in content]:
+        raise InputError(f"{path}: not the plan of a study: it lacks {', '.join(lacking)}")
+    return content
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write `plan.json`.
+
+    Raises:
+        DiskError: where it cannot be written.
+    """
+    write_atomic(folder / PLAN, pretty_json(plan))
+
+
+def make_plan(ready: Ready, folder: Path) -> Plan:
+    """The plan of this run: the earlier one of the folder where a test score was read under it.
+
+    Raises:
+        InputError: where that one had another metric, margin, control, looks or data.
+    """
+    study, old = ready.study, None
+    if _tested(folder):
+        old = read_plan(folder)
+        if old is None:
+            raise InputError(f"{folder}: holds test scores, but no {PLAN}; use another --out")
+        _refuse_changes(ready, folder, old)
+    recipes = {p.name: _entry(p, ready, old) for p in ready.planned}
+    margin, source = study.margin, "default" if study.margin is None else "declared"
+    if old is not None:
+        margin, source = old["margin"], old["margin_source"]
+        dropped = {n: e | {"dropped": True} for n, e in old["recipes"].items() if n not in recipes}
+        recipes |= dropped
+    return {
+        "schema": SCHEMA,
+        "study": study.name,
+        "question": study.question,
+        "metric": study.metric,
+        "direction": Classification.directions[study.metric.partition("/")[2]],
+        "margin": margin,
+        "margin_source": source,
+        "seeds": plain(study)["seeds"],
+        "control": ready.control.name,
+        "control_plain": study.control_name,
+        "numerics": plain(ready.control.recipe.numerics),
+        "recipes": recipes,
+        "dataset": _dataset(ready),
+        "references": [plain(reference) for reference in study.references],
+    }
+
+
+def ask(plan: Plan, name: str, keys: Mapping[int, str]) -> None:
+    """Note that cells of a recipe are asked for.
+
+    Args:
+        plan: Changed in place.
+        name: Of the recipe.
+        keys: Of the cells, by seed.
+    """
+    cells = {int(seed): key for seed, key in plan["recipes"][name]["cells"].items()} | dict(keys)
+    plan["recipes"][name]["cells"] = {str(seed): cells[seed] for seed in sorted(cells)}
+
+
+def _tested(folder: Path) -> bool:
+    """Whether a test score was read in this folder."""
+    places = ("cells", "superseded")
+    return any(any((folder / place).glob("**/predictions/test.csv")) for place in places)
+
+
+def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
+    """What a verdict rests on must not follow from test scores.
+
+    Raises:
+        InputError: naming what was changed.
+    """
+    study, now, then = ready.study, _dataset(ready), old["dataset"]
+    margin = old["margin"] if study.margin is None else study.margin
+    pairs = (
+        ("metric", study.metric, old["metric"]),
+        ("margin", margin, old["margin"]),
+        ("seeds", plain(study)["seeds"], old["seeds"]),
+        ("control", study.control_name, old["control_plain"]),
+        ("data.classes", now["classes"], then["classes"]),
+        ("hash of the test split", now["test_hash"], then["test_hash"]),
+    )
+    faults = [
+        f"{name}: {new} received, but test scores in {folder} were read under {was}; use another "
+        f"--out{' (--seeds N adds seeds)' if name == 'seeds' else ''}"
+        for name, new, was in pairs
+        if new != was
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
+    """What the plan says of one recipe.
+
+    `cells`: the keys of those asked for before and still the same; `late`: it came, or changed,
+    after a test score was read; `planned`: it was there before.
+    """
+    resolved = p.recipe.resolved()
+    before = None if old is None else old["recipes"].get(p.name)
+    cells: dict[str, str] = {}
+    late = old is not None
+    if before is not None:
+        now = cells_of(ready, [p], [int(seed) for seed in before["cells"]])
+        keys = {str(seed): now[p.name, int(seed) + p.seed_offset].key for seed in before["cells"]}
+        cells = {seed: key for seed, key in keys.items() if key == before["cells"][seed]}
+        late = before["late"] or before["recipe"] != resolved or len(cells) < len(keys)
+    return {
+        "plain_name": p.plain_name,
+        "technique": p.recipe.technique,
+        "level": dict(p.level),
+        "changed": dict(p.changed),
+        "late": late,
+        "planned": old is None if before is None else before["planned"],
+        "dropped": False,
+        "seed_offset": p.seed_offset,
+        "recipe": resolved,
+        "cells": cells,
+    }
+
+
+def _dataset(ready: Ready) -> dict[str, Any]:
+    """What is said about the data set: nothing of its content."""
+    dataset, settings = ready.dataset, ready.control.recipe.data
+    split = splits.draw(dataset, settings, Streams(ready.looks.seeds[0]))
+    return {
+        "name": dataset.name,
+        "modality": dataset.modality,
+        "classes": list(split.classes),
+        "sizes": {
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "hash": dataset.hash,
+        "test_hash": dataset.test_hash,
+        "notes": list(dataset.notes),
+    }

@@ -1,0 +1,150 @@
+"""Little data and short cells, on which every technique is put to the test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.cell import Cell, Replicate
+from bakeoff.core.errors import Interrupted
+from bakeoff.core.examples import Modality
+from bakeoff.core.protocols import Predictor, Technique, TrainingData
+from bakeoff.core.recipe import DataSettings, Numerics, Recipe, Settings, TableSource, references
+from bakeoff.core.streams import Streams
+from bakeoff.data import catalogue, splits
+from bakeoff.data.dataset import Dataset
+from bakeoff.execution import numerics
+from bakeoff.execution.run import CellRun
+from bakeoff.techniques import find
+from bakeoff.training.observers import Silent
+
+LABELS = 120
+"""Training examples."""
+STEPS = 4
+TRAINING = {"iterations": STEPS, "batch_size": 16, "validate_every": 2, "checkpoint_seconds": 0}
+WORDS = {
+    "good": ("fine", "bright", "warm", "kind"),
+    "bad": ("dull", "cold", "late", "rude"),
+    "so": ("plain", "usual", "middling", "fair"),
+}
+
+
+def dataset_of(modality: Modality, folder: Path) -> Dataset:
+    """Digits, or a table of short texts that is written into `folder`."""
+    if modality == "image":
+        return catalogue.load("digits")
+    generator = np.random.default_rng(0)
+    rows = ["text,label"]
+    for i in range(300):
+        label = list(WORDS)[i % len(WORDS)]
+        words = generator.choice(WORDS[label], 3).tolist()
+        rows.append(f"number {i} is {' and '.join(words)},{label}")
+    path = folder / "texts.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return catalogue.load(TableSource(table=str(path)))
+
+
+def modality_of(technique: Technique) -> Modality:
+    """What a technique is tried on: images, where it reads them."""
+    return "image" if "image" in technique.modalities else "text"
+
+
+def settings_of(technique: Technique) -> Settings:
+    """The defaults, with a loop of a few updates."""
+    short = {"training": TRAINING} if "training" in technique.settings.model_fields else {}
+    return technique.settings.parse(short)
+
+
+@cache
+def resolved(framework: str) -> Numerics:
+    """One thread, on whatever this machine computes."""
+    return numerics.resolve(Numerics(threads=1), {framework})
+
+
+@dataclass
+class Attempt:
+    """What a fit left."""
+
+    predictor: Predictor
+    run: CellRun
+    data: TrainingData
+    checks: int
+    """How often the fit asked whether to stop."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Fits one technique in a folder of the test's.
+
+    Args:
+        technique: Which.
+        folder: A new one.
+    """
+
+    technique: Technique
+    folder: Path
+    data_settings: Mapping[str, Any] = field(default_factory=lambda: {"labels": LABELS})
+
+    def data(self, seed: int = 0) -> TrainingData:
+        """A few examples, drawn as any study draws them."""
+        dataset = dataset_of(modality_of(self.technique), self.folder)
+        normalise = "channel" if dataset.modality == "image" else "none"
+        settings = DataSettings(set="digits", normalise=normalise, **self.data_settings)
+        return splits.draw(dataset, settings, Streams(seed)).training_data()
+
+    def fit(self, place: str, seed: int = 0, stop_at: int | None = None) -> Attempt:
+        """Fit on the examples of seed 0.
+
+        Args:
+            place: Name of the cell's folder; used again, it goes on there.
+            seed: Of everything that is random in the fit.
+            stop_at: The check at which a signal comes, from 1.
+
+        Raises:
+            Interrupted: where it came.
+        """
+        technique, settings = self.technique, settings_of(self.technique)
+        chosen = resolved(technique.framework)
+        fingerprint = numerics.apply(chosen, technique.framework)
+        recipe = Recipe(
+            name=technique.name,
+            technique=technique.name,
+            data=DataSettings(set="digits"),
+            numerics=chosen,
+            settings=settings,
+        )
+        cell = Cell(recipe, Replicate(seed=seed), "data", "split", technique.version)
+        check = Check(stop_at)
+        run = CellRun(self.folder / place, Streams(seed), fingerprint, True, Silent(), check)
+        data = self.data()
+        predictor = technique.fit(cell, data, self._inputs(settings), run)
+        return Attempt(predictor, run, data, check.count)
+
+    def _inputs(self, settings: Settings) -> dict[str, Predictor]:
+        """Fitted results of what the defaults refer to."""
+        names = {reference.recipe for reference in references(settings)}
+        return {
+            name: Bench(find("mlp"), self.folder).fit(f"inputs/{name}").predictor
+            for name in sorted(names)
+        }
+
+
+class Check:
+    """Counts how often it is asked, and stops the fit once."""
+
+    def __init__(self, stop_at: int | None) -> None:
+        self.count, self._stop_at = 0, stop_at
+
+    def __call__(self) -> None:
+        self.count += 1
+        if self.count == self._stop_at:
+            raise Interrupted(15)
+
+
+def same_bits(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Whether two arrays are the same to the last bit."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -1,0 +1,146 @@
+"""A cell's phases: run, resumed, read back, timed, and honest about what interruptions changed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.training.tiny import TinyBatches, TinyStep, bits, make_plan, stopping_at
+
+from bakeoff.core.errors import Interrupted
+from bakeoff.core.protocols import Arrays
+from bakeoff.core.record import Interruption
+from bakeoff.core.streams import Streams
+from bakeoff.execution.run import CellRun
+from bakeoff.training.observers import Silent
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Syncs cost seconds, and no test cuts the power."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+
+
+def cell_run(
+    folder: Path,
+    check: Callable[[], None] = lambda: None,
+    deterministic: bool = True,
+    **fingerprint: Any,
+) -> CellRun:
+    content = {"numpy": "2", "features": ("avx2", "fma")} | fingerprint
+    return CellRun(folder, Streams(0), content, deterministic, Silent(), check)
+
+
+def fit(run: CellRun, step: TinyStep | None = None) -> TinyStep:
+    """Two loops with a solve between them, as a technique would."""
+    step = step or TinyStep()
+    run.loop("head", step, TinyBatches(), make_plan(epochs=1))
+    arrays = run.solve("shift", lambda: {"by": np.array([step.weights.sum()], np.float32)})
+    step.weights += np.asarray(arrays["by"])
+    run.loop("whole", step, TinyBatches(), make_plan(epochs=2))
+    return step
+
+
+def test_phases_run_once_and_are_read_back(tmp_path: Path) -> None:
+    first = cell_run(tmp_path)
+    wanted = fit(first)
+    assert len(wanted.seen) == 15
+    assert [fitted.steps for fitted in first.fitted] == [5, 10]
+    assert [(row["phase"], row["step"]) for row in first.rows] == [
+        ("head", 5),
+        ("whole", 5),
+        ("whole", 10),
+    ]
+    assert first.train_seconds > 0
+    assert first.warm_up_seconds > 0
+    again = cell_run(tmp_path)
+    step = fit(again)
+    assert step.seen == []
+    assert bits(step.state()) == bits(wanted.state())
+    assert (again.fitted, again.rows) == (first.fitted, first.rows)
+    assert again.train_seconds == pytest.approx(first.train_seconds)
+    assert again.interruptions == []
+
+
+def test_phases_lie_below_the_folder_of_unfinished_work(tmp_path: Path) -> None:
+    fit(cell_run(tmp_path))
+    last = tmp_path / "checkpoints" / "last"
+    assert sorted(p.name for p in last.iterdir()) == ["head", "shift.safetensors", "whole"]
+
+
+@pytest.mark.parametrize("at", [1, 4, 5, 6, 7, 8, 15, 16])
+def test_interruptions_in_any_phase_change_no_bit(at: int, tmp_path: Path) -> None:
+    wanted = fit(cell_run(tmp_path / "unbroken"))
+    with pytest.raises(Interrupted):
+        fit(cell_run(tmp_path / "cut", stopping_at(at)))
+    resumed = cell_run(tmp_path / "cut")
+    assert bits(fit(resumed).state()) == bits(wanted.state())
+    # The sixth check comes before the solve: between two phases nothing was interrupted.
+    phase, step = ("head", at) if at < 6 else ("whole", at - 6)
+    expected = [Interruption(phase=phase, step=step, bit_equal=True)] if at != 6 else []
+    assert resumed.interruptions == expected
+
+
+def test_every_interruption_is_told_also_by_the_last_process(tmp_path: Path) -> None:
+    for threads, stop in ((1, 2), (1, 2), (4, 4), (4, 5)):
+        with pytest.raises(Interrupted):
+            fit(cell_run(tmp_path, stopping_at(stop), threads=threads))
+    # Updates of "head": 2 and 2 with one thread, 1 with four; then, the solve's own check apart,
+    # 2 and 4 of "whole".
+    last = cell_run(tmp_path, threads=4)
+    fit(last)
+    why = "threads: 1 became 4"
+    assert last.interruptions == [
+        Interruption(phase="head", step=2, bit_equal=True),
+        Interruption(phase="head", step=4, bit_equal=False, why=why),
+        Interruption(phase="whole", step=2, bit_equal=True),
+        Interruption(phase="whole", step=6, bit_equal=True),
+    ]
+
+
+def test_a_phase_finished_under_another_fingerprint_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fit(cell_run(tmp_path, stopping_at(6), threads=1, blas="openblas"))
+    last = cell_run(tmp_path, threads=4, gpu="none")
+    fit(last)
+    why = "blas: openblas became None; gpu: None became none; threads: 1 became 4"
+    assert last.interruptions == [Interruption(phase="head", step=5, bit_equal=False, why=why)]
+
+
+def test_numerics_that_are_not_deterministic_promise_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        fit(cell_run(tmp_path, stopping_at(2), deterministic=False))
+    last = cell_run(tmp_path, deterministic=False)
+    fit(last)
+    why = "numerics.deterministic is false"
+    assert last.interruptions == [Interruption(phase="head", step=2, bit_equal=False, why=why)]
+
+
+def test_two_phases_of_one_name_are_refused(tmp_path: Path) -> None:
+    run = cell_run(tmp_path)
+    run.loop("train", TinyStep(), TinyBatches(), make_plan(epochs=1))
+    with pytest.raises(ValueError, match="one phase 'train', asked for twice"):
+        run.loop("train", TinyStep(), TinyBatches(), make_plan(epochs=1))
+    with pytest.raises(ValueError, match="asked for twice"):
+        run.solve("train", dict)
+
+
+def test_solves_with_a_key_are_shared_between_cells(tmp_path: Path) -> None:
+    count = 0
+
+    def compute() -> Arrays:
+        nonlocal count
+        count += 1
+        return {"features": np.arange(4)}
+
+    for name in ("a", "b"):
+        run = cell_run(tmp_path / name)
+        for share in ("0123abcd", None):
+            arrays = run.solve(f"features {share}", compute, share)
+            assert arrays["features"].tolist() == [0, 1, 2, 3]
+        assert run.train_seconds > 0
+    assert count == 3
+    assert (tmp_path / "cache" / "arrays" / "01" / "0123abcd.safetensors").exists()
