@@ -1,11 +1,21 @@
 """Small recipes, cells and records for tests."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe, Settings
 from bakeoff.core.record import Cost, Record
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """For another Python process that imports the package, and the tests."""
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    return {**os.environ, "PYTHONPATH": paths} | changes
 
 
 class Training(Frozen):

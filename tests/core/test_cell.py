@@ -1,14 +1,13 @@
 """A cell's key stands for all its result depends on, and for nothing else."""
 
 import math
-import os
 import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-from tests.core.samples import TinySettings, Training, cell, recipe
+from tests.core.samples import TinySettings, Training, cell, environment, recipe
 
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import InputError
@@ -43,9 +42,11 @@ def test_everything_else_is(change: dict[str, Any]) -> None:
 
 def test_other_processes_find_the_same_key() -> None:
     program = "from tests.core.samples import cell; print(cell().key)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", "."]), "PYTHONHASHSEED": "7"}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", program],
+        env=environment(PYTHONHASHSEED="7"),
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.strip() == cell().key, done.stderr
 

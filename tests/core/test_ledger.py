@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.core.samples import environment
 
 from bakeoff.core.errors import DiskError
 from bakeoff.core.ledger import ledger_path, open_test
@@ -55,7 +56,7 @@ def test_processes_do_not_disturb_each_other(state: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", program, str(number)],
-            env={**os.environ, "PYTHONPATH": "src"},
+            env=environment(),
         )
         for number in range(3)
     ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bakeoff.core.protocols import LayerProfile, Normaliser, Position
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     mean=st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3),
     sd=st.lists(st.floats(0.0625, 1, width=32), min_size=3, max_size=3),

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.core.samples import cell, record
+from tests.core.samples import cell, environment, record
 
 from bakeoff.core import store as module
 from bakeoff.core.cell import Replicate
@@ -35,7 +35,7 @@ def another_run(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A second process that holds the folder."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder)],
-        env={**os.environ, "PYTHONPATH": "src"},
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,13 +1,13 @@
 """Streams: functions of seed and name alone, in every process, whatever else draws."""
 
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core.samples import environment
 
 from bakeoff.core.streams import Name, Streams
 
@@ -28,9 +28,11 @@ def test_other_processes_draw_the_same() -> None:
     )
     here = Streams(3, "fold").generator("dropout", 5).standard_normal(4).tolist()
     for hash_seed in ("0", "1"):
-        environment = {**os.environ, "PYTHONPATH": "src", "PYTHONHASHSEED": hash_seed}
         done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+            [sys.executable, "-c", program],
+            env=environment(PYTHONHASHSEED=hash_seed),
+            capture_output=True,
+            text=True,
         )
         assert [float(text) for text in done.stdout.split()] == here, done.stderr
 
@@ -44,6 +46,7 @@ def test_a_stream_does_not_move_another() -> None:
     assert np.array_equal(streams.generator("order").random(5), alone)
 
 
+@settings(deadline=None)
 @given(a=NAMES, b=NAMES, seed=st.integers(0, 2**32))
 def test_other_names_draw_otherwise(a: list[Name], b: list[Name], seed: int) -> None:
     same = Streams(seed).integer(*a) == Streams(seed).integer(*b)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.core.samples import environment
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bakeoff import __version__
@@ -113,7 +114,7 @@ def test_cores_are_those_this_process_may_use() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": "src"},
+        env=environment(),
         capture_output=True,
         text=True,
     )

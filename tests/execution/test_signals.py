@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from tests.core.samples import environment
 
 from bakeoff.core.errors import Interrupted
 from bakeoff.execution.signals import STOPPING, interruptions
@@ -40,7 +41,7 @@ except Interrupted as error:
 def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
-        env={**os.environ, "PYTHONPATH": "src"},
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -87,3 +87,6 @@ def test_recall_figure_of_the_example(run: RunFolder) -> None:
     assert len(figure.traces) == 4
     assert len(figure.tables[0].rows) == 10
     assert "carry no verdict" in figure.note
+    boxes = figure.controls[0].options
+    assert [option.label for option in boxes if not option.ticked] == ["softmax"]
+    assert "as far away: softmax" in figure.note

@@ -27,6 +27,13 @@ def test_changes_from_the_control(run: RunFolder) -> None:
     assert "optimizer: sgd" in found["plain"].resolved
 
 
+def test_declared_again_is_no_change() -> None:
+    same = {"changed": {"technique": "b", "x": 1}, "recipe": {"technique": "b", "x": 1}}
+    recipes = {"a": {"recipe": {"technique": "a", "x": 1}}, "b": same}
+    _, b = provenance.differences(parse({"control": "a", "recipes": recipes}))
+    assert [change.path for change in b.declared] == ["technique"]
+
+
 def test_fields_that_are_not_there_are_not_set() -> None:
     recipes = {"a": {"recipe": {"x": 1}}, "b": {"changed": {"y.z": None}, "recipe": {"x": 1}}}
     _, b = provenance.differences(parse({"control": "a", "recipes": recipes}))
@@ -52,6 +59,9 @@ def test_ledger(run: RunFolder, own_folder: Path) -> None:
     change_record(own_folder, "plain/seed-0", test_opened=3)
     again = " ".join(provenance.ledger_sentences(read_folder(own_folder)))
     assert "opened the test examples 3 times" in again
+    recipes = (*run.results.recipes, replace(run.results.recipes[0], name="again"))
+    twice = replace(run, results=replace(run.results, recipes=recipes))
+    assert "5 of them in this study" in provenance.ledger_sentences(twice)[0]
     unknown = replace(run, results=replace(run.results, ledger={}))
     assert "not kept" in provenance.ledger_sentences(unknown)[0]
 
@@ -61,12 +71,15 @@ def test_troubles(own_folder: Path) -> None:
     change_record(own_folder, "plain/seed-0", interruptions=[stop])
     path = own_folder / "results.json"
     content = json.loads(path.read_bytes())
-    content["recipes"]["swish"] |= {"failed": [3], "statuses": ["done", "diverged"]}
+    content["recipes"]["swish"] |= {"failed": [3], "statuses": ["done", "diverged"], "late": True}
+    content["recipes"]["softmax"]["dropped"] = True
     path.write_text(json.dumps(content))
     said = provenance.trouble_sentences(read_folder(own_folder))
     assert said == [
+        "swish was added after a test score was read.",
         "swish left no result at seed 3; run again to finish it.",
         "swish diverged at seed 1: counted with its last finite weights.",
+        "softmax was taken out of the study; what it left still counts.",
         "1 interruption on the way: 1 not bit-equal.",
     ]
 

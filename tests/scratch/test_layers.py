@@ -1,3 +1,5 @@
+"""Every layer: gradients against central differences and torch, shapes, memory."""
+
 import inspect
 from collections.abc import Callable
 

@@ -1,3 +1,5 @@
+"""Softmax and cross-entropy against torch and central differences, and at extremes."""
+
 import numpy as np
 import torch
 

@@ -1,3 +1,5 @@
+"""Memory that grows, is used again, and changes its dtype."""
+
 import numpy as np
 
 from bakeoff.scratch.memory import Buffer

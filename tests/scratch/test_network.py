@@ -1,3 +1,5 @@
+"""Networks: paths, gradients, initial weights, profiles, nesting."""
+
 import math
 from itertools import pairwise
 

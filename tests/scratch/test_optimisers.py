@@ -1,3 +1,5 @@
+"""Optimisers: torch's updates, exact states, pieces that change no bit."""
+
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The step: sums, parts, learning, exact resumption, divergence; evaluation in any batches."""
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

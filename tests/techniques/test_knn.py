@@ -1,3 +1,5 @@
+"""k-NN: scikit-learn's votes, encoders, saving, clear refusals."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Majority: class frequencies for any items, saving."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

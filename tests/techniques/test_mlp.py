@@ -1,3 +1,5 @@
+"""The perceptron: defaults, accumulation, determinism, vectors, divergence, saving."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Exact search: scikit-learn's neighbours, ties, blocks, rounding, zero vectors."""
+
 from collections.abc import Callable
 
 import numpy as np

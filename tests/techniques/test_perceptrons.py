@@ -1,3 +1,5 @@
+"""What the NumPy techniques share: lengths of training, refusals, broken files."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Saved predictors come back exactly, and what is none is refused; item checks."""
+
 from pathlib import Path
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Softmax regression: scikit-learn's solution, defaults, determinism, saving."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.training.schedules import schedule
@@ -13,8 +13,8 @@ from bakeoff.training.settings import TrainingSettings
 NAMES = ("constant", "step", "exponential", "cosine", "one-cycle")
 
 
-def rates(steps: int, **settings: Any) -> list[float]:
-    parsed = TrainingSettings.parse({"iterations": steps, "learning_rate": 0.4} | settings)
+def rates(steps: int, **changes: Any) -> list[float]:
+    parsed = TrainingSettings.parse({"iterations": steps, "learning_rate": 0.4} | changes)
     rate = schedule(parsed, steps)
     return [rate(step) for step in range(steps)]
 
@@ -64,6 +64,7 @@ def test_one_cycle() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)
 @given(steps=st.integers(1, 60), warmup=st.floats(0, 0.99))
 def test_rates_are_positive_and_never_above_the_peak(name: str, steps: int, warmup: float) -> None:
     found = rates(steps, schedule=name, warmup=warmup)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NARROWEST = 40
-"""Columns below which nothing is wrapped."""
+"""Columns of a terminal below which nothing is wrapped."""
+WORD_WIDTH = 8
+"""Columns of a table's words that a narrow terminal leaves."""
 
 
 def print_json(content: Any) -> None:
@@ -51,8 +53,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
         right: A letter a column, `r` for those aligned to the right.
     """
     aligned = right.ljust(len(header), "l")
-    if on_terminal(sys.stdout):
-        _rich_table(header, rows, aligned)
+    if on_terminal(sys.stdout) and _rich_table(header, rows, aligned):
         return
     flat = [name.replace("\n", "") for name in header]
     widths = [max(len(row[i]) for row in [flat, *rows]) for i in range(len(flat))]
@@ -62,24 +63,32 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
         click.echo(line.rstrip())
 
 
-def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligned: str) -> None:
+def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligned: str) -> bool:
+    """Print a table, words folded to the terminal's width; False where numbers do not fit."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name, side in zip(header, aligned, strict=True):
+    lines = max(name.count("\n") for name in header)
+    for i, (name, side) in enumerate(zip(header, aligned, strict=True)):
         # Numbers stay whole; where the terminal is narrow, words give way.
         number = side == "r"
+        longest = max((len(row[i]) for row in rows), default=0)
         table.add_column(
-            Text(name),
+            Text("\n" * (lines - name.count("\n")) + name),
             justify="right" if number else "left",
-            vertical="bottom" if number else "top",
             no_wrap=number,
+            min_width=None if number else min(longest, WORD_WIDTH),
             overflow="fold",
         )
     for row in rows:
         table.add_row(*map(Text, row))
-    console(sys.stdout).print(table)
+    screen = console(sys.stdout)
+    unbounded = screen.options.update(max_width=10_000)
+    if screen.measure(table, options=unbounded).minimum > screen.width:
+        return False
+    screen.print(table)
+    return True
 
 
 def paragraph(text: str, indent: str = "") -> str:

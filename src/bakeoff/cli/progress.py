@@ -15,6 +15,7 @@ PLAIN_SECONDS = 10.0
 """Between plain lines about one loop."""
 BAR_WIDTH = 20
 NOTE_WIDTH = 40
+JUDGING = "judging"
 
 
 class Progress(Watcher, Protocol):
@@ -167,7 +168,7 @@ class Bars:
         self._tally.end(cell, cached)
         if not cached:
             self._print(f"{cell.folder}: {told(record, self._metric)}")
-            self._show()
+            self._show(JUDGING if self._tally.finished == self._tally.total else None)
 
     def failed(self, cell: Cell, message: str) -> None:
         """A cell crashed."""

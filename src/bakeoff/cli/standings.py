@@ -1,12 +1,17 @@
 """The results of a study for people: who stands where, what may be said, at what price."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
-from bakeoff.cli.output import compact, duration, paragraph, print_table, size
+from bakeoff.cli.output import compact, duration, on_terminal, paragraph, print_table, size
 
+MARGINS = {
+    "declared": "as declared",
+    "default": "set from the control's validation score, before test was read",
+}
 HEADER = ("recipe", "{metric}", "sd", "seeds", "time", "params", "MACs", "peak")
 Results = Mapping[str, Any]
 
@@ -14,6 +19,8 @@ Results = Mapping[str, Any]
 def tell(results: Results) -> None:
     """Print question, standings, verdicts and notes on stdout."""
     metric = results["metric"]
+    if on_terminal(sys.stdout):
+        click.echo()
     click.echo(paragraph(results["question"]) + "\n")
     header = [name.format(metric=metric.replace("/", "/\n")) for name in HEADER]
     print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
@@ -58,11 +65,12 @@ def _row(name: str, results: Results) -> list[str]:
 def notes(results: Results) -> Iterator[str]:
     """What one has to know to read the table, a sentence or two each."""
     if results["margin"] is not None:
-        yield f"Margin: {results['margin']:.4g} ({results['margin_source']})."
+        source = MARGINS.get(results["margin_source"], results["margin_source"])
+        yield f"Margin: {results['margin']:.4g}, {source}."
     price = "" if results["costs_alone"] else " (other work ran meanwhile: no price)"
     yield (
-        f"Costs: time to train one seed{price}, parameters, multiply-accumulates of one prediction, "
-        "peak memory of training."
+        f"Costs: time to train one seed{price}, parameters, multiply-accumulates of one "
+        "prediction, peak memory of training."
     )
     for name, recipe in results["recipes"].items():
         if recipe["failed"]:

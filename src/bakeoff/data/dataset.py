@@ -11,6 +11,12 @@ from bakeoff.core.files import canonical_json, digest
 from bakeoff.data.hashing import examples_hash, item_digests
 from bakeoff.data.stratify import carve
 
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+"""What folders and columns call the splits; compared without regard to case."""
 TEST_SHARE = 0.2
 """Of a data set that comes without a test split."""
 FEWEST_PER_CLASS = 3

@@ -26,8 +26,6 @@ MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
 )
-
-
 DOWNLOADS = mirrored(
     MIRRORS,
     (

@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import FolderSource
-from bakeoff.data.dataset import Dataset, hold_out_test
+from bakeoff.data.dataset import SPLIT_NAMES, Dataset, hold_out_test
 from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
 
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
-    "test": ("test", "testing"),
-}
 SHOWN = 10
 LONGEST_SIDE = 1024
 """Images are kept at their own size up to this many pixels a side, the largest `size`."""

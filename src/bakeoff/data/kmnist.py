@@ -29,8 +29,6 @@ MIRRORS = (
     "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
     "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
 )
-
-
 DOWNLOADS = mirrored(
     MIRRORS,
     (

@@ -21,8 +21,6 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-
-
 DOWNLOADS = mirrored(
     MIRRORS,
     (

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError, suggest
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import TableSource
-from bakeoff.data.dataset import Dataset, hold_out_test
-from bakeoff.data.folder import SPLIT_NAMES
+from bakeoff.data.dataset import SPLIT_NAMES, Dataset, hold_out_test
 from bakeoff.data.tabular import Rows, read_rows
 
 USUAL_NAMES = {

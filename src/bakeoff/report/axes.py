@@ -132,5 +132,5 @@ def _round_values(base: int) -> list[float]:
     if base == 60:
         units = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000]
         days = [36000, 86400, 172800, 432000, 864000]
-        return [0.001, 0.01, 0.1, 0.2, 0.5, *map(float, units + days)]
+        return [*_round_values(10)[9:18], *map(float, units + days)]  # from a millisecond
     return [float(f"{digit}e{power}") for power in range(-6, 25) for digit in (1, 2, 5)]

@@ -261,6 +261,8 @@ def changes(found: Sequence[Confusion], rivals: Mapping[str, str]) -> list[Chang
         rows = [confusion.replicates.index(name) for name in shared]
         base_rows = [base.replicates.index(name) for name in shared]
         d = confusion.recalls[rows] - base.recalls[base_rows]
+        if np.isnan(d).all():
+            continue  # no class both have examples of
         n = len(shared)
         half = np.full(d.shape[1], np.nan)
         if n > 1:
@@ -277,7 +279,12 @@ def recall_figure(found: Sequence[Confusion], rivals: Mapping[str, str]) -> Figu
     classes = found[0].classes
     order = _by_size(listed)[:MOST_ROWS]
     step = max(30, 13 * len(listed) + 12)
-    boxes = [Option(str(c.recipe.index), c.recipe.name, c.recipe.index) for c in listed]
+    far = _far_away(listed)
+    boxes = [
+        Option(str(c.recipe.index), c.recipe.name, c.recipe.index, c.recipe.name not in far)
+        for c in listed
+    ]
+    away = "" if not far else f" Not ticked, as far away: {words.joined(far)}."
     shown = "" if len(order) == len(classes) else f" The {len(order)} that move most are shown."
     return Figure(
         id="recall",
@@ -285,13 +292,21 @@ def recall_figure(found: Sequence[Confusion], rivals: Mapping[str, str]) -> Figu
         summary=_recall_summary(listed, classes),
         note="The share of each class that is found (its recall), against the control at the same "
         "seeds. Bars are 95 % intervals over seeds for these very examples; they carry no verdict, "
-        f"and among many classes some miss zero by luck.{shown}",
+        f"and among many classes some miss zero by luck.{shown}{away}",
         height=step * len(order) + 64,
         traces=[_recall_trace(c, order, i, listed, classes) for i, c in enumerate(listed)],
         layout=_recall_layout(classes, order),
         controls=[Control("recipes", "Recipes", boxes, kind="boxes")],
         tables=[_recall_table(listed, classes)],
     )
+
+
+def _far_away(listed: Sequence[Change]) -> list[str]:
+    """Recipes so much better or worse that they would squeeze the others: a baseline, mostly."""
+    sizes = [float(np.nanmedian(np.abs(change.mean))) for change in listed]
+    reach = max(0.15, 5 * min(sizes))
+    far = [c.recipe.name for c, size in zip(listed, sizes, strict=True) if size > reach]
+    return far if len(far) < len(listed) else []
 
 
 def _by_size(listed: Sequence[Change]) -> list[int]:

@@ -162,13 +162,18 @@ def _columns(
 
 
 def placements(found: Sequence[Point]) -> list[str | None]:
-    """Where each label stands so that none covers another or a marker; None: no room for it."""
+    """Where each label stands so that none covers another, a marker or a bar; None: no room."""
     xs = [math.log10(point.x) for point in found]
+    bars = [point.score.ci95 or (point.y, point.y) for point in found]
     ys = [point.y for point in found]
+    ends = [end for bar in bars for end in bar] + ys
     across = [_place(x, xs) * _CANVAS[0] for x in xs]
-    up = [_place(y, ys) * _CANVAS[1] for y in ys]
+    up = [_place(y, ends) * _CANVAS[1] for y in ys]
     pixels = list(zip(across, up, strict=True))
     taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in pixels]
+    for x, bar in zip(across, bars, strict=True):
+        low, high = (_place(end, ends) * _CANVAS[1] for end in bar)
+        taken.append((x - 3, low, x + 3, high))
     chosen: list[str | None] = []
     for i, point in enumerate(found):
         width = _LETTER * len(words.cut(point.recipe.name, 24))

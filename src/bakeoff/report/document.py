@@ -76,6 +76,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "metric": words.Metric(run.results.metric),
         "figures": figures,
         "gallery": gallery.items(run),
+        "shown_items": gallery.FIRST,
         "sections": [pair for pair in SECTIONS if pair[0] != "differences" or figures["verdicts"]],
         "look": palette.look,
         "exact": repr,

@@ -7,6 +7,7 @@ from bakeoff.report import words
 from bakeoff.report.folder import RunFolder
 from bakeoff.report.values import mapping, text, whole
 
+FIRST = 12  # items that are shown at once; the others on demand
 LONGEST = 700  # letters of a text that are shown
 
 

@@ -197,8 +197,8 @@ def _note(results: Results, metric: words.Metric) -> str:
     ]
     if results.noise_floor is not None:
         parts.append(
-            f"Noise floor: the control against itself, on other seeds, would seldom differ by more than "
-            f"{metric.amount(results.noise_floor)}."
+            "Noise floor: the control against itself, on other seeds, would seldom differ by more "
+            f"than {metric.amount(results.noise_floor)}."
         )
     return " ".join(parts)
 

@@ -54,7 +54,9 @@ def differences(results: Results) -> list[Differences]:
 def _differences(recipe: RecipeResult, base: Mapping[str, Any]) -> Differences:
     declared = []
     for path, value in flatten(recipe.changed).items():
-        declared.append(Change(path, _shown(_at(base, path)), _shown(value)))
+        change = Change(path, _shown(_at(base, path)), _shown(value))
+        if change.before != change.after:
+            declared.append(change)
     mine, theirs = flatten(recipe.recipe), flatten(base)
     differing = {p for p in {*mine, *theirs} if mine.get(p, _ABSENT) != theirs.get(p, _ABSENT)}
     others = len(differing - {change.path for change in declared})
@@ -170,7 +172,7 @@ def ledger_sentences(run: RunFolder) -> list[str]:
     said = []
     count = whole(results.ledger.get("recipes"))
     if count is not None:
-        own = len(results.recipes)
+        own = min(count, _distinct(results))
         verb = "has" if count == 1 else "have"
         said.append(
             f"{words.plural(count, 'recipe')} {verb} ever been scored on this test set on this "
@@ -192,6 +194,12 @@ def ledger_sentences(run: RunFolder) -> list[str]:
     return said
 
 
+def _distinct(results: Results) -> int:
+    """Recipes that differ; the control run again on other seeds is none of its own."""
+    written = [json.dumps(r.recipe, sort_keys=True, default=str) for r in results.recipes]
+    return len({text_ if text_ != "{}" else str(i) for i, text_ in enumerate(written)})
+
+
 def exploratory_sentences(results: Results) -> list[str]:
     """Comparisons without an outcome, and why."""
     said = []
@@ -204,9 +212,13 @@ def exploratory_sentences(results: Results) -> list[str]:
 
 
 def trouble_sentences(run: RunFolder) -> list[str]:
-    """Failed, diverged and interrupted cells."""
+    """Late, dropped, failed, diverged and interrupted: what did not go as planned."""
     said = []
     for recipe in run.results.recipes:
+        if recipe.late:
+            said.append(f"{recipe.name} was added after a test score was read.")
+        if recipe.dropped:
+            said.append(f"{recipe.name} was taken out of the study; what it left still counts.")
         if recipe.failed:
             seeds = words.joined(list(recipe.failed))
             said.append(f"{recipe.name} left no result at seed {seeds}; run again to finish it.")

@@ -36,6 +36,8 @@ class RecipeResult:
         recipe: Every field, resolved.
         level: Values of the crossed factors.
         diverged: Seeds whose training diverged.
+        late: Whether it was added after a test score was read.
+        dropped: Whether it was taken out of the study after that.
     """
 
     name: str
@@ -49,6 +51,8 @@ class RecipeResult:
     recipe: Mapping[str, Any]
     level: Mapping[str, Any]
     diverged: tuple[str, ...]
+    late: bool
+    dropped: bool
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,8 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
         recipe=resolved,
         level=mapping(row.get("level")),
         diverged=_diverged(row.get("statuses"), listing(row.get("seeds"))),
+        late=row.get("late") is True,
+        dropped=row.get("dropped") is True,
     )
 
 

@@ -216,7 +216,8 @@ def _metric_table(results: Results, names: list[str], split: str) -> Table:
             note = metric.range(score.ci95) if score and score.ci95 else ""
             row.append(Cell(metric.bare(mean), mean, numeric=True, note=note))
         rows.append(row)
-    title = f"On {split} examples" if split else "Metrics"
+    name = "training" if split == "train" else split
+    title = f"On {name} examples" if split else "Metrics"
     return Table(f"{title}: mean over seeds, 95 % interval below", header, rows)
 
 

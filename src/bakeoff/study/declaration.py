@@ -54,7 +54,11 @@ class Declaration(Frozen):
     @field_validator("seeds")
     @classmethod
     def _known_seeds(cls, seeds: Any) -> Any:
-        plan_looks(seeds)
+        try:
+            plan_looks(seeds)
+        except InputError as error:
+            allowed = str(error).partition("(allowed: ")[2].removesuffix(")")
+            raise ValueError(f"must be {allowed}") from None
         return seeds
 
     @field_validator("variants", mode="before")

@@ -3,22 +3,22 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff.core.cell import Cell
-from bakeoff.core.protocols import Predictor, TrainingData
-from bakeoff.core.recipe import Recipe
+from bakeoff.core.cell import Cell, Replicate
+from bakeoff.core.protocols import Predictor
 from bakeoff.core.streams import Streams
 from bakeoff.data import splits
+from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
+from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
-from bakeoff.study.run import Ready, cells_of
 from bakeoff.techniques import find
 from bakeoff.training.observers import Silent
 
@@ -33,7 +33,7 @@ class Estimate:
     """The predicted price of one recipe.
 
     Attributes:
-        cells: How many cells of it are missing nothing but time.
+        cells: How many there are of it, finished ones included.
         seconds: Of one cell: training and evaluation.
         memory_bytes: Resident, above the data.
         disk_bytes: Of one cell: weights and predictions.
@@ -60,15 +60,14 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     Loops are probed with a few updates on the real data, solves with a share of it; nothing is
     written into a run folder and test is not opened.
     """
-    count = seeds or ready.looks.sizes[0]
-    cells = {c.recipe.name: c for c in cells_of(ready, ready.planned, ready.looks.seeds[:1])}
+    count, first = seeds or ready.looks.sizes[0], ready.looks.seeds[0]
     fitted: dict[str, Predictor] = {}
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for planned in ready.planned:
-            probe = _Probe(ready, planned, cells[planned.name], Path(folder) / planned.name)
-            inputs = {name: fitted[unique] for name, unique in planned.inputs.items()}
-            row, fitted[planned.name] = probe.run(inputs, count)
+            inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
+            probe = _Probe(ready.dataset, planned, first, inputs, Path(folder) / planned.name)
+            row, fitted[planned.name] = probe.run(count)
             found.append(row)
     return found
 
@@ -76,81 +75,94 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
 class _Probe:
     """A short fit of one recipe."""
 
-    def __init__(self, ready: Ready, planned: Planned, cell: Cell, folder: Path) -> None:
-        self.ready, self.recipe, self.cell, self.folder = ready, planned.recipe, cell, folder
-        streams = Streams(cell.replicate.seed)
-        split = splits.draw(ready.dataset, self.recipe.data, streams)
-        self.data = split.training_data()
-        self.streams = streams
+    def __init__(
+        self,
+        dataset: Dataset,
+        planned: Planned,
+        seed: int,
+        inputs: Mapping[str, Predictor],
+        folder: Path,
+    ) -> None:
+        self.recipe, self.inputs, self.folder = planned.recipe, inputs, folder
+        self.replicate = Replicate(seed=seed + planned.seed_offset)
+        split = splits.draw(dataset, self.recipe.data, Streams(self.replicate.seed))
+        self.data, self.test_size = split.training_data(), len(split.test)
+        self.technique = find(self.recipe.technique)
+        self.training: Any = getattr(self.recipe.settings, "training", None)
 
-    def run(self, inputs: Mapping[str, Predictor], count: int) -> tuple[Estimate, Predictor]:
+    def run(self, count: int) -> tuple[Estimate, Predictor]:
         """The estimate, and the predictor of the short fit, for recipes that need one."""
-        technique = find(self.recipe.technique)
-        print_ = numerics.apply(self.recipe.numerics, technique.framework)
-        recipe, data, scale = self._shortened()
-        cell = Cell(recipe, self.cell.replicate, "", "", technique.version)
-        run = CellRun(self.folder, self.streams, print_, True, Silent(), lambda: None)
+        fingerprint = numerics.apply(self.recipe.numerics, self.technique.framework)
         with Meter() as meter:
-            predictor = technique.fit(cell, data, inputs, run)
+            predictor, run = self._fit(fingerprint, PROBE_EXAMPLES)
+        parameters, macs = _sizes(predictor)
         rate = self._examples_per_second(predictor)
-        training = self._training_seconds(run, recipe, rate) * scale + run.warm_up_seconds
-        validation = len(self.data.validation)
-        test = 0 if self.ready.dataset.test is None else len(self.ready.dataset.test)
-        evaluated = len(self.data.train) + validation + test
-        layers = predictor.layers()
-        parameters = sum(layer.parameters for layer in layers)
-        classes = len(self.data.task.classes)
+        if self.training is not None:
+            training = self._loop_seconds(run, rate)
+        else:
+            kept, all_ = min(len(self.data.train), PROBE_EXAMPLES), len(self.data.train)
+            training = run.train_seconds * all_ / kept
+            if kept < all_:
+                # What remembers examples grows with them, and so does the price of a prediction.
+                half, _ = self._fit(fingerprint, PROBE_EXAMPLES // 2)
+                fewer, before = _sizes(half), macs
+                times = (all_ - kept) / (kept - PROBE_EXAMPLES // 2)
+                parameters += round(times * (parameters - fewer[0]))
+                macs += round(times * (macs - fewer[1]))
+                rate *= before / macs if macs else 1.0
+        predicted = len(self.data.validation) + self.test_size
+        columns = len(self.data.task.classes) + 2
         row = Estimate(
             recipe=self.recipe.name,
-            technique=technique.name,
+            technique=self.technique.name,
             cells=count,
             parameters=parameters,
-            macs_per_example=sum(layer.macs for layer in layers),
-            seconds=training + evaluated / rate,
+            macs_per_example=macs,
+            seconds=training + run.warm_up_seconds + (len(self.data.train) + predicted) / rate,
             memory_bytes=meter.peak_bytes,
-            disk_bytes=4 * parameters + (validation + test) * BYTES_PER_PREDICTION * (classes + 2),
+            disk_bytes=4 * parameters + predicted * BYTES_PER_PREDICTION * columns,
         )
         return row, predictor
 
-    def _shortened(self) -> tuple[Recipe, TrainingData, float]:
-        """A recipe of few updates, or a share of the data; and what its seconds stand for."""
-        training: Any = getattr(self.recipe.settings, "training", None)
-        if training is None:
-            kept = min(len(self.data.train), PROBE_EXAMPLES)
-            train = self.data.train.take(np.arange(kept))
-            data = TrainingData(
-                self.data.task,
-                self.data.modality,
-                train,
-                self.data.validation,
-                self.data.normaliser,
-            )
-            return self.recipe, data, len(self.data.train) / kept
-        update = {
-            "epochs": None,
-            "iterations": PROBE_STEPS,
-            "validate_every": PROBE_STEPS,
-            "stopping": None,
-        }
-        settings = self.recipe.settings.model_copy(
-            update={"training": training.model_copy(update=update)}
-        )
-        return self.recipe.model_copy(update={"settings": settings}), self.data, 1.0
+    def _fit(self, fingerprint: dict[str, Any], examples: int) -> tuple[Predictor, CellRun]:
+        """A few updates on all examples, or a solve of some."""
+        settings, data, folder = self.recipe.settings, self.data, self.folder / str(examples)
+        if self.training is not None:
+            update = {
+                "epochs": None,
+                "iterations": PROBE_STEPS,
+                "validate_every": PROBE_STEPS,
+                "stopping": None,
+            }
+            shortened = self.training.model_copy(update=update)
+            settings = settings.model_copy(update={"training": shortened})
+        else:
+            size = len(data.train)
+            rows = np.linspace(0, size - 1, min(size, examples)).astype(np.intp)
+            data = replace(data, train=data.train.take(rows))
+        recipe = self.recipe.model_copy(update={"settings": settings})
+        cell = Cell(recipe, self.replicate, "", "", self.technique.version)
+        streams = Streams(self.replicate.seed)
+        run = CellRun(folder, streams, fingerprint, True, Silent(), lambda: None)
+        return self.technique.fit(cell, data, self.inputs, run), run
 
-    def _training_seconds(self, run: CellRun, recipe: Recipe, rate: float) -> float:
+    def _loop_seconds(self, run: CellRun, rate: float) -> float:
         """From the probe's seconds to those of all updates and validations."""
-        settings: Any = getattr(self.recipe.settings, "training", None)
-        if settings is None:
-            return run.train_seconds
         validating = len(self.data.validation) / rate
         a_step = max(run.train_seconds - validating, 0.0) / (PROBE_STEPS - 1)
-        per_epoch = -(-len(self.data.train) // settings.batch_size)
-        steps = settings.iterations or settings.epochs * per_epoch
-        validations = -(-steps // (settings.validate_every or per_epoch))
-        return a_step * steps + validations * validating
+        per_epoch = -(-len(self.data.train) // self.training.batch_size)
+        steps = self.training.iterations or self.training.epochs * per_epoch
+        validations = -(-steps // (self.training.validate_every or per_epoch))
+        return float(a_step * steps + validations * validating)
 
     def _examples_per_second(self, predictor: Predictor) -> float:
         items = self.data.validation.items[:512]
         began = time.perf_counter()
         predictor.predict(items)
         return len(items) / max(time.perf_counter() - began, 1e-9)
+
+
+def _sizes(predictor: Predictor) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates of one prediction."""
+    layers = predictor.layers()
+    return sum(layer.parameters for layer in layers), sum(layer.macs for layer in layers)

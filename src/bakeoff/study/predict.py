@@ -1,19 +1,22 @@
 """Predicting new items with what a finished cell left."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import Classification
 from bakeoff.data import catalogue
 from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
+from bakeoff.data.tables import read_texts
 from bakeoff.execution.cell import load_predictor
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -37,28 +40,35 @@ def find_cell(run: str) -> Path:
     """
     if (Path(run) / "record.json").exists():
         return Path(run)
-    folder, _, rest = run.partition(":")
-    recipe, _, seed = rest.partition(":")
-    if not recipe:
+    folder, colon, last = run.rpartition(":")
+    recipe, seed = last, "0"
+    if last.isdecimal() and ":" in folder:
+        seed = last
+        folder, colon, recipe = folder.rpartition(":")
+    if not colon or not (Path(folder) / "cells").is_dir():
         raise InputError(f"{run}: not a cell (needed: its folder, or DIR:recipe[:seed])")
     cells = Path(folder) / "cells"
-    names = sorted(path.name for path in cells.glob("*") if path.is_dir())
+    names = sorted(path.name for path in cells.iterdir() if path.is_dir())
     if recipe not in names:
         raise unknown("recipe", recipe, names, folder)
-    found = cells / recipe / f"seed-{seed or 0}"
+    found = cells / recipe / f"seed-{seed}"
     if not (found / "record.json").exists():
-        seeds = sorted(p.parent.name for p in (cells / recipe).glob("*/record.json"))
+        seeds = [path.parent.name for path in sorted((cells / recipe).glob("*/record.json"))]
         raise unknown("seed", found.name, seeds, f"{folder}:{recipe}")
     return found
 
 
 def load_fitted(run: str) -> Fitted:
-    """What a finished cell left, ready to predict."""
+    """What a finished cell left, ready to predict.
+
+    Raises:
+        InputError: where there is no such cell, or it is not finished.
+    """
     folder = find_cell(run)
     record = read_record(folder)
     if record is None:
         raise InputError(f"{folder}: not a finished cell")
-    predictor = load_predictor(folder.parent.parent.parent, record)
+    predictor = load_predictor(folder)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))
     return Fitted(predictor, record, shape)
@@ -70,55 +80,75 @@ def predict(fitted: Fitted, source: Path | str) -> bytes:
     Args:
         fitted: What to predict with.
         source: A folder of images (class folders or not), an image, a table of texts, or a
-            catalogue name, which means its test split.
+            catalogue name, which means its test split; that is noted in the ledger.
 
     Raises:
         InputError: where the items cannot be read or do not fit the predictor.
     """
     task = Classification(fitted.record.classes)
-    examples = _read(Path(source), fitted)
+    examples = _read(source, fitted)
     probabilities = fitted.predictor.predict(examples.items)
-    return task.write(task.table(examples.ids, examples.labels, probabilities, None))
+    return task.write(task.table(examples.ids, examples.labels, probabilities))
 
 
-def _read(source: Path, fitted: Fitted) -> Examples:
-    if str(source) in catalogue.DATASETS and not source.exists():
-        dataset = catalogue.load(str(source))
-        if dataset.test is None:
-            raise InputError(f"{source}: has no test split")
-        return _relabelled(dataset.test, dataset.classes, fitted.record.classes)
-    if not source.exists():
+def _read(source: Path | str, fitted: Fitted) -> Examples:
+    path, classes = Path(source), fitted.record.classes
+    if str(source) in catalogue.DATASETS and not path.exists():
+        return _test_split(str(source), fitted.record)
+    if not path.exists():
         raise InputError(
             f"{source}: neither a file, a folder, nor one of {', '.join(catalogue.DATASETS)}"
         )
-    if source.suffix.lower() in TABLES:
-        dataset = catalogue.load(TableSource(table=str(source)))
-        return _relabelled(dataset.train, dataset.classes, fitted.record.classes)
-    return _images(source, fitted)
+    if path.suffix.lower() in TABLES:
+        learnt = fitted.record.recipe["data"]["set"]
+        named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
+        return read_texts(TableSource(table=str(path), text=named.get("text")), classes)
+    return _images(path, fitted)
+
+
+def _test_split(name: str, record: Record) -> Examples:
+    """The test examples of a set of the catalogue; labels count in the predictor's classes."""
+    dataset = catalogue.load(name)
+    if dataset.test is None:
+        raise InputError(f"{name}: has no test split")
+    open_test(dataset.test_hash, digest(canonical_json(record.recipe)), record.key)
+    index = {name: i for i, name in enumerate(record.classes)}
+    # The last entry is that of label -1, unknown, which stays so.
+    table = np.array([*(index.get(name, -1) for name in dataset.classes), -1], np.int64)
+    return replace(dataset.test, labels=table[dataset.test.labels])
+
+
+def _hidden(path: Path, below: Path) -> bool:
+    """Whether a file manager keeps it for itself."""
+    parts = path.relative_to(below).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _images(source: Path, fitted: Fitted) -> Examples:
     """Images of a folder, sorted by path; folders named like classes give labels."""
     found = [source] if source.is_file() else sorted(source.rglob("*"))
-    paths = [p for p in found if p.is_file() and p.suffix.lower() in SUFFIXES]
+    paths = [p for p in found if p.suffix.lower() in SUFFIXES and not _hidden(p, source)]
     if not paths:
         raise InputError(f"{source}: no images (looked for {', '.join(sorted(SUFFIXES))})")
-    height, width, channels = fitted.shape
-    settings = fitted.record.recipe["data"]["set"]
-    size = settings.get("size") if isinstance(settings, Mapping) else None
-    items = np.empty((len(paths), height, width, channels), np.uint8)
+    learnt = fitted.record.recipe["data"]["set"]
+    size = learnt.get("size") if isinstance(learnt, Mapping) else None
+    # A predictor without a shape looks at nothing: whatever can be read will do.
+    shape = fitted.shape or (1, 1, 1)
+    items = np.zeros((len(paths), *shape), np.uint8)
     faults = []
     for number, path in enumerate(paths):
         try:
-            pixels = to_channels(read_image(path, size), channels)
+            pixels = to_channels(read_image(path, size), shape[2])
         except UnreadableImageError as error:
             faults.append(f"{path}: cannot be read: {error}")
             continue
-        if pixels.shape != items.shape[1:]:
-            shown = f"{pixels.shape[1]} x {pixels.shape[0]}"
-            faults.append(f"{path}: {shown} pixels, where {width} x {height} were learnt")
-            continue
-        items[number] = pixels
+        if pixels.shape == shape:
+            items[number] = pixels
+        elif fitted.shape:
+            faults.append(
+                f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels, where "
+                f"{shape[1]} x {shape[0]} were learnt"
+            )
     if faults:
         raise InputError(faults)
     base = source if source.is_dir() else source.parent
@@ -126,10 +156,3 @@ def _images(source: Path, fitted: Fitted) -> Examples:
     labels = np.array([index.get(path.parent.name, -1) for path in paths], np.int64)
     ids = np.array([path.relative_to(base).as_posix() for path in paths], np.str_)
     return Examples(items, labels, ids)
-
-
-def _relabelled(examples: Examples, names: tuple[str, ...], classes: tuple[str, ...]) -> Examples:
-    """Labels by the predictor's classes; those it does not know become unknown."""
-    index = {name: i for i, name in enumerate(classes)}
-    table = np.array([index.get(name, -1) for name in names], np.int64)
-    return Examples(examples.items, table[examples.labels], examples.ids, examples.groups)

@@ -252,7 +252,8 @@ def _with_inputs(
             if found.setdefault(ref.recipe, needed) != needed:
                 faults.append(f"{where}: refers to '{ref.recipe}' with more than one seed")
         elif ref.recipe not in names or ref.recipe == AGAIN:  # else its own faults were told
-            faults += unknown("recipe", ref.recipe, list(unique), where).faults
+            others = [name for name in unique if name != p.plain_name]
+            faults += unknown("recipe", ref.recipe, others, where).faults
     return replace(p, inputs=found)
 
 

@@ -1,6 +1,7 @@
 """Submissions: predictions in the shape of a competition's `sample_submission.csv`."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.table import csv_bytes, read_csv
@@ -9,8 +10,9 @@ from bakeoff.core.table import csv_bytes, read_csv
 def submission(predictions: Path, sample: Path) -> bytes:
     """The predicted classes with the sample's columns, ids and order.
 
-    A sample whose ids are 1..N, while the predictions' are not all among them, is filled in input
-    order: such files number the test items.
+    Ids are matched as they are, or else by file names without folder and suffix (`test/7.png` is
+    7). Where neither has ids, the sample numbering the items from 1 and the predictions from 0,
+    they are matched in order.
 
     Args:
         predictions: As `predict` writes them.
@@ -24,14 +26,26 @@ def submission(predictions: Path, sample: Path) -> bytes:
         raise InputError(
             f"{sample}: has columns {', '.join(wanted)}; needed are two, an id and a prediction"
         )
+    if missing := [name for name in ("id", "prediction") if name not in made]:
+        raise InputError(f"{predictions}: no column {', '.join(missing)} (found: {list(made)})")
     identity, target = wanted
-    ids, guesses = wanted[identity], dict(zip(made["id"], made["prediction"], strict=True))
-    numbered = ids == [str(i) for i in range(1, len(ids) + 1)]
-    if not set(ids) <= set(guesses) and numbered and len(ids) == len(made["id"]):
-        guesses = dict(zip(ids, made["prediction"], strict=True))
-    if missing := [i for i in ids if i not in guesses]:
-        raise InputError(
-            f"{sample}: {len(missing)} of {len(ids)} ids were not predicted (the first: "
-            f"{missing[0]!r}; predicted ids look like {made['id'][0]!r})"
-        )
-    return csv_bytes([identity, target], ([i, guesses[i]] for i in ids))
+    ids = wanted[identity]
+    places = _matched(made["id"], ids)
+    if absent := [i for i in ids if i not in places]:
+        first = f"the first: {absent[0]!r}; predicted ids look like {made['id'][:1]}"
+        raise InputError(f"{sample}: {len(absent)} of {len(ids)} ids were not predicted ({first})")
+    return csv_bytes([identity, target], ([i, made["prediction"][places[i]]] for i in ids))
+
+
+def _matched(predicted: Sequence[str], ids: Sequence[str]) -> dict[str, int]:
+    """The row of each id among the predictions, by the first way of matching that finds all."""
+    stems = [PurePosixPath(name).stem for name in predicted]
+    numbers = [str(number) for number in range(len(predicted))]
+    ways = [predicted, stems]
+    if list(predicted) == numbers and len(ids) == len(predicted):
+        ways.append([str(number) for number in range(1, len(predicted) + 1)])
+    for names in ways:
+        rows = {name: row for row, name in enumerate(names)}
+        if len(rows) == len(names) and rows.keys() >= set(ids):
+            return rows
+    return {name: row for row, name in enumerate(predicted)}

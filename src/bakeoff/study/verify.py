@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bakeoff.core.errors import BakeoffError, InputError
-from bakeoff.core.files import pretty_json
+from bakeoff.core.errors import InputError
+from bakeoff.core.files import file_digest, pretty_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.record import Record
+from bakeoff.core.task import Classification
 from bakeoff.report import page
+from bakeoff.study.looks import plan_looks
 from bakeoff.study.manifest import MANIFEST, check_manifest
-from bakeoff.study.results import Folder, open_folder, results, standings
+from bakeoff.study.results import Folder, cell_folder, open_folder, results, standings
+from bakeoff.study.statistics import default_margin
 
 Kind = Literal["recomputed", "derived", "attested"]
 
@@ -56,11 +59,11 @@ def verify(path: Path) -> Verification:
     found.faults += changes
     try:
         folder = open_folder(path)
-        for records in folder.records.values():
-            for record in records.values():
-                _check_record(folder, record, found)
+        for record in folder.everything():
+            _check_record(folder, record, found)
+        _check_margin(folder, found)
         _check_results(folder, found)
-    except (BakeoffError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
         # A changed byte can make any file unreadable: that is a finding, not a failure to verify.
         found.faults.append(f"cannot be recomputed: {type(error).__name__}: {error}")
     return found
@@ -68,21 +71,63 @@ def verify(path: Path) -> Verification:
 
 def _check_record(folder: Folder, record: Record, found: Verification) -> None:
     """Metrics of the splits whose predictions are there are recomputed; the rest is attested."""
-    where = f"cells/{record.name}/{record.replicate.folder}"
+    where = cell_folder(record)
+    task = Classification(record.classes)
     recomputed: dict[str, float] = {}
     for split in ("validation", "test"):
-        table = folder.predictions(record, split)
-        recomputed |= {f"{split}/{n}": v for n, v in folder.task.metrics(table).items()}
-    for name, value in record.metrics.items():
+        metrics = task.metrics(folder.predictions(record, split))
+        recomputed |= {f"{split}/{name}": value for name, value in metrics.items()}
+    for name in sorted({*recomputed, *record.metrics}):
         if name.startswith("train/"):
             found.counts["attested"] += 1
             continue
         found.counts["recomputed"] += 1
-        if recomputed.get(name) != value:
-            found.faults.append(
-                f"{where}: {name} is {recomputed.get(name)}, the record says {value}"
-            )
+        _compare(found, f"{where}: {name}", recomputed.get(name), record.metrics.get(name))
+    _compare(
+        found, f"{where}: recipe", folder.plan["recipes"][record.name]["recipe"], record.recipe
+    )
+    _check_selected_step(folder, record, found)
+    for name, value in record.files.items():
+        path = folder.path / where / name
+        if path.exists() and file_digest(path) != value:
+            found.faults.append(f"{where}/{name}: its SHA-256 is not the record's")
     found.counts["attested"] += len(record.cost.model_fields_set)
+
+
+def _check_selected_step(folder: Folder, record: Record, found: Verification) -> None:
+    """The step whose weights were kept follows from the curve, where there is one loop."""
+    path = folder.path / cell_folder(record) / "metrics.jsonl"
+    training = record.recipe.get("training")
+    if training is None or not path.exists():
+        return
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    if len({row["phase"] for row in rows}) != 1:
+        return
+    best = rows[-1]
+    if training["restore_best"]:
+        metric = training["select"]
+        sign = 1 if Classification.directions[metric] == "max" else -1
+        best = max(rows, key=lambda row: sign * row[f"validation/{metric}"])  # the first of equals
+    found.counts["derived"] += 1
+    _compare(found, f"{cell_folder(record)}: selected_step", best["step"], record.selected_step)
+
+
+def _check_margin(folder: Folder, found: Verification) -> None:
+    """A default margin follows from the validation score of the control's first seed."""
+    plan = folder.plan
+    control = plan["recipes"][plan["control"]]
+    if plan["margin_source"] != "default" or control["late"]:
+        return
+    found.counts["derived"] += 1
+    record = folder.records[plan["control"]].get(plan_looks(plan["seeds"]).seeds[0])
+    name = plan["metric"].partition("/")[2]
+    margin = record and default_margin(name, record.metrics[f"validation/{name}"])
+    _compare(found, "plan.json: margin", margin, plan["margin"])
+
+
+def _compare(found: Verification, what: str, is_: object, stated: object) -> None:
+    if is_ != stated:
+        found.faults.append(f"{what} is {is_}, the file says {stated}")
 
 
 def _check_results(folder: Folder, found: Verification) -> None:
@@ -93,10 +138,7 @@ def _check_results(folder: Folder, found: Verification) -> None:
     leaves, theirs = _numbers(made), _numbers(stated)
     for name in sorted({*leaves, *theirs}):
         found.counts["derived"] += 1
-        if leaves.get(name) != theirs.get(name):
-            found.faults.append(
-                f"results.json: {name} is {leaves.get(name)}, the file says {theirs.get(name)}"
-            )
+        _compare(found, f"results.json: {name}", leaves.get(name), theirs.get(name))
     if made != stated and leaves == theirs:
         found.faults.append("results.json: differs from what the records give")
     if (folder.path / "standings.csv").read_bytes() != standings(content):
@@ -108,13 +150,14 @@ def _check_results(folder: Folder, found: Verification) -> None:
 
 def _numbers(content: Mapping[str, Any]) -> dict[str, float]:
     """Every number by its path, those in lists too."""
-    numbered = json.loads(json.dumps(content), object_hook=_lists_as_mappings)
-    leaves = flatten(_lists_as_mappings(numbered))
-    return {path: v for path, v in leaves.items() if isinstance(v, int | float)}
+    leaves = flatten(_by_name(content))
+    return {path: value for path, value in leaves.items() if type(value) in (int, float)}
 
 
-def _lists_as_mappings(content: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: {str(i): inner for i, inner in enumerate(value)} if isinstance(value, list) else value
-        for key, value in content.items()
-    }
+def _by_name(value: Any) -> Any:
+    """Lists as mappings from position."""
+    if isinstance(value, list):
+        value = {str(number): inner for number, inner in enumerate(value)}
+    if isinstance(value, dict):
+        return {name: _by_name(inner) for name, inner in value.items()}
+    return value
