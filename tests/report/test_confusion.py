@@ -64,7 +64,9 @@ def test_matrices_of_the_example(run: RunFolder) -> None:
     figure = confusion.matrix_figure(found, "test")
     assert figure is not None
     assert figure.columns["0/shade"][0][0] == pytest.approx(found[0].shares[0, 0] ** 0.5)
-    assert "of 5" in figure.columns["0/hover"][0][0] or "of 6" in figure.columns["0/hover"][0][0]
+    percent, count = figure.columns["0/numbers"][0][1]
+    assert percent == pytest.approx(100 * found[0].shares[0, 1], abs=0.005)
+    assert count == pytest.approx(found[0].counts[0, 1])
     assert len(figure.tables) == 5
 
 
@@ -72,6 +74,16 @@ def test_too_many_classes_are_not_drawn() -> None:
     many = replace(A, classes=tuple(map(str, range(41))), tables=np.ones((1, 41, 41)))
     assert confusion.matrix_figure([many], "test") is None
     assert confusion.matrix_figure([], "test") is None
+
+
+def test_many_classes_get_shorter_tables() -> None:
+    many = replace(A, classes=tuple(map(str, range(30))), tables=np.ones((1, 30, 30)))
+    figure = confusion.matrix_figure([many], "test")
+    assert figure is not None
+    right, mistakes = figure.tables
+    assert len(right.rows) == 30
+    assert len(mistakes.rows) == confusion.WORST_PAIRS
+    assert set(figure.columns["0/text"][0]) == {""}
 
 
 def test_classes_without_examples_are_not_drawn() -> None:

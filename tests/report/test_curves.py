@@ -91,6 +91,14 @@ def test_odd_rows_are_skipped(own_folder: Path) -> None:
     assert curves.figure(read_folder(own_folder)) is not None
 
 
+def test_many_curves_get_fewer_points(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "FEWEST_POINTS", 4)
+    monkeypatch.setattr(curves, "ROOM", 1000)
+    figure = curves.figure(run)
+    assert figure is not None
+    assert [len(figure.columns[f"0/0/{name}"]) for name in ("step", "seed0/step")] == [4, 4]
+
+
 def test_nothing_shared_leaves_the_seeds(own_folder: Path) -> None:
     run = read_folder(own_folder)
     for seed in range(5):

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bakeoff.report.folder import RunFolder, labels_and_predictions, metric_rows, read_folder
 
@@ -34,6 +35,24 @@ def test_rows_of_unknown_classes_are_left_out(own_folder: Path) -> None:
     found = labels_and_predictions(read_folder(own_folder).cells["plain"][0], "test")
     assert found is not None
     assert len(found[0]) == len(found[1]) == 599
+
+
+def test_quoted_names_are_read_too(own_folder: Path, run: RunFolder) -> None:
+    path = own_folder / "cells" / "plain" / "seed-0" / "predictions" / "test.csv"
+    path.write_text(path.read_text().replace(",Shirt,", ',"Shirt",'))
+    assert '"' in path.read_text()
+    quick = labels_and_predictions(run.cells["plain"][0], "test")
+    quoted = labels_and_predictions(read_folder(own_folder).cells["plain"][0], "test")
+    assert quick is not None
+    assert quoted is not None
+    assert np.array_equal(quick, quoted)
+
+
+@pytest.mark.parametrize("content", ["", "id,label\n1,Bag\n", "label,id,prediction\nBag\n", "\n"])
+def test_odd_tables_are_no_predictions(own_folder: Path, content: str) -> None:
+    path = own_folder / "cells" / "plain" / "seed-0" / "predictions" / "test.csv"
+    path.write_text(content)
+    assert labels_and_predictions(read_folder(own_folder).cells["plain"][0], "test") is None
 
 
 def test_broken_files_are_left_out(own_folder: Path) -> None:

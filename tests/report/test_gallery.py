@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from bakeoff.report import gallery
 from bakeoff.report.folder import RunFolder, read_folder
 
@@ -38,6 +40,15 @@ def test_texts_are_cut(own_folder: Path) -> None:
     assert found.text.endswith(" …")
     assert found.id == "7"
     assert found.image is None
+
+
+def test_pictures_have_a_limit(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "ROOM", 3000)
+    items = gallery.items(run)
+    assert items is not None
+    kept = [item.image for item in items if item.image]
+    assert 0 < len(kept) < 9
+    assert sum(map(len, kept)) <= 3000
 
 
 def test_odd_items(own_folder: Path) -> None:

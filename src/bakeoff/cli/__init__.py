@@ -111,7 +111,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         code = group.main(prog_name="bakeoff", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed with >&-
+            sys.stdout.flush()
     except click.exceptions.Abort:
         click.echo("bakeoff: interrupted", err=True)
         code = INTERRUPTED

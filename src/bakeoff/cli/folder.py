@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.options import FOLDER, json_option
+from bakeoff.cli.options import FOLDER, can_be_made, json_option
 from bakeoff.cli.output import print_json
 
 DIFFERS = 1
@@ -45,7 +45,7 @@ def verify(folder: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path), callback=can_be_made)
 def pack(folder: Path, target: Path) -> None:
     """Reduce the run in FOLDER to evidence in TARGET: what `verify` needs, and no data."""
     from bakeoff.study.evidence import pack as reduce

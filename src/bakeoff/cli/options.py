@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,24 @@ set_option = click.option(
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def can_be_made(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse a file or folder to be written where the place for it cannot be written.
+
+    Raises:
+        click.BadParameter: says which part of the path stands in the way.
+    """
+    if path is None:
+        return None
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if there != path.absolute() and not there.is_dir():
+        raise click.BadParameter(f"{path}: cannot be written: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK):
+        raise click.BadParameter(f"{path}: cannot be written: no right to write in {there}")
+    return path
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def say(line: str) -> None:
 
 def on_terminal(stream: Any) -> bool:
     """Whether somebody looks at it, on something that can move a cursor."""
-    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def console(stream: Any) -> "Console":

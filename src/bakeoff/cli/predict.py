@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.options import FILE, json_option
+from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
 
 
@@ -16,6 +16,7 @@ from bakeoff.cli.output import print_json, print_table, say
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=can_be_made,
     required=True,
     help="The predictions file to write.",
 )

@@ -7,6 +7,7 @@ import click
 
 from bakeoff.cli.completion import study_names
 from bakeoff.cli.options import (
+    can_be_made,
     json_option,
     offline_option,
     parse_settings,
@@ -28,7 +29,8 @@ def _common(command: Any) -> Any:
     options = (
         click.option(
             "--out",
-            type=click.Path(path_type=Path),
+            type=click.Path(file_okay=False, path_type=Path),
+            callback=can_be_made,
             metavar="DIR",
             help="Run folder [runs/<study>].",
         ),

@@ -125,7 +125,7 @@ def plan(
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
     from bakeoff.study.estimate import estimate
-    from bakeoff.study.run import prepare
+    from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
     found = estimate(prepare(load_study(study, parse_settings(pairs)), offline), seeds)

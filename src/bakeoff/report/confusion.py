@@ -29,6 +29,7 @@ from bakeoff.report.values import short
 Floats = NDArray[np.float64]
 MOST_CLASSES = 40
 MOST_LABELLED = 12
+MOST_TABLED = 20
 MOST_ROWS = 30
 WORST_PAIRS = 20
 
@@ -121,22 +122,18 @@ def matrix_figure(found: Sequence[Confusion], split: str) -> Figure | None:
         layout=_matrix_layout(classes),
         columns=columns,
         controls=[Control("recipe", "Recipe", options, value=start.value)],
-        tables=[_matrix_table(confusion, split) for confusion in found],
+        tables=_matrix_tables(found, split),
     )
 
 
 def _matrix_columns(confusion: Confusion) -> dict[str, Sequence[Any]]:
-    shares, counts = confusion.shares, confusion.counts
-    key, classes = str(confusion.recipe.index), confusion.classes
-    hover = [
-        [_cell_hover(confusion, i, j, shares[i, j], counts[i, j]) for j in range(len(classes))]
-        for i in range(len(classes))
-    ]
-    labelled = len(classes) <= MOST_LABELLED
+    shares, counts, key = confusion.shares, confusion.counts, str(confusion.recipe.index)
+    labelled = len(confusion.classes) <= MOST_LABELLED
     texts = [[_percent(share) if labelled else "" for share in row] for row in shares]
+    numbers = np.stack([100 * shares, counts], axis=-1)
     return {
         f"{key}/shade": np.sqrt(shares).tolist(),
-        f"{key}/hover": hover,
+        f"{key}/numbers": numbers.round(2).tolist(),
         f"{key}/text": texts,
     }
 
@@ -146,16 +143,12 @@ def _percent(share: float) -> str:
     return "" if not share >= 0.005 else f"{100 * share:.0f}"
 
 
-def _cell_hover(confusion: Confusion, i: int, j: int, share: float, count: float) -> str:
-    label, guess = escaped(confusion.classes[i]), escaped(confusion.classes[j])
-    said = "right" if i == j else f"taken for <b>{guess}</b>"
-    percent = words.MISSING if np.isnan(share) else f"{100 * share:.1f} %"
-    total = confusion.counts[i].sum()
-    return f"<b>{label}</b> {said}<br>{percent}: {count:.1f} of {total:.0f} examples a seed"
-
-
 def _heat_map(classes: Sequence[str]) -> Trace:
-    names = list(range(len(classes)))
+    names = [escaped(name) for name in classes]
+    hover = (
+        "<b>%{y}</b> given label <b>%{x}</b><br>"
+        "%{customdata[0]} %: %{customdata[1]} examples a seed<extra></extra>"
+    )
     return {
         "type": "heatmap",
         "x": names,
@@ -163,8 +156,8 @@ def _heat_map(classes: Sequence[str]) -> Trace:
         "z": column("{recipe}/shade"),
         "text": column("{recipe}/text"),
         "texttemplate": "%{text}",
-        "hovertext": column("{recipe}/hover"),
-        "hoverinfo": "text",
+        "customdata": column("{recipe}/numbers"),
+        "hovertemplate": hover,
         "zmin": 0,
         "zmax": 1,
         "xgap": 1,
@@ -179,7 +172,12 @@ def _matrix_layout(classes: Sequence[str]) -> dict[str, Any]:
     wide = [escaped(words.cut(name, 16)) for name in classes]
     narrow = [escaped(words.cut(name, 9)) for name in classes]
     longest = max(map(len, wide))
-    ticks = {"tickvals": places, "ticktext": on_screen(wide, narrow), "showgrid": False}
+    ticks = {
+        "type": "category",
+        "tickvals": places,
+        "ticktext": on_screen(wide, narrow),
+        "showgrid": False,
+    }
     ticks |= {"zeroline": False, "ticks": "", "showline": False}
     room = min(130, 24 + 7 * longest)
     return {
@@ -225,6 +223,19 @@ def _matrix_summary(found: Sequence[Confusion]) -> str:
             names = f"{confusion.classes[i]} for {confusion.classes[j]}"
             parts.append(f"{confusion.recipe.name} most often takes {names} ({100 * share:.1f} %)")
     return f"Confusion matrix, one recipe at a time. {'; '.join(parts)}."
+
+
+def _matrix_tables(found: Sequence[Confusion], split: str) -> list[Table]:
+    """Every count; of many classes, what is right of each and the most frequent mistakes."""
+    if len(found[0].classes) <= MOST_TABLED:
+        return [_matrix_table(confusion, split) for confusion in found]
+    rows = []
+    for k, name in enumerate(found[0].classes):
+        shares = [float(confusion.shares[k, k]) for confusion in found]
+        right = [Cell(f"{100 * share:.1f}", share, numeric=True) for share in shares]
+        rows.append([Cell(name, head=True), *right])
+    header = ["True class", *(confusion.recipe.name for confusion in found)]
+    return [Table("Found of each class (%)", header, rows), pairs_table(found)]
 
 
 def _matrix_table(confusion: Confusion, split: str) -> Table:

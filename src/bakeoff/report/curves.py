@@ -28,6 +28,8 @@ from bakeoff.report.values import number, text
 
 Floats = NDArray[np.float64]
 MOST_POINTS = 160
+FEWEST_POINTS = 20
+ROOM = 60_000  # numbers that all curves of a page may take
 MOST_TABLE_ROWS = 30
 AXES = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of training"}
 PANELS = {"train": "training", "validation": "validation"}
@@ -54,12 +56,12 @@ class Phase:
     axes: tuple[Mapping[str, Floats], ...]
     lines: Mapping[tuple[str, str], tuple[Line, ...]]
 
-    def shared(self) -> Floats:
-        """The steps every seed has a row for, thinned to what a screen can show."""
+    def shared(self, most: int) -> Floats:
+        """The steps every seed has a row for, thinned."""
         steps = self.axes[0]["step"]
         for other in self.axes[1:]:
             steps = np.intersect1d(steps, other["step"])
-        return thinned(steps, MOST_POINTS)
+        return thinned(steps, most)
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,10 @@ def figure(run: RunFolder) -> Figure | None:
     phases = list(dict.fromkeys(name for curves in found for name in curves.phases))
     phase = max(phases, key=lambda name: sum(name in curves.phases for curves in found))
     columns: dict[str, Sequence[Any]] = {}
+    most = _points(found)
     for curves in found:
         for name, content in curves.phases.items():
-            columns |= _columns(f"{phases.index(name)}/{curves.recipe.index}", content)
+            columns |= _columns(f"{phases.index(name)}/{curves.recipe.index}", content, most)
     bare = words.Metric(run.results.metric).name.rpartition("/")[2]
     start = _SAME.get(bare, bare)
     start = start if start in quantities else quantities[0]
@@ -180,6 +183,13 @@ def figure(run: RunFolder) -> Figure | None:
     )
 
 
+def _points(found: list[Curves]) -> int:
+    """Points a line may have so that all of them stay within the page's room."""
+    drawn = [phase for curves in found for phase in curves.phases.values()]
+    lines = sum(len(phase.lines) * (5 + len(phase.axes)) for phase in drawn)
+    return max(FEWEST_POINTS, min(MOST_POINTS, ROOM // max(lines, 1)))
+
+
 def _quantities(found: list[Curves]) -> list[str]:
     """What can be drawn: losses first, the rest as found, the learning rate last."""
     pairs = [p for curves in found for phase in curves.phases.values() for p in phase.lines]
@@ -191,8 +201,8 @@ def _scale(quantity: str) -> float:
     return words.Metric(quantity).scale
 
 
-def _columns(key: str, phase: Phase) -> dict[str, Sequence[Any]]:
-    steps = phase.shared()
+def _columns(key: str, phase: Phase, most: int) -> dict[str, Sequence[Any]]:
+    steps = phase.shared(most)
     columns: dict[str, Sequence[Any]] = {}
     for axis in AXES:
         at = np.array([at_steps(steps, own["step"], own[axis]) for own in phase.axes])
@@ -204,7 +214,7 @@ def _columns(key: str, phase: Phase) -> dict[str, Sequence[Any]]:
             columns[f"{name}/{kind}"] = values.tolist()
         columns[f"{name}/last"] = columns[f"{name}/mean"][-1:]
         for seed, (own, line) in enumerate(zip(phase.axes, lines, strict=True)):
-            kept = thinned(own["step"], MOST_POINTS)
+            kept = thinned(own["step"], most)
             values = at_steps(kept, line.steps, line.values) * _scale(quantity)
             columns[f"{name}/seed{seed}"] = values.tolist()
             for axis in AXES:
@@ -382,7 +392,7 @@ def _tables(curves: Curves) -> list[Table]:
 
 
 def _table(recipe: str, name: str, phase: Phase) -> Table:
-    steps = thinned(phase.shared(), MOST_TABLE_ROWS)
+    steps = phase.shared(MOST_TABLE_ROWS)
     header = ["Step", "Epoch", "Seconds"]
     columns = [
         np.mean([at_steps(steps, own["step"], own[axis]) for own in phase.axes], axis=0)

@@ -8,6 +8,7 @@ from bakeoff.report.folder import RunFolder
 from bakeoff.report.values import mapping, text, whole
 
 FIRST = 12  # items that are shown at once; the others on demand
+ROOM = 500_000  # bytes that all pictures of a page may take
 LONGEST = 700  # letters of a text that are shown
 
 
@@ -62,11 +63,19 @@ def items(run: RunFolder) -> list[Item] | None:
     listed = run.pictures()
     if listed is None:
         return None
-    return [_item(run, entry) for entry in listed]
+    found, room = [], ROOM
+    for entry in listed:
+        name = text(entry.get("image"))
+        image = run.image(name) if name else None
+        if image is not None and len(image) > room:
+            image = None
+        room -= len(image or "")
+        found.append(_item(run, entry, image))
+    return found
 
 
-def _item(run: RunFolder, entry: dict[str, object]) -> Item:
-    image, excerpt = text(entry.get("image")), text(entry.get("text"))
+def _item(run: RunFolder, entry: dict[str, object], image: str | None) -> Item:
+    excerpt = text(entry.get("text"))
     predictions = mapping(entry.get("predictions"))
     opinions = []
     for recipe in run.results.recipes:
@@ -79,7 +88,7 @@ def _item(run: RunFolder, entry: dict[str, object]) -> Item:
     return Item(
         id=text(entry.get("id"), "?"),
         label=text(entry.get("label"), "?"),
-        image=run.image(image) if image else None,
+        image=image,
         text=excerpt if len(excerpt) <= LONGEST else excerpt[:LONGEST].rstrip() + " …",
         opinions=opinions,
     )

@@ -29,8 +29,9 @@ class Study(Declaration):
     ...     variants={"hidden-layer": {"technique": "mlp", "training": {"epochs": 5}}},
     ... )
     >>> finished = study.run(out=folder)
-    >>> [verdict["a"] for verdict in finished.results["verdicts"]]
-    ['hidden-layer']
+    >>> verdict = finished.results["verdicts"][0]
+    >>> verdict["a"], verdict["b"], verdict["metric"]
+    ('hidden-layer', 'softmax', 'test/accuracy')
     >>> finished.report.name
     'report.html'
 

@@ -1,0 +1,128 @@
+"""What every data set of the catalogue promises, tried on each: a new one is found by itself."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.core.recipe import DataSettings
+from bakeoff.core.streams import Streams
+from bakeoff.data import catalogue, sources, splits
+from bakeoff.data.catalogue import DATASETS
+from bakeoff.data.dataset import Dataset
+from bakeoff.data.sources import Entry
+
+MODULES = Path(catalogue.__file__).parent
+
+
+@pytest.fixture(params=sorted(DATASETS))
+def entry(request: pytest.FixtureRequest) -> Entry:
+    return DATASETS[request.param]
+
+
+@pytest.fixture
+def dataset(entry: Entry) -> Dataset:
+    """The real one; skipped, and said so, where it is not on this machine."""
+    if entry.folder is not None and sources.locate(entry) is None:
+        given = os.environ.get("BAKEOFF_DATA") or "unset"
+        pytest.skip(f"REAL DATA MISSING: {entry.name} is not under BAKEOFF_DATA ({given})")
+    return catalogue.load(entry.name, offline=True)
+
+
+def test_every_entry_of_the_folder_is_listed() -> None:
+    listed = {id(entry) for entry in DATASETS.values()}
+    for path in MODULES.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"^([A-Z0-9_]+)\b.*= Entry\(", text, re.MULTILINE):
+            module = __import__(f"bakeoff.data.{path.stem}", fromlist=[name])
+            assert id(getattr(module, name)) in listed, f"{path.name}: {name} is not in DATASETS"
+
+
+def test_entry_is_complete(entry: Entry) -> None:
+    assert DATASETS[entry.name] is entry
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", entry.name)
+    for text in (entry.summary, entry.licence, entry.citation):
+        assert text.strip() == text
+        assert text
+    assert len(entry.summary) <= 80
+    assert entry.homepage.startswith("https://")
+    assert re.search(r"\b(19|20)\d\d\b", entry.citation), "a citation has a year"
+    assert len(set(entry.classes)) == len(entry.classes) >= 2
+    assert min(entry.sizes) > 0
+    assert (len(entry.shape) == 3) == (entry.modality == "image")
+    assert entry.load.__doc__
+    assert entry.hash is None or re.fullmatch(r"[0-9a-f]{64}", entry.hash)
+
+
+def test_downloads_are_pinned(entry: Entry) -> None:
+    assert (entry.folder is None) == (not entry.layouts)
+    for download in entry.downloads:
+        assert download.urls
+        assert all(url.startswith("https://") for url in download.urls)
+        for pinned in (download, *download.members):
+            assert re.fullmatch(r"[0-9a-f]{64}", pinned.sha256)
+            assert pinned.size_bytes > 0
+    if entry.downloads:
+        placed = {m.path for d in entry.downloads for m in d.members}
+        placed |= {d.file for d in entry.downloads if not d.members}
+        bare = {name.removesuffix(".gz") for name in placed}
+        layouts = [{name.removesuffix(".gz") for name in layout} for layout in entry.layouts]
+        assert any(layout <= bare for layout in layouts), "what is fetched makes no whole layout"
+
+
+@pytest.mark.data
+def test_content(entry: Entry, dataset: Dataset) -> None:
+    assert dataset.name == entry.name
+    assert dataset.modality == entry.modality
+    assert dataset.classes == entry.classes
+    assert dataset.shape == entry.shape
+    assert dataset.test is not None
+    assert (len(dataset.train), len(dataset.test)) == entry.sizes
+    for examples in dataset.splits.values():
+        assert len(examples.items) == len(examples.labels) == len(examples.ids)
+        assert examples.labels.dtype == np.int64
+        assert np.bincount(examples.labels, minlength=len(entry.classes)).min() > 0
+        assert examples.labels.max() == len(entry.classes) - 1
+        assert len(set(examples.ids.tolist())) == len(examples)
+        if isinstance(examples.items, np.ndarray):
+            assert examples.items.dtype == np.uint8
+            assert examples.items.shape == (len(examples), *entry.shape)
+
+
+@pytest.mark.data
+def test_hashes_are_stable(entry: Entry, dataset: Dataset) -> None:
+    assert dataset.hash == entry.hash, "the content is not the one whose hash the entry states"
+    catalogue.forget()
+    again = catalogue.load(entry.name, offline=True)
+    assert again is not dataset
+    assert again.test_hash == dataset.test_hash
+    assert again.hash == dataset.hash
+
+
+@pytest.mark.data
+def test_works_under_torch(entry: Entry, dataset: Dataset) -> None:
+    import torch
+    from torch.utils.data import DataLoader
+
+    loader: DataLoader[tuple[object, int]] = DataLoader(dataset.train, batch_size=4)  # type: ignore[arg-type]
+    items, labels = next(iter(loader))
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == dataset.train.labels[:4].tolist()
+    if entry.modality == "image":
+        assert items.shape == (4, *entry.shape)
+        assert items.dtype == torch.uint8
+        np.testing.assert_array_equal(items.numpy(), dataset.train.items[:4])
+    else:
+        assert list(items) == list(dataset.train.items[:4])
+
+
+@pytest.mark.data
+def test_can_be_split(entry: Entry, dataset: Dataset) -> None:
+    budget = 10 * len(entry.classes)
+    split = splits.draw(dataset, DataSettings(set=entry.name, labels=budget), Streams(0))
+    data = split.training_data()
+    assert len(data.train) == budget
+    assert np.bincount(data.train.labels, minlength=len(entry.classes)).min() > 0
+    assert data.task.classes == entry.classes

@@ -1,0 +1,53 @@
+"""What makes small studies quick, and one finished run for all who only look."""
+
+import gc
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.study.tiny import QUICK, run, study
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_garbage() -> Iterator[None]:
+    """Every fit is measured after a collection, which would look at all that pytest holds."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a power cut would show whether they are made, and they take half of the time."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of three recipes and three seeds; not to be written into."""
+    out = tmp_path_factory.mktemp("shared") / "run"
+    variants = {"softmax": QUICK, "knn": {"technique": "knn"}}
+    references = [{"label": "a paper", "value": 0.9, "source": "A paper, table 1"}]
+    run(out, study(seeds={"exactly": 3}, variants=variants, references=references, margin=None))
+    return out
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two cells; not to be written into."""
+    out = tmp_path_factory.mktemp("small") / "run"
+    run(out)
+    return out
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
+    """Copies of a run folder to write into."""
+
+    def copy(folder: Path) -> Path:
+        return Path(shutil.copytree(folder, tmp_path / folder.parent.name))
+
+    return copy

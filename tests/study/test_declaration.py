@@ -1,0 +1,92 @@
+"""The fields of a study, and how changes are applied."""
+
+from typing import Any
+
+import pytest
+
+from bakeoff.core.errors import InputError
+from bakeoff.study.declaration import Declaration, changed
+
+
+def declare(**changes: Any) -> Declaration:
+    content = {"question": "q?", "dataset": "digits", "control": {"technique": "majority"}}
+    return Declaration.parse(content | changes)
+
+
+def faults(**changes: Any) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        declare(**changes)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"a": 5}, {"a": 5, "c": 3}),
+        ({"a": {"x": 5}}, {"a": {"x": 5}, "c": 3}),
+        ({"a.x": 5}, {"a": {"x": 5, "y": {"z": 2}}, "c": 3}),
+        ({"a.y.z": 5}, {"a": {"x": 1, "y": {"z": 5}}, "c": 3}),
+        ({"a.y.new": 5}, {"a": {"x": 1, "y": {"z": 2, "new": 5}}, "c": 3}),
+        ({"b.x": 5}, {"a": {"x": 1, "y": {"z": 2}}, "c": 3, "b": {"x": 5}}),
+        ({}, {"a": {"x": 1, "y": {"z": 2}}, "c": 3}),
+    ],
+)
+def test_changes_replace_and_never_merge(changes: dict[str, Any], expected: Any) -> None:
+    content = {"a": {"x": 1, "y": {"z": 2}}, "c": 3}
+    assert changed(content, changes) == expected
+    assert content == {"a": {"x": 1, "y": {"z": 2}}, "c": 3}
+
+
+def test_nothing_has_fields_that_can_be_set() -> None:
+    assert changed({"a": None}, {"a.x": 5}) == {"a": {"x": 5}}
+
+
+def test_a_value_has_no_fields() -> None:
+    with pytest.raises(InputError, match=r"c\.x: 'c' is 3 and has no field 'x'"):
+        changed({"c": 3}, {"c.x": 5})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_field_beside_its_replaced_section_is_refused(order: int) -> None:
+    changes = {"a": {"x": 1}, "a.y": 2}
+    with pytest.raises(InputError, match=r"a\.y: 'a' is replaced beside it"):
+        changed({}, dict(list(changes.items())[::order]))
+
+
+def test_control_is_named_by_itself_or_its_technique() -> None:
+    assert declare().control_name == "majority"
+    assert declare(control={"technique": "softmax", "name": "plain"}).control_name == "plain"
+
+
+def test_again_needs_no_value() -> None:
+    assert declare(variants={"again": None}).variants == {"again": {}}
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b"])
+def test_names_must_be_folders(name: str) -> None:
+    assert faults(name=name) == (
+        f"name: must be usable as the name of a folder (received {name!r})",
+    )
+
+
+def test_metric_is_on_test() -> None:
+    assert faults(metric="validation/accuracy")[0].startswith("metric: must be test/<name>")
+
+
+def test_seeds_are_told_once() -> None:
+    assert faults(seeds="many") == (
+        "seeds: must be a number of seeds from 1, a list of different seeds from 0, {exactly: n}, "
+        "{race: true} (received 'many')",
+    )
+
+
+def test_all_faults_at_once() -> None:
+    told = faults(variants={"no": 5}, contrl={}, references=[{"label": "x"}], margin=-1)
+    assert {line.partition(":")[0] for line in told} == {
+        "variants.no",
+        "contrl",
+        "references.0.value",
+        "references.0.source",
+        "margin",
+    }
+    assert "did you mean 'control'?" in next(line for line in told if line.startswith("contrl"))

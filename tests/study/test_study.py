@@ -1,0 +1,181 @@
+"""Studies in YAML and in Python."""
+
+import doctest
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import bakeoff
+from bakeoff.core.errors import InputError
+from bakeoff.core.frozen import plain
+from bakeoff.study import study as module
+from bakeoff.study.resolve import declare
+from bakeoff.study.study import Study, built_in_names, load_study, read_yaml
+from tests.study.tiny import run, study
+
+TEXT = """
+question: Does batch norm pay?
+dataset: digits
+metric: test/f1_macro
+margin: 0.005
+seeds: [3, 1]
+control:
+  name: plain
+  technique: cnn
+  model: {name: simple-cnn, batch_norm: false, activation: relu}
+  training: {epochs: 10, batch_size: 256, optimizer: sgd, learning_rate: 5e-2, schedule: cosine}
+variants:
+  batch-norm: {model.batch_norm: true}
+  again:
+  softmax: {technique: softmax}
+factors:
+  data.labels: [200, all]
+"""
+
+
+def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_the_example_of_the_docstring(tmp_path: Path) -> None:
+    test = doctest.DocTestFinder(recurse=False).find(Study, globs={"folder": tmp_path / "run"})
+    assert len(test) == 1
+    assert test[0].examples
+    told: list[str] = []
+    found = doctest.DocTestRunner().run(test[0], out=told.append)
+    assert found.failed == 0, "".join(told)
+
+
+def test_yaml_and_python_give_the_same_recipes(tmp_path: Path) -> None:
+    written = bakeoff.Study(
+        name="mine",
+        question="Does batch norm pay?",
+        dataset="digits",
+        metric="test/f1_macro",
+        margin=0.005,
+        seeds=[3, 1],
+        control={
+            "name": "plain",
+            "technique": "cnn",
+            "model": {"name": "simple-cnn", "batch_norm": False, "activation": "relu"},
+            "training": {
+                "epochs": 10,
+                "batch_size": 256,
+                "optimizer": "sgd",
+                "learning_rate": 0.05,
+                "schedule": "cosine",
+            },
+        },
+        variants={
+            "batch-norm": {"model.batch_norm": True},
+            "again": {},
+            "softmax": {"technique": "softmax"},
+        },
+        factors={"data.labels": [200, "all"]},
+    )
+    read = bakeoff.load_study(write(tmp_path, TEXT))
+    mine, theirs = declare(read), declare(written)
+    assert [p.recipe for p in mine] == [p.recipe for p in theirs]
+    assert len(mine) == 8
+    assert plain(read) | {"control": {}} == plain(written) | {"control": {}}
+
+
+def test_json_is_read_too(tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps(yaml.safe_load(TEXT)), "mine.json")
+    assert plain(load_study(path)) == plain(load_study(write(tmp_path, TEXT)))
+
+
+def test_the_study_a_run_leaves_is_that_study(tmp_path: Path) -> None:
+    given = study(name="mine", variants={"softmax": {"technique": "softmax", "training.epochs": 1}})
+    run(tmp_path / "run", given)
+    assert load_study(tmp_path / "run" / "study.yaml") == given
+
+
+def test_a_study_is_named_after_its_file_or_itself(tmp_path: Path) -> None:
+    assert load_study(write(tmp_path, TEXT)).name == "mine"
+    assert load_study(write(tmp_path, "name: other" + TEXT)).name == "other"
+
+
+@pytest.mark.parametrize("name", built_in_names())
+def test_built_in_studies_can_be_declared(name: str) -> None:
+    loaded = load_study(name)
+    assert loaded.name == name
+    assert declare(loaded)
+
+
+def test_an_unknown_study_is_told_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown study 'digit-first'; did you mean"):
+        load_study("digit-first")
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "value"),
+    [
+        ({"training.epochs": 3}, ["control", "training", "epochs"], 3),
+        ({"training": {"epochs": 3}}, ["control", "training"], {"epochs": 3}),
+        ({"control.training.epochs": 3}, ["control", "training", "epochs"], 3),
+        ({"seeds": 7}, ["seeds"], 7),
+        ({"variants.softmax.training.epochs": 3}, ["variants", "softmax", "training"], {"epochs": 3}),
+        ({"data.labels": 300}, ["control", "data", "labels"], 300),
+    ],
+)
+def test_settings_change_fields(
+    tmp_path: Path, settings: dict[str, Any], path: list[str], value: object
+) -> None:
+    found: Any = plain(load_study(write(tmp_path, TEXT), settings))
+    for name in path:
+        found = found[name]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (None, "there is no such file"),
+        ("a: [", "not YAML: "),
+        ("a: 1\nb: {c: 1, c: 2}", "not YAML: .*the key 'c' occurs twice"),
+        ("a: 1\na: 2", "not YAML: .*the key 'a' occurs twice"),
+        ("- a", "a mapping of fields is needed, not list"),
+        ("", "a mapping of fields is needed, not NoneType"),
+        ("1: a", "a mapping of fields is needed"),
+        ("a: !!python/object/apply:os.system [echo]", "not YAML: could not determine"),
+    ],
+)
+def test_files_that_are_no_studies(tmp_path: Path, text: str | None, fault: str) -> None:
+    path = tmp_path / "mine.yaml" if text is None else write(tmp_path, text)
+    with pytest.raises(InputError, match=fault) as caught:
+        read_yaml(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_merge_keys_are_no_repetition(tmp_path: Path) -> None:
+    path = write(tmp_path, "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}")
+    assert read_yaml(path)["b"] == {"x": 3, "y": 2}
+
+
+def test_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_yaml(path)
+
+
+def test_a_run_goes_where_the_study_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen: list[Path] = []
+    monkeypatch.setattr(
+        "bakeoff.study.run.run", lambda given, out, options: seen.append(out)
+    )
+    study(name="mine").run()
+    study(name="mine").run("there")
+    assert seen == [Path("runs/mine"), Path("there")]
+
+
+def test_public_names() -> None:
+    assert {"Study", "load_study"} <= set(bakeoff.__all__)
+    assert bakeoff.Study is module.Study
