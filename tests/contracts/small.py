@@ -1,10 +1,9 @@
 """Little data and short cells, on which every technique is put to the test."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +64,20 @@ def resolved(framework: str) -> Numerics:
     return numerics.resolve(Numerics(threads=1), {framework})
 
 
+def cell_of(recipe: Recipe, seed: int = 0) -> Cell:
+    """A cell outside any study."""
+    version = find(recipe.technique).version
+    return Cell(recipe, Replicate(seed=seed), "data", "split", version)
+
+
+def run_of(
+    recipe: Recipe, folder: Path, seed: int = 0, check: Callable[[], None] = lambda: None
+) -> CellRun:
+    """What a fit works through, on disk; this process computes as the recipe says from here on."""
+    fingerprint = numerics.apply(recipe.numerics, find(recipe.technique).framework)
+    return CellRun(folder, Streams(seed), fingerprint, True, Silent(), check)
+
+
 @dataclass
 class Attempt:
     """What a fit left."""
@@ -87,13 +100,11 @@ class Bench:
 
     technique: Technique
     folder: Path
-    data_settings: Mapping[str, Any] = field(default_factory=lambda: {"labels": LABELS})
 
     def data(self, seed: int = 0) -> TrainingData:
         """A few examples, drawn as any study draws them."""
         dataset = dataset_of(modality_of(self.technique), self.folder)
-        normalise = "channel" if dataset.modality == "image" else "none"
-        settings = DataSettings(set="digits", normalise=normalise, **self.data_settings)
+        settings = DataSettings(set="digits", labels=LABELS)
         return splits.draw(dataset, settings, Streams(seed)).training_data()
 
     def fit(self, place: str, seed: int = 0, stop_at: int | None = None) -> Attempt:
@@ -108,20 +119,16 @@ class Bench:
             Interrupted: where it came.
         """
         technique, settings = self.technique, settings_of(self.technique)
-        chosen = resolved(technique.framework)
-        fingerprint = numerics.apply(chosen, technique.framework)
         recipe = Recipe(
             name=technique.name,
             technique=technique.name,
             data=DataSettings(set="digits"),
-            numerics=chosen,
+            numerics=resolved(technique.framework),
             settings=settings,
         )
-        cell = Cell(recipe, Replicate(seed=seed), "data", "split", technique.version)
-        check = Check(stop_at)
-        run = CellRun(self.folder / place, Streams(seed), fingerprint, True, Silent(), check)
-        data = self.data()
-        predictor = technique.fit(cell, data, self._inputs(settings), run)
+        data, check = self.data(), Check(stop_at)
+        run = run_of(recipe, self.folder / place, seed, check)
+        predictor = technique.fit(cell_of(recipe, seed), data, self._inputs(settings), run)
         return Attempt(predictor, run, data, check.count)
 
     def _inputs(self, settings: Settings) -> dict[str, Predictor]:

@@ -6,8 +6,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bakeoff.core.examples import Examples
+from bakeoff.data.dataset import Dataset, numbered
 from tests.study.tiny import QUICK, run, study
 
 
@@ -51,3 +54,13 @@ def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
         return Path(shutil.copytree(folder, tmp_path / folder.parent.name))
 
     return copy
+
+
+@pytest.fixture
+def texts() -> Dataset:
+    """Sixty texts of two classes, a third of them test."""
+    labels = np.arange(60) % 2
+    items = [f"{'bad' if label else 'good'} film number {i}" for i, label in enumerate(labels)]
+    every = Examples(items, labels.astype(np.int64), numbered(60))
+    train, test = every.take(np.arange(40)), every.take(np.arange(40, 60))
+    return Dataset("texts.csv", "text", ("good", "bad"), train, test)

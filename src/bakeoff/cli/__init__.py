@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from bakeoff import __version__
+
 COMMANDS = {
     "completion": ("bakeoff.cli.completion:completion", "Print a script that completes commands."),
     "data": ("bakeoff.cli.data:data", "List, fetch, check and locate data sets."),
@@ -91,7 +93,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Completion of commands and names: bakeoff completion bash, zsh or fish.",
 )
-@click.version_option(package_name="bakeoff")
+@click.version_option(__version__)
 def group() -> None:
     """Which technique is worth its cost on your data?
 

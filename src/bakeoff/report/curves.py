@@ -29,7 +29,7 @@ from bakeoff.report.values import number, text
 Floats = NDArray[np.float64]
 MOST_POINTS = 160
 FEWEST_POINTS = 20
-ROOM = 60_000  # numbers that all curves of a page may take
+ROOM = 36_000  # numbers that all curves of a page may take
 MOST_TABLE_ROWS = 30
 AXES = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of training"}
 PANELS = {"train": "training", "validation": "validation"}

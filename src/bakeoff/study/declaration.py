@@ -1,6 +1,6 @@
 """What a study declares: one control, variants as changed fields, factors, a metric, seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -91,12 +91,18 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         raise InputError(faults)
     result = dict(content)
     for path, value in changes.items():
-        head, _, rest = path.partition(".")
-        if not rest:
-            result[head] = value
-            continue
-        inner = result.get(head) or {}
-        if not isinstance(inner, Mapping):
-            raise InputError(f"{path}: '{head}' is {inner!r} and has no field '{rest}'")
-        result[head] = changed(inner, {rest: value})
+        result = _with(result, path.split("."), value, path)
     return result
+
+
+def _with(
+    content: Mapping[str, Any], parts: Sequence[str], value: object, path: str
+) -> dict[str, Any]:
+    """A copy with the field below `parts` set; `path` is told in messages."""
+    head, rest = parts[0], parts[1:]
+    if not rest:
+        return {**content, head: value}
+    inner = content.get(head) or {}
+    if not isinstance(inner, Mapping):
+        raise InputError(f"{path}: '{head}' is {inner!r} and has no field '{rest[0]}'")
+    return {**content, head: _with(inner, rest, value, path)}

@@ -89,6 +89,7 @@ def declare(study: Declaration) -> list[Planned]:
             except InputError as error:
                 faults += [_of_factor(fault, where, level) for fault in error.faults]
                 continue
+            faults += _selection_faults(recipe, where)
             of_level.append(Planned(recipe, name, change, level))
         planned += [_with_inputs(p, of_level, study, faults) for p in of_level]
     if faults:
@@ -212,9 +213,10 @@ def _levels(study: Declaration, faults: list[str]) -> list[tuple[str, dict[str, 
 
 def _of_factor(fault: str, where: str, level: Mapping[str, Any]) -> str:
     """A fault of a recipe, told of the factor where that gave the value."""
-    path = fault.removeprefix(f"{where}.").partition(":")[0]
+    inner = fault.removeprefix(f"{where}.")
+    path = inner.partition(":")[0]
     given = any(path == factor or path.startswith(f"{factor}.") for factor in level)
-    return fault.replace(f"{where}.", "factors.", 1) if given else fault
+    return f"factors.{inner}" if given else fault
 
 
 def _label(value: Any) -> str:
@@ -257,23 +259,24 @@ def _with_inputs(
     return replace(p, inputs=found)
 
 
-def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
-    """A recipe with `auto` resolved in its data and training.
+def _selection_faults(recipe: Recipe, where: str) -> tuple[str, ...]:
+    """Weights are selected by a metric that the task knows, where a technique selects them."""
+    allowed = ["auto", *Classification.directions]
+    select = getattr(getattr(recipe.settings, "training", None), "select", "auto")
+    place = f"{where}.training.select"
+    return () if select in allowed else unknown("metric", select, allowed, place).faults
 
-    Raises:
-        InputError: where weights are to be selected by a metric the task does not know.
-    """
+
+def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
+    """A recipe with `auto` resolved in its data and training."""
     data, settings = recipe.data, recipe.settings
     if data.normalise == "auto":
         kind = "channel" if dataset.modality == "image" else "none"
         data = data.model_copy(update={"normalise": kind})
     training: Any = getattr(settings, "training", None)
-    select = getattr(training, "select", None)
-    if select == "auto":
+    if getattr(training, "select", None) == "auto":
         training = training.model_copy(update={"select": metric})
         settings = settings.model_copy(update={"training": training})
-    elif select is not None and select not in Classification.directions:
-        raise unknown("metric", select, ["auto", *Classification.directions], "training.select")
     return recipe.model_copy(update={"data": data, "settings": settings})
 
 

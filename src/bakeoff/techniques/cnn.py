@@ -40,11 +40,16 @@ Shape = tuple[int, int, int]
 
 
 class CnnTraining(OwnTraining):
-    """How the network trains."""
+    """How the network trains.
+
+    The defaults were chosen for simple-cnn on validation images carved from CIFAR-10's training
+    images: a rate of 0.05 makes plain networks start slowly, and batch norm gains little from it.
+    """
 
     epochs: Annotated[int, Field(ge=1)] | None = 10
     batch_size: Annotated[int, Field(ge=1)] = 256
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "nesterov"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.02
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
     l2: Annotated[float, Field(ge=0)] = 5e-4
 

@@ -26,13 +26,13 @@ from bakeoff.techniques.perceptrons import (
 class SoftmaxTraining(OwnTraining):
     """How softmax regression trains.
 
-    The defaults were chosen on validation examples of CIFAR-10 (41.5 %), Fashion-MNIST and digits.
+    The defaults were chosen on validation examples of digits (96 %) and CIFAR-10 (41 %).
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = 30
     batch_size: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.005
-    l2: Annotated[float, Field(ge=0)] = 0.01
+    learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    l2: Annotated[float, Field(ge=0)] = 0.02
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
 
 

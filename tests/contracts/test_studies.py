@@ -1,0 +1,196 @@
+"""What every built-in study promises, tried on each: a new one is found by itself.
+
+Every recipe runs for two updates on made-up data of its data set's shape, so no real data is
+needed. The commands that the README and the documents name are read as the command line reads them.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from tests.contracts.small import cell_of, run_of
+
+from bakeoff.cli import group
+from bakeoff.core.examples import Examples, Items
+from bakeoff.core.protocols import Predictor
+from bakeoff.core.recipe import Recipe
+from bakeoff.core.streams import Streams
+from bakeoff.data import splits
+from bakeoff.data.catalogue import DATASETS
+from bakeoff.data.dataset import Dataset, numbered
+from bakeoff.data.sources import Entry
+from bakeoff.study.looks import plan_looks
+from bakeoff.study.resolve import resolve
+from bakeoff.study.study import BUILT_IN, Study, built_in_names, load_study
+from bakeoff.techniques import find
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+PER_CLASS = 12
+"""Made-up training examples a class; half of them are the label budget."""
+FEWEST_SEEDS = 3
+
+
+@pytest.fixture(params=built_in_names())
+def study(request: pytest.FixtureRequest) -> Study:
+    return load_study(request.param)
+
+
+def entry_of(study: Study) -> Entry:
+    assert isinstance(study.dataset, str), "a built-in study is about a set of the catalogue"
+    return DATASETS[study.dataset]
+
+
+def made_up(entry: Entry) -> Dataset:
+    """Noise in the shape of a data set."""
+
+    def examples(per_class: int, seed: int) -> Examples:
+        generator = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(len(entry.classes)), per_class)
+        items: Items
+        if entry.modality == "image":
+            items = generator.integers(0, 256, (len(labels), *entry.shape), np.uint8)
+        else:
+            items = [f"word{n} is of {entry.classes[n]}, said {i}" for i, n in enumerate(labels)]
+        return Examples(items, labels, numbered(len(labels)))
+
+    train, test = examples(PER_CLASS, 0), examples(2, 1)
+    return Dataset(entry.name, entry.modality, entry.classes, train, test)
+
+
+def shortened(recipe: Recipe, classes: int) -> Recipe:
+    """A recipe of two updates, on half of the made-up examples, with one thread."""
+    settings = recipe.settings
+    training = getattr(settings, "training", None)
+    if training is not None:
+        few = {"epochs": None, "iterations": 2, "validate_every": None, "batch_size": 8}
+        settings = settings.model_copy(update={"training": training.model_copy(update=few)})
+    return recipe.model_copy(
+        update={
+            "settings": settings,
+            "data": recipe.data.model_copy(update={"labels": classes * PER_CLASS // 2}),
+            "numerics": recipe.numerics.model_copy(update={"threads": 1}),
+        }
+    )
+
+
+def test_asks_a_question(study: Study) -> None:
+    assert study.question.endswith("?")
+    assert len(study.question.split()) >= 5
+    assert (BUILT_IN / f"{study.name}.yaml").exists()
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", study.name)
+
+
+def test_says_what_matters(study: Study) -> None:
+    assert study.margin is not None
+    assert study.margin > 0
+    looks = plan_looks(study.seeds)
+    assert looks.sizes[0] >= FEWEST_SEEDS
+    assert study.variants or study.factors
+    for reference in study.references:
+        assert reference.source
+
+
+def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
+    dataset = made_up(entry_of(study))
+    fitted: dict[str, Predictor] = {}
+    for planned in resolve(study, dataset):
+        recipe = shortened(planned.recipe, len(dataset.classes))
+        split = splits.draw(dataset, recipe.data, Streams(0))
+        inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
+        run = run_of(recipe, tmp_path / planned.name)
+        predictor = find(recipe.technique).fit(cell_of(recipe), split.training_data(), inputs, run)
+        fitted[planned.name] = predictor
+        assert dataset.test is not None
+        probabilities = predictor.predict(dataset.test.items)
+        assert probabilities.shape == (len(dataset.test), len(split.classes)), planned.name
+        assert np.isfinite(probabilities).all(), planned.name
+
+
+def test_evidence_that_the_readme_names() -> None:
+    if not README.exists() or not (ROOT / "evidence").exists():
+        pytest.skip("no README or no evidence yet")
+    for name in re.findall(r"\bevidence/([a-z0-9-]+)", README.read_text(encoding="utf-8")):
+        folder = ROOT / "evidence" / name
+        for file in ("study.yaml", "plan.json", "results.json", "manifest.json"):
+            assert (folder / file).is_file(), f"README names evidence/{name}, which lacks {file}"
+
+
+def documents() -> list[Path]:
+    found = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in found if path.exists()]
+
+
+def commands(path: Path) -> Iterator[str]:
+    """Every `bakeoff ...` in code of a document; continued lines are joined."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield from re.findall(r"^\s*\$?\s*(bakeoff .*)$", block, re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"`(bakeoff [^`\n]*)`", prose)
+
+
+def fault(command: str) -> str | None:
+    """Why the command line would not take a command, or None. Nothing is run."""
+    text = re.split(r"\||>|&&|;|\.\.\.", command)[0]
+    words = shlex.split(text, comments=True)[1:]
+    context: click.Context = click.Context(group, info_name="bakeoff")
+    here: click.Command = group
+    while isinstance(here, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        found = here.get_command(context, name)
+        if found is None:
+            return f"there is no command {name}"
+        here, context = found, click.Context(found, info_name=name, parent=context)
+    if not words:
+        return None  # a command is only named
+    try:
+        given, _, _ = here.make_parser(context).parse_args(list(words))
+        for parameter in here.params:
+            value = given.get(parameter.name)
+            if isinstance(parameter, click.Argument) and not isinstance(value, str):
+                return f"{parameter.make_metavar(context)} is missing"
+            if isinstance(parameter.type, click.Choice | click.IntRange) and value is not None:
+                parameter.type_cast_value(context, value)
+    except click.ClickException as error:
+        return error.format_message()
+    study = given.get("study")
+    if study is not None and study.islower() and "." not in study:
+        return None if study in built_in_names() else f"there is no built-in study {study}"
+    return None
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_documented_commands_parse(path: Path) -> None:
+    faults = {command: why for command in commands(path) if (why := fault(command))}
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("bakeoff run digits-first --seeds 3 --set training.epochs=2 | tee log", None),
+        ("bakeoff run my-study.yaml --jobs 2  # in the background", None),
+        ("bakeoff show STUDY", None),
+        ("bakeoff list techniques|models", None),
+        ("bakeoff data list", None),
+        ("bakeoff", None),
+        ("bakeoff --version", None),
+        ("bakeoff verify", None),
+        ("bakeoff pack RUN", "TARGET is missing"),
+        ("bakeoff runn x", "no command runn"),
+        ("bakeoff data lst", "no command lst"),
+        ("bakeoff run digits-first --sede 3", "--sede"),
+        ("bakeoff run digits-second", "digits-second"),
+        ("bakeoff list cats", "cats"),
+        ("bakeoff run digits-first --jobs 0", "0"),
+    ],
+)
+def test_commands_are_read(command: str, why: str | None) -> None:
+    found = fault(command)
+    assert (found is None) == (why is None), found
+    assert (why or "") in (found or "")

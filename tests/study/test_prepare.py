@@ -1,0 +1,169 @@
+"""Cells: their order, their keys, and what is refused before one of them runs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.data import catalogue
+from bakeoff.data.dataset import Dataset
+from bakeoff.study.prepare import cells_of, prepare
+from bakeoff.study.resolve import AGAIN_SEEDS
+from bakeoff.study.study import Study
+from tests.study.tiny import study
+
+MLP: dict[str, Any] = {"technique": "mlp", "training": {"epochs": 1}}
+
+
+def encoded(**ref: Any) -> dict[str, Any]:
+    return {"technique": "knn", "encoder": {"recipe": "mlp", **ref}}
+
+
+def cells(given: Study, *seeds: int) -> dict[tuple[str, int], Cell]:
+    ready = prepare(given)
+    return cells_of(ready, ready.planned, seeds)
+
+
+def faults(given: Study) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        prepare(given)
+    return caught.value.faults
+
+
+# Cells.
+
+
+def test_recipes_interleave_seed_by_seed() -> None:
+    variants = {"softmax": {"technique": "softmax"}, "knn": {"technique": "knn"}}
+    assert list(cells(study(variants=variants), 4, 2)) == [
+        *(("majority", 4), ("softmax", 4), ("knn", 4)),
+        *(("majority", 2), ("softmax", 2), ("knn", 2)),
+    ]
+
+
+def test_inputs_are_cells_of_the_same_seed() -> None:
+    found = cells(study(variants={"k": encoded(), "mlp": MLP}), 0, 1)
+    assert list(found)[:3] == [("majority", 0), ("mlp", 0), ("k", 0)]
+    assert found["k", 1].inputs == {"mlp": found["mlp", 1].key}
+
+
+def test_inputs_are_cells_of_the_seed_asked_for() -> None:
+    found = cells(study(variants={"k": encoded(seed=7), "mlp": MLP}), 0, 1)
+    assert list(found) == [
+        *(("majority", 0), ("mlp", 0), ("mlp", 7), ("k", 0)),
+        *(("majority", 1), ("mlp", 1), ("k", 1)),
+    ]
+    assert found["k", 0].inputs == found["k", 1].inputs == {"mlp": found["mlp", 7].key}
+
+
+def test_the_control_again_draws_its_inputs_again() -> None:
+    control = encoded() | {"name": "k"}
+    found = cells(study(control=control, variants={"mlp": MLP, "again": None}), 0)
+    far = AGAIN_SEEDS
+    assert set(found) == {("mlp", 0), ("k", 0), ("mlp", far), ("again", far)}
+    assert found["again", far].inputs == {"mlp": found["mlp", far].key}
+
+
+def test_keys_change_with_an_input() -> None:
+    def key(mlp: dict[str, Any]) -> str:
+        return cells(study(variants={"k": encoded(), "mlp": mlp}), 0)["k", 0].key
+
+    assert key(MLP) == key(MLP)
+    assert key(MLP) != key(MLP | {"training": {"epochs": 2}})
+
+
+def test_keys_do_not_depend_on_names() -> None:
+    one = cells(study(), 0)
+    other = cells(
+        study(
+            name="elsewhere",
+            question="Another?",
+            control={"technique": "majority", "name": "base"},
+            variants={"soft": study().variants["softmax"]},
+        ),
+        0,
+    )
+    assert one["majority", 0].key == other["base", 0].key
+    assert one["softmax", 0].key == other["soft", 0].key
+    assert one["softmax", 0].folder != other["soft", 0].folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"training.epochs": 2}, {"data.labels": 300}, {"data.validation": 0.2},
+     {"numerics.threads": 17}],
+)  # fmt: skip
+def test_keys_depend_on_every_setting(change: dict[str, Any]) -> None:
+    control = {"technique": "softmax"}
+    found = cells(study(control=control, variants={"b": change}), 0)
+    assert found["softmax", 0].key != found["b", 0].key
+
+
+def test_keys_depend_on_the_seed() -> None:
+    found = cells(study(), 0, 1)
+    assert len({cell.key for cell in found.values()}) == 4
+    assert found["softmax", 0].split_hash != found["softmax", 1].split_hash
+
+
+# Refusals.
+
+
+def test_budgets_the_data_cannot_serve_are_told_together() -> None:
+    told = faults(study(factors={"data.labels": [5, 100, 100_000]}))
+    assert len(told) == 2
+    assert told[0].startswith("data.labels: 5 is fewer")
+    assert told[1].startswith("data.labels: 100000 asked for")
+
+
+def test_unknown_classes() -> None:
+    told = faults(study(control={"technique": "majority", "data": {"classes": ["1", "one"]}}))
+    assert told[0].startswith("data.classes of digits: unknown class 'one'")
+
+
+def test_faulty_settings_are_told_before_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(reference: object, *, offline: bool) -> Dataset:
+        raise AssertionError("data were asked for")
+
+    monkeypatch.setattr(catalogue, "load", load)
+    assert faults(study(variants={"b": {"technique": "softmax", "training.epoch": 1}}))
+
+
+def test_data_without_a_labelled_test_split(
+    monkeypatch: pytest.MonkeyPatch, texts: Dataset
+) -> None:
+    unlabelled = catalogue.load("digits")
+    assert unlabelled.test is not None
+    hidden = np.full(len(unlabelled.test), -1)
+    test = type(unlabelled.test)(unlabelled.test.items, hidden, unlabelled.test.ids)
+    for given in (None, test):
+        dataset = Dataset("made", "image", unlabelled.classes, unlabelled.train, given)
+        monkeypatch.setattr(catalogue, "load", lambda *_, made=dataset, **__: made)
+        assert faults(study()) == ("dataset: made has no labelled test split to compare on",)
+
+
+def test_a_model_that_the_images_are_too_small_for(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(0, 256, (2, 2), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
+    given = study(dataset={"folder": str(tmp_path / "set")}, variants={"cnn": {"technique": "cnn"}})
+    assert faults(given) == (
+        "cnn: model simple-cnn: images of 2 x 2 pixels received (allowed: at least 4 x 4)",
+    )
+
+
+def test_a_default_margin_needs_a_control_without_inputs() -> None:
+    given = study(control=encoded(), variants={"mlp": MLP}, margin=None)
+    assert faults(given)[0].startswith("margin: to be declared where the control needs another")
+    assert prepare(given.model_copy(update={"margin": 0.01}))
+
+
+def test_the_control_of_the_first_level_is_the_control() -> None:
+    ready = prepare(study(factors={"data.labels": [100, 200]}))
+    assert ready.control.name == "majority@labels=100"
