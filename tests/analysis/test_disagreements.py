@@ -58,6 +58,16 @@ def test_recipes_with_other_numbers_of_seeds_are_compared_by_their_shares() -> N
     assert most_disputed({"a": np.array([[1], [0]]), "b": np.array([[1], [1], [0], [0]])}) == []
 
 
+def test_a_constant_guess_has_no_say_beside_recipes_that_learnt() -> None:
+    right = {
+        "majority": np.array([[1, 0, 0, 0, 0, 0]]),
+        "plain": np.array([[0, 1, 1, 1, 1, 0]]),
+        "wide": np.array([[0, 1, 1, 1, 1, 1]]),
+    }
+    assert most_disputed(right) == [5]
+    assert most_disputed({name: right[name] for name in ("majority", "wide")}) == [0, 1, 2, 3, 4, 5]
+
+
 def test_pictures_and_predictions_are_written(tmp_path: Path) -> None:
     test = images(3)
     write_disagreements(tmp_path, test, CLASSES, PREDICTED)

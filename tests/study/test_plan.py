@@ -1,5 +1,6 @@
 """What is fixed before a test score is read, and what becomes of what changes later."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,17 @@ def refused(given: Study, out: Path) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def _once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("three") / "run"
+    run(out, study(variants=MORE))
+    return out
+
+
 @pytest.fixture
-def finished(tmp_path: Path) -> Path:
+def finished(_once: Path, copy_of: Callable[[Path], Path]) -> Path:
     """A run of majority, softmax and knn, one seed, whose test scores were read."""
-    run(tmp_path / "run", study(variants=MORE))
-    return tmp_path / "run"
+    return copy_of(_once)
 
 
 def test_a_plan_comes_back(tmp_path: Path) -> None:

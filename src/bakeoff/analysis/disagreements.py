@@ -17,16 +17,21 @@ TEXT_LENGTH = 400
 
 
 def most_disputed(predictions: Mapping[str, NDArray[np.int64]], count: int = COUNT) -> list[int]:
-    """The items whose predictions differ most between recipes.
+    """The items whose predictions differ most between recipes that are worth comparing.
 
     Dispute is the variance, between recipes, of the share of seeds that were right; among equals,
-    the item with the smaller index comes first. Items on which all agree are left out.
+    the item with the smaller index comes first. Items on which all agree are left out. Recipes
+    less than half as good as the best have no say, where two others are left: the items that only
+    a constant guess gets wrong tell nothing.
 
     Args:
         predictions: (n, m) 1 where right, else 0, for n seeds and m items, by recipe.
         count: How many at most.
     """
     shares = np.stack([right.mean(axis=0) for right in predictions.values()])
+    worthy = shares.mean(axis=1) >= shares.mean(axis=1).max() / 2
+    if worthy.sum() > 1:
+        shares = shares[worthy]
     dispute = shares.var(axis=0).round(12)  # equal shares vary by rounding alone
     order = np.lexsort((np.arange(len(dispute)), -dispute))
     return [int(i) for i in order[:count] if dispute[i] > 0]

@@ -70,22 +70,24 @@ def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], aligned: s
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     lines = max(name.count("\n") for name in header)
+    needed = 2 * (len(header) - 1)
     for i, (name, side) in enumerate(zip(header, aligned, strict=True)):
         # Numbers stay whole; where the terminal is narrow, words give way.
         number = side == "r"
-        longest = max((len(row[i]) for row in rows), default=0)
+        longest = max(len(text) for text in (*name.split("\n"), *(row[i] for row in rows)))
+        least = longest if number else min(longest, WORD_WIDTH)
+        needed += least
         table.add_column(
             Text("\n" * (lines - name.count("\n")) + name),
             justify="right" if number else "left",
             no_wrap=number,
-            min_width=None if number else min(longest, WORD_WIDTH),
+            min_width=least,
             overflow="fold",
         )
     for row in rows:
         table.add_row(*map(Text, row))
     screen = console(sys.stdout)
-    unbounded = screen.options.update(max_width=10_000)
-    if screen.measure(table, options=unbounded).minimum > screen.width:
+    if needed > screen.width:
         return False
     screen.print(table)
     return True

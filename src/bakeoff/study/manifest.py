@@ -19,17 +19,15 @@ def write_manifest(folder: Path) -> None:
     """
     with disk_errors(str(folder / MANIFEST)):
         listed = _listed(folder)
-    content = {"schema": SCHEMA, "files": listed, "all": digest(repr(listed).encode())}
-    write_atomic(folder / MANIFEST, pretty_json(content))
+    write_atomic(folder / MANIFEST, _bytes(listed))
 
 
 def check_manifest(folder: Path) -> tuple[int, list[str]]:
     """How many files were checked, and a line for each that is missing, new or changed."""
     try:
         text = (folder / MANIFEST).read_bytes()
-        content = json.loads(text)
-        listed = dict(content["files"])
-        whole = content["all"] == digest(repr(listed).encode()) and text == pretty_json(content)
+        listed = dict(json.loads(text)["files"])
+        whole = text == _bytes(listed)
     except (OSError, ValueError, KeyError, TypeError):
         return 0, [f"{MANIFEST}: cannot be read"]
     faults = [] if whole else [f"{MANIFEST}: was changed"]
@@ -42,6 +40,10 @@ def check_manifest(folder: Path) -> tuple[int, list[str]]:
         elif there[name] != listed[name]:
             faults.append(f"{name}: was changed (its SHA-256 differs)")
     return len(there), faults
+
+
+def _bytes(listed: dict[str, str]) -> bytes:
+    return pretty_json({"schema": SCHEMA, "files": listed, "all": digest(repr(listed).encode())})
 
 
 def _listed(folder: Path) -> dict[str, str]:

@@ -1,0 +1,215 @@
+"""Every byte and every number of a run, checked again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.files import file_digest
+from bakeoff.report import write
+from bakeoff.study.evidence import pack
+from bakeoff.study.results import write_results
+from bakeoff.study.verify import verify
+from tests.study.tiny import SOURCE, change_json, forge
+
+SKIPPED = ("index.sqlite", ".lock")
+CELL = Path("cells", "softmax", "seed-0")
+
+
+@pytest.fixture
+def out(small_run: Path, copy_of: Callable[[Path], Path]) -> Path:
+    return copy_of(small_run)
+
+
+def test_a_finished_run_is_verified(shared_run: Path) -> None:
+    found = verify(shared_run)
+    assert found.faults == []
+    assert found.ok
+    # Two splits of five metrics each, nine cells.
+    assert found.counts["recomputed"] == 9 * 10
+    assert found.counts["derived"] > 300
+    assert found.counts["attested"] > 9 * 5
+    assert found.files == len([p for p in shared_run.rglob("*") if p.is_file()]) - 4
+
+
+def test_one_changed_bit_of_any_file_is_found(out: Path) -> None:
+    paths = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    names = [path.relative_to(out).as_posix() for path in paths]
+    assert {"report.html", "manifest.json", "cells/softmax/seed-0/predictions/test.csv"} <= {*names}
+    for name, path in zip(names, paths, strict=True):
+        if name in SKIPPED:
+            continue
+        data = path.read_bytes()
+        place = len(data) * 2 // 3
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        found = verify(out)
+        assert any(name in fault for fault in found.faults), (name, found.faults)
+        path.write_bytes(data)
+    assert verify(out).ok
+
+
+def test_a_missing_and_a_new_file_are_found(out: Path) -> None:
+    (out / "standings.csv").unlink()
+    (out / "new.txt").write_text("")
+    found = verify(out).faults
+    assert "standings.csv: is missing" in found
+    assert "new.txt: is not in the manifest" in found
+
+
+@pytest.mark.parametrize("name", ["plan.json", "results.json"])
+def test_files_that_cannot_be_read_are_findings(out: Path, name: str) -> None:
+    (out / name).unlink()
+    assert f"{name}: is missing" in verify(out).faults
+    (out / name).write_bytes(b"\xff")
+    assert not verify(out).ok
+
+
+def forged(out: Path) -> list[str]:
+    """What is found once results, report and manifest were made to fit."""
+    write_results(out)
+    write(out)
+    forge(out)
+    return verify(out).faults
+
+
+def test_a_changed_metric_is_found_though_all_hashes_fit(out: Path) -> None:
+    true = json.loads((out / CELL / "record.json").read_text())["metrics"]["test/accuracy"]
+    change_json(out / CELL / "record.json", {"metrics|test/accuracy": 0.99})
+    assert forged(out) == [
+        f"cells/softmax/seed-0: test/accuracy is {true}, the file says 0.99"
+    ]
+
+
+def test_changed_predictions_are_found_though_the_manifest_fits(out: Path) -> None:
+    path = out / CELL / "predictions" / "test.csv"
+    header, first, *rest = path.read_text().splitlines(keepends=True)
+    identity, label, _, numbers = first.split(",", 3)
+    wrong = str((int(label) + 1) % 10)
+    path.write_text("".join([header, f"{identity},{label},{wrong},{numbers}", *rest]))
+    found = forged(out)
+    assert any("test/accuracy is" in fault for fault in found)
+    assert f"{CELL.as_posix()}/predictions/test.csv: its SHA-256 is not the record's" in found
+    # Were the record's hash made to fit as well, the metrics would still tell.
+    name = "predictions/test.csv"
+    change_json(out / CELL / "record.json", {f"files|{name}": file_digest(path)})
+    assert any("test/accuracy is" in fault for fault in forged(out))
+
+
+def test_changed_weights_and_curves_are_found_though_the_manifest_fits(out: Path) -> None:
+    for name in ("checkpoints/best/model.safetensors", "metrics.jsonl"):
+        path = out / CELL / name
+        path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+        assert f"{CELL.as_posix()}/{name}: its SHA-256 is not the record's" in forged(out)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"selected_step": 3}, "selected_step is 13, the file says 3"),
+        ({"recipe|training|l2": 0.5}, "recipe is "),
+        ({"metrics|validation/f1_macro": 0.5}, "validation/f1_macro is "),
+    ],
+)
+def test_other_changes_of_a_record_are_found(
+    out: Path, changes: dict[str, object], fault: str
+) -> None:
+    change_json(out / CELL / "record.json", changes)
+    assert any(fault in line for line in forged(out))
+
+
+def test_a_metric_left_out_is_found(out: Path) -> None:
+    path = out / CELL / "record.json"
+    content = json.loads(path.read_text())
+    del content["metrics"]["test/log_loss"]
+    path.write_text(json.dumps(content))
+    assert any("test/log_loss" in fault for fault in forged(out))
+
+
+def test_a_changed_default_margin_is_found(
+    shared_run: Path, copy_of: Callable[[Path], Path]
+) -> None:
+    out = copy_of(shared_run)
+    margin = json.loads((out / "plan.json").read_text())["margin"]
+    change_json(out / "plan.json", {"margin": 0.5})
+    assert forged(out) == [f"plan.json: margin is {margin}, the file says 0.5"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"verdicts|0|p_value": 0.5}, "results.json: verdicts.0.p_value is "),
+        ({"verdicts|0|ci95|1": 0.5}, "results.json: verdicts.0.ci95.1 is "),
+        ({"verdicts|0|outcome": "worse"}, "results.json: differs from what the records give"),
+        ({"margin": 0.5}, "results.json: margin is 0.01, the file says 0.5"),
+    ],
+)
+def test_changed_results_are_found(
+    shared_run: Path,
+    copy_of: Callable[[Path], Path],
+    changes: dict[str, object],
+    fault: str,
+) -> None:
+    out = copy_of(shared_run)
+    if "margin" in changes:
+        fault = "results.json: margin is "
+    content = json.loads((out / "results.json").read_text())
+    for way, value in changes.items():
+        *parts, last = [int(part) if part.isdigit() else part for part in way.split("|")]
+        inner = content
+        for part in parts:
+            inner = inner[part]
+        inner[last] = value
+    (out / "results.json").write_text(json.dumps(content, indent=1))
+    forge(out)
+    assert any(line.startswith(fault) for line in verify(out).faults)
+
+
+def test_a_forged_report_is_found(out: Path) -> None:
+    path = out / "report.html"
+    path.write_bytes(path.read_bytes().replace(b"undecided", b"decided", 1))
+    forge(out)
+    assert verify(out).faults == [
+        "report.html: differs from what `bakeoff report` makes of this folder"
+    ]
+
+
+def test_the_report_has_the_same_bytes_whenever_it_is_written(out: Path) -> None:
+    before = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert write(out).read_bytes() == before
+    assert verify(out).ok
+
+
+def test_an_unfinished_folder_is_refused(out: Path) -> None:
+    (out / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"has no manifest\.json"):
+        verify(out)
+
+
+def test_neither_verify_nor_pack_needs_torch(small_run: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from bakeoff.study.evidence import pack; "
+        "from bakeoff.study.verify import verify; source, target = map(Path, sys.argv[1:]); "
+        "assert verify(source).ok; pack(source, target); assert verify(target).ok; "
+        "print(sorted({'torch', 'sklearn', 'transformers', 'psutil'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(small_run), str(tmp_path / "evidence")],
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+
+
+def test_evidence_is_verified_as_the_run_is(shared_run: Path, tmp_path: Path) -> None:
+    evidence, whole = verify(pack(shared_run, tmp_path / "evidence")), verify(shared_run)
+    assert evidence.ok
+    assert evidence.counts == whole.counts
