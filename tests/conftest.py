@@ -1,5 +1,8 @@
 """Every test has places of its own for the ledger and the cache, never the user's."""
 
+import gc
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> object:
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """For what several tests share."""
     with pytest.MonkeyPatch.context() as patch:
         _isolate(patch, tmp_path_factory.mktemp("home"))
@@ -19,5 +22,22 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 @pytest.fixture(autouse=True)
-def _isolated_test(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _isolated_test(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def _little_garbage() -> Iterator[None]:
+    """Every fit is measured after a collection, which would look at all that pytest holds."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def quick_runs(_little_garbage: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No syncs: only a power cut would show whether they are made, and they take half the time."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)

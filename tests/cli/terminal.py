@@ -47,7 +47,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", take, *attentive(command)],
             cwd=cwd,
-            env=environment(TERM="xterm-256color", **(env or {})),
+            env=environment(**{"TERM": "xterm-256color", **(env or {})}),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -68,6 +68,10 @@ class Terminal:
                 break
             self.raw += data.decode("utf-8", "replace")
         return self.raw
+
+    def type(self, text: str) -> None:
+        """Type on the keyboard."""
+        os.write(self._master, text.encode())
 
     def hang_up(self) -> None:
         """Close the terminal, as when a connection breaks."""

@@ -89,12 +89,16 @@ def test_plan(bakeoff: Caller, tiny: Path, work: Path) -> None:
     called = bakeoff("plan", tiny)
     assert called.code == 0, called
     lines = called.out.splitlines()
-    assert lines[0].split() == "recipe cells params MACs a cell all cells memory".split()
+    assert lines[0].split() == [
         "recipe",
         "cells",
         "params",
         "MACs",
-        *["a", "cell", "all", "cells", "memory"],
+        "a",
+        "cell",
+        "all",
+        "cells",
+        "memory",
     ]
     assert [line.split()[0] for line in lines[1:3]] == ["softmax", "mlp"]
     assert lines[1].split()[1] == "2"

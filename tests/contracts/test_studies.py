@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import yaml
 from tests.contracts.small import cell_of, run_of
 
 from bakeoff.cli import group
@@ -24,7 +25,7 @@ from bakeoff.data.catalogue import DATASETS
 from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
 from bakeoff.study.looks import plan_looks
-from bakeoff.study.resolve import resolve
+from bakeoff.study.resolve import declare, resolve
 from bakeoff.study.study import BUILT_IN, Study, built_in_names, load_study
 from bakeoff.techniques import find
 
@@ -131,12 +132,14 @@ def commands(path: Path) -> Iterator[str]:
     for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         yield from re.findall(r"^\s*\$?\s*(bakeoff .*)$", block, re.MULTILINE)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    yield from re.findall(r"`(bakeoff [^`\n]*)`", prose)
+    for command in re.findall(r"`(bakeoff\s[^`]*)`", prose):
+        yield " ".join(command.split())
 
 
 def fault(command: str) -> str | None:
     """Why the command line would not take a command, or None. Nothing is run."""
-    text = re.split(r"\||>|&&|;|\.\.\.", command)[0]
+    named = re.sub(r"<([\w-]+)>", r"\1", command)  # <name> is no redirection
+    text = re.split(r"\||>|&&|;|\.\.\.", named)[0]
     words = shlex.split(text, comments=True)[1:]
     context: click.Context = click.Context(group, info_name="bakeoff")
     here: click.Command = group
@@ -170,12 +173,22 @@ def test_documented_commands_parse(path: Path) -> None:
     assert not faults
 
 
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_documented_studies_are_studies(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        content = yaml.safe_load(block)
+        if {"question", "control"} <= set(content):
+            assert declare(Study.parse(content))
+
+
 @pytest.mark.parametrize(
     ("command", "why"),
     [
         ("bakeoff run digits-first --seeds 3 --set training.epochs=2 | tee log", None),
         ("bakeoff run my-study.yaml --jobs 2  # in the background", None),
         ("bakeoff show STUDY", None),
+        ("bakeoff pack runs/<name> evidence/<name>", None),
         ("bakeoff list techniques|models", None),
         ("bakeoff data list", None),
         ("bakeoff", None),

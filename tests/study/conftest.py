@@ -1,31 +1,15 @@
-"""What makes small studies quick, and one finished run for all who only look."""
+"""Finished runs for all who only look, and copies for those who do not."""
 
-import gc
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.study.tiny import QUICK, run, study
 
 from bakeoff.core.examples import Examples
 from bakeoff.data.dataset import Dataset, numbered
-from tests.study.tiny import QUICK, run, study
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _little_garbage() -> Iterator[None]:
-    """Every fit is measured after a collection, which would look at all that pytest holds."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _no_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a power cut would show whether they are made, and they take half of the time."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture(scope="session")

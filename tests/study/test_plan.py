@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.study.tiny import QUICK, change_json, run, study
 
 from bakeoff.core.errors import InputError
 from bakeoff.study.plan import PLAN, ask, make_plan, read_plan, write_plan
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
-from tests.study.tiny import QUICK, change_json, run, study
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 MORE = {"softmax": QUICK, "knn": {"technique": "knn"}}
 
@@ -59,7 +61,11 @@ def test_cells_are_asked_for_in_the_order_of_their_seeds(tmp_path: Path) -> None
     made = plan(study(), tmp_path)
     ask(made, "softmax", {10: "b", 9: "a"})
     ask(made, "softmax", {0: "c", 9: "d"})
-    assert list(made["recipes"]["softmax"]["cells"].items()) == [("0", "c"), ("9", "d"), ("10", "b")]
+    assert list(made["recipes"]["softmax"]["cells"].items()) == [
+        ("0", "c"),
+        ("9", "d"),
+        ("10", "b"),
+    ]
     assert made["recipes"]["majority"]["cells"] == {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.study.tiny import study
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -14,7 +15,6 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.study.prepare import cells_of, prepare
 from bakeoff.study.resolve import AGAIN_SEEDS
 from bakeoff.study.study import Study
-from tests.study.tiny import study
 
 MLP: dict[str, Any] = {"technique": "mlp", "training": {"epochs": 1}}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.study.tiny import study
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import Numerics
@@ -10,7 +11,6 @@ from bakeoff.data.catalogue import load
 from bakeoff.data.dataset import Dataset
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.resolve import Input, Planned, declare, resolve
-from tests.study.tiny import study
 
 PLAIN: dict[str, Any] = {
     "name": "plain",
@@ -219,7 +219,9 @@ def test_other_classes_are_other_test_examples() -> None:
 
 
 def test_what_was_not_declared_may_not_differ() -> None:
-    told = faults(study(control={"technique": "softmax"}, variants={"b": {"training.iterations": 9}}))
+    told = faults(
+        study(control={"technique": "softmax"}, variants={"b": {"training.iterations": 9}})
+    )
     assert told == (
         "variants.b: differs from softmax in training.epochs (None against 30), which was not "
         "declared",

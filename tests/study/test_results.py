@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.study.tiny import QUICK, change_json, run, study
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json
 from bakeoff.core.metrics import DIRECTIONS
 from bakeoff.study.results import open_folder, results, standings, write_results
 from bakeoff.study.statistics import noise_floor
-from tests.study.tiny import QUICK, change_json, run, study
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 TOP = {
     *("schema", "study", "question", "metric", "direction", "control", "recipes", "margin"),

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.study.tiny import QUICK, Watch, bits, openings, records, run, study
 
+from bakeoff.core import ledger
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.store import Store
-from bakeoff.execution import cell as execution
 from bakeoff.study import run as module
 from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
-from tests.study.tiny import QUICK, Watch, bits, openings, records, run, study
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 MLP: dict[str, Any] = {
     "technique": "mlp",
@@ -82,8 +84,9 @@ def test_a_changed_setting_supersedes(tmp_path: Path) -> None:
     aside = tmp_path / "superseded" / old["key"] / "softmax" / "seed-0"
     assert json.loads((aside / "record.json").read_text()) == old
     assert (aside / "predictions" / "test.csv").exists()
-    assert records(tmp_path)["cells/majority/seed-0/record.json"] == (
-        before["cells/majority/seed-0/record.json"]
+    assert (
+        records(tmp_path)["cells/majority/seed-0/record.json"]
+        == (before["cells/majority/seed-0/record.json"])
     )
     assert record(tmp_path, "softmax/seed-0")["key"] != old["key"]
     assert results["recipes"]["softmax"]["late"]
@@ -137,7 +140,9 @@ def test_recipes_that_come_or_change_late_are_exploratory(tmp_path: Path) -> Non
 def test_another_control_makes_all_exploratory(tmp_path: Path) -> None:
     def given(epochs: int) -> Study:
         control = {"technique": "softmax", "training": {"epochs": epochs}}
-        return study(seeds={"exactly": 3}, control=control, variants={"m": {"technique": "majority"}})
+        return study(
+            seeds={"exactly": 3}, control=control, variants={"m": {"technique": "majority"}}
+        )
 
     assert not verdicts(run(tmp_path, given(1)).results)["m"]["exploratory"]
     assert verdicts(run(tmp_path, given(2)).results)["m"]["exploratory"]
@@ -170,10 +175,9 @@ def test_a_default_margin_is_fixed_before_test_is_opened(
         plan = read_plan(tmp_path)
         assert plan is not None
         seen.append((plan["margin"], len(openings())))
-        return real(*arguments)
+        return ledger.open_test(*arguments)
 
-    real = execution.open_test
-    monkeypatch.setattr(execution, "open_test", open_test)
+    monkeypatch.setattr("bakeoff.execution.cell.open_test", open_test)
     results = run(tmp_path, study(margin=None, variants={"soft": QUICK})).results
     validation = record(tmp_path, "majority/seed-0")["metrics"]["validation/accuracy"]
     margin = default_margin("accuracy", validation)
@@ -194,7 +198,9 @@ def test_a_default_margin_is_the_first_levels(tmp_path: Path) -> None:
 
 def test_without_a_margin_nothing_is_tested_once_the_control_fails(tmp_path: Path) -> None:
     given = study(margin=None, control={"technique": "knn", "k": 5000})
-    with pytest.raises(BakeoffError, match=r"margin: none was declared.*knn: k: 5000 received") as e:
+    with pytest.raises(
+        BakeoffError, match=r"margin: none was declared.*knn: k: 5000 received"
+    ) as e:
         run(tmp_path, given)
     assert e.value.exit_code == 1
     assert openings() == []
@@ -232,7 +238,9 @@ def test_a_recipe_gets_the_fitted_result_of_another(tmp_path: Path) -> None:
 def test_an_input_of_one_seed_is_no_seed_of_the_study(tmp_path: Path) -> None:
     encoded = {"technique": "knn", "encoder": {"recipe": "mlp", "seed": 9}}
     results = run(tmp_path, study(variants={"encoded": encoded, "mlp": MLP})).results
-    assert record(tmp_path, "encoded/seed-0")["inputs"]["mlp"] == record(tmp_path, "mlp/seed-9")["key"]
+    assert (
+        record(tmp_path, "encoded/seed-0")["inputs"]["mlp"] == record(tmp_path, "mlp/seed-9")["key"]
+    )
     assert results["recipes"]["mlp"]["seeds"] == [0]
 
 
@@ -338,8 +346,9 @@ def test_the_control_again_shows_the_noise(tmp_path: Path) -> None:
     again = results["recipes"]["again"]
     assert again["seeds"] == [0, 1, 2]
     assert (tmp_path / "cells" / "again" / "seed-1000002").is_dir()
-    assert again["metrics"]["test/accuracy"]["values"] != (
-        results["recipes"]["softmax"]["metrics"]["test/accuracy"]["values"]
+    assert (
+        again["metrics"]["test/accuracy"]["values"]
+        != (results["recipes"]["softmax"]["metrics"]["test/accuracy"]["values"])
     )
     assert verdicts(results)["again"]["outcome"] == "undecided"
     assert results["noise_floor"] > 0
@@ -384,5 +393,3 @@ def test_a_folder_is_held_by_one_run(tmp_path: Path) -> None:
 
 def test_what_can_be_imported_from_here() -> None:
     assert set(module.__all__) == {"Finished", "Options", "prepare", "run"}
-
-

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.study.tiny import run, study
 
 import bakeoff
 from bakeoff.core.errors import InputError
@@ -14,7 +15,8 @@ from bakeoff.core.frozen import plain
 from bakeoff.study import study as module
 from bakeoff.study.resolve import declare
 from bakeoff.study.study import Study, built_in_names, load_study, read_yaml
-from tests.study.tiny import run, study
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 TEXT = """
 question: Does batch norm pay?
@@ -120,7 +122,11 @@ def test_an_unknown_study_is_told_with_the_nearest() -> None:
         ({"training": {"epochs": 3}}, ["control", "training"], {"epochs": 3}),
         ({"control.training.epochs": 3}, ["control", "training", "epochs"], 3),
         ({"seeds": 7}, ["seeds"], 7),
-        ({"variants.softmax.training.epochs": 3}, ["variants", "softmax", "training"], {"epochs": 3}),
+        (
+            {"variants.softmax.training.epochs": 3},
+            ["variants", "softmax", "training"],
+            {"epochs": 3},
+        ),
         ({"data.labels": 300}, ["control", "data", "labels"], 300),
     ],
 )
@@ -168,9 +174,7 @@ def test_not_text(tmp_path: Path) -> None:
 def test_a_run_goes_where_the_study_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     seen: list[Path] = []
-    monkeypatch.setattr(
-        "bakeoff.study.run.run", lambda given, out, options: seen.append(out)
-    )
+    monkeypatch.setattr("bakeoff.study.run.run", lambda given, out, options: seen.append(out))
     study(name="mine").run()
     study(name="mine").run("there")
     assert seen == [Path("runs/mine"), Path("there")]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.study.tiny import SOURCE, change_json, forge
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import file_digest
@@ -15,7 +16,8 @@ from bakeoff.report import write
 from bakeoff.study.evidence import pack
 from bakeoff.study.results import write_results
 from bakeoff.study.verify import verify
-from tests.study.tiny import SOURCE, change_json, forge
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
 
 SKIPPED = ("index.sqlite", ".lock")
 CELL = Path("cells", "softmax", "seed-0")
@@ -80,17 +82,17 @@ def forged(out: Path) -> list[str]:
 def test_a_changed_metric_is_found_though_all_hashes_fit(out: Path) -> None:
     true = json.loads((out / CELL / "record.json").read_text())["metrics"]["test/accuracy"]
     change_json(out / CELL / "record.json", {"metrics|test/accuracy": 0.99})
-    assert forged(out) == [
-        f"cells/softmax/seed-0: test/accuracy is {true}, the file says 0.99"
-    ]
+    assert forged(out) == [f"cells/softmax/seed-0: test/accuracy is {true}, the file says 0.99"]
 
 
 def test_changed_predictions_are_found_though_the_manifest_fits(out: Path) -> None:
     path = out / CELL / "predictions" / "test.csv"
-    header, first, *rest = path.read_text().splitlines(keepends=True)
-    identity, label, _, numbers = first.split(",", 3)
-    wrong = str((int(label) + 1) % 10)
-    path.write_text("".join([header, f"{identity},{label},{wrong},{numbers}", *rest]))
+    lines = path.read_text().splitlines(keepends=True)
+    cells = [line.split(",", 3) for line in lines]
+    right = next(i for i, (_, label, made, _) in enumerate(cells) if label == made)
+    identity, label, _, numbers = cells[right]
+    lines[right] = f"{identity},{label},{(int(label) + 1) % 10},{numbers}"
+    path.write_text("".join(lines))
     found = forged(out)
     assert any("test/accuracy is" in fault for fault in found)
     assert f"{CELL.as_posix()}/predictions/test.csv: its SHA-256 is not the record's" in found
@@ -145,7 +147,7 @@ def test_a_changed_default_margin_is_found(
         ({"verdicts|0|p_value": 0.5}, "results.json: verdicts.0.p_value is "),
         ({"verdicts|0|ci95|1": 0.5}, "results.json: verdicts.0.ci95.1 is "),
         ({"verdicts|0|outcome": "worse"}, "results.json: differs from what the records give"),
-        ({"margin": 0.5}, "results.json: margin is 0.01, the file says 0.5"),
+        ({"margin": 0.5}, "results.json: margin is "),
     ],
 )
 def test_changed_results_are_found(
@@ -155,8 +157,6 @@ def test_changed_results_are_found(
     fault: str,
 ) -> None:
     out = copy_of(shared_run)
-    if "margin" in changes:
-        fault = "results.json: margin is "
     content = json.loads((out / "results.json").read_text())
     for way, value in changes.items():
         *parts, last = [int(part) if part.isdigit() else part for part in way.split("|")]

@@ -23,22 +23,24 @@ from bakeoff.core.protocols import (
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
 from bakeoff.techniques.recipes import parse_recipe
-from bakeoff.training.loop import run_loop
+from bakeoff.training.loop import Surroundings, run_loop
 
 
 class MemoryRun:
-    """Runs every phase at once and keeps nothing on disk."""
+    """Runs every phase at once and keeps nothing on disk unless told to."""
 
     def __init__(self, seed: int = 0) -> None:
         self.streams = Streams(seed)
         self.rows: list[dict[str, Any]] = []
         self.fitted: list[Fitted] = []
+        self.where = Surroundings()
+        """Where its loops keep checkpoints, and what may stop them."""
         self.solved: dict[str, Key | None] = {}
         """The solves asked for, with the key they share."""
 
     def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
         """Train to the end."""
-        fitted, progress = run_loop(step, batches, plan)
+        fitted, progress = run_loop(step, batches, plan, self.where)
         self.rows += progress.rows
         self.fitted.append(fitted)
         return fitted

@@ -1,11 +1,13 @@
 """What the NumPy techniques share: lengths of training, refusals, broken files."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques.perceptrons import (
     OwnTraining,
@@ -14,6 +16,7 @@ from bakeoff.techniques.perceptrons import (
     untrained_perceptron,
 )
 from bakeoff.techniques.saved import write_predictor
+from bakeoff.training.loop import Surroundings
 
 
 class Short(OwnTraining):
@@ -33,6 +36,36 @@ def test_iterations_take_the_place_of_default_epochs() -> None:
 def test_texts_are_refused(texts: TrainingData, run: Run) -> None:
     with pytest.raises(InputError, match="mlp: images needed, text received"):
         fit_perceptron("mlp", (3,), texts, run, Short())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
+@pytest.mark.parametrize("hidden", [(), (5,)])
+def test_an_interruption_changes_no_bit(
+    noise: TrainingData,
+    new_run: Callable[[int], Any],
+    tmp_path: Path,
+    optimizer: str,
+    hidden: tuple[int, ...],
+) -> None:
+    training = Short.parse({"batch_size": 7, "optimizer": optimizer, "l2": 0.01})
+    whole = fit_perceptron("mlp", hidden, noise, new_run(0), training)
+
+    calls = iter(range(1000))
+
+    def stop() -> None:
+        if next(calls) == 12:
+            raise Interrupted(15)
+
+    stopped, resumed = new_run(0), new_run(0)
+    stopped.where = Surroundings(folder=tmp_path, check=stop)
+    with pytest.raises(Interrupted):
+        fit_perceptron("mlp", hidden, noise, stopped, training)
+    steps: list[int] = []
+    resumed.where = Surroundings(folder=tmp_path, check=lambda: steps.append(1))
+    again = fit_perceptron("mlp", hidden, noise, resumed, training)
+    assert 0 < len(steps) <= 27 - 13
+    for path, values in whole.network.parameters.items():
+        np.testing.assert_array_equal(again.network.parameters[path], values)
 
 
 def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:

@@ -120,9 +120,17 @@ class Crew:
 
     def hand(self, cell: Cell, message: Message) -> None:
         """Give a cell to a free worker."""
-        self._idle = [worker for worker in self._idle if worker.alive]
-        worker = self._idle.pop() if self._idle else _Worker()
+        worker = self._worker()
         self.busy[self._threads.submit(worker.ask, message)] = (cell, worker)
+
+    def _worker(self) -> "_Worker":
+        """An idle one, or a new one."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+            worker.close()
+        return _Worker()
 
     def answers(self, seconds: float) -> list[tuple[Cell, Message]]:
         """What came meanwhile: at once when something is there."""

@@ -36,7 +36,7 @@ def read_plan(folder: Path) -> Plan | None:
     path = folder / PLAN
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None

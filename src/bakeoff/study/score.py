@@ -55,15 +55,17 @@ def _metrics(
     truth = np.array([index[name] for name in labels])
     made = np.array([index[name] for name in guesses])
     names = [f"prob_{name}" for name in labels]
-    given = all(name in columns for name in set(names))
-    if not given:
+    if any(name not in columns for name in set(names)):
         found = classification(truth, made, np.ones(len(truth)), len(classes))
         return {name: value for name, value in found.items() if name != "log_loss"}
     try:
-        probabilities = np.array([float(columns[n][i]) for i, n in enumerate(names)])
+        given = np.array([float(columns[n][i]) for i, n in enumerate(names)], np.float32)
     except ValueError as error:
         raise InputError(f"{path}: a probability is not a number: {error}") from None
-    return classification(truth, made, probabilities.astype(np.float32), len(classes))
+    try:
+        return classification(truth, made, given, len(classes))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _ids(columns: dict[str, list[str]], path: Path) -> list[str]:

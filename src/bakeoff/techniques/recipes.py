@@ -22,7 +22,7 @@ def parse_recipe(content: Mapping[str, Any], name: str | None = None, where: str
         InputError: with every fault at once.
     """
     place = f"{where}." if where else ""
-    if "technique" not in content:
+    if content.get("technique") is None:
         raise InputError(f"{place}technique: this field is required")
     try:
         technique = find(str(content["technique"]))

@@ -1,0 +1,441 @@
+"""Bad input: what was received, where, and what is allowed; exit code 2; nothing half written."""
+
+import csv
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.cli.calling import TINY, Called, Caller, assert_clear
+
+from bakeoff.data import fetch
+from bakeoff.data.catalogue import DATASETS
+from bakeoff.data.sources import Download
+
+ALLOWED_METRICS = "allowed: test/accuracy, test/balanced_accuracy"
+
+
+@pytest.fixture
+def refused(bakeoff: Caller, work: Path) -> "Refused":
+    return Refused(bakeoff, work)
+
+
+class Refused:
+    """Calls that must be refused, and leave the working folder as it was."""
+
+    def __init__(self, bakeoff: Caller, work: Path) -> None:
+        self.bakeoff, self.work = bakeoff, work
+
+    def __call__(self, *arguments: str | Path) -> str:
+        """What is said on stderr."""
+        before = self.files()
+        error = assert_clear(self.bakeoff(*arguments))
+        assert self.files() == before, "something was left behind"
+        return error
+
+    def run(self, study: str | Path, *arguments: str) -> str:
+        """The refusal of a run."""
+        return self("run", study, "--out", "out", *arguments)
+
+    def files(self) -> dict[str, int]:
+        """Every file and folder, with when it was changed; a lock changes by being held."""
+        paths = [self.work, *self.work.rglob("*")]
+        return {str(path): path.stat().st_mtime_ns for path in paths if path.name != ".lock"}
+
+
+def test_unknown_study(refused: Refused) -> None:
+    error = refused.run("digits-frist")
+    assert "unknown study 'digits-frist'; did you mean 'digits-first'?" in error
+    assert "allowed: cifar10-first, digits-first" in error
+
+
+def test_no_such_file(refused: Refused) -> None:
+    assert "nosuch.yaml: there is no such file" in refused.run("nosuch.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"control: [a\nseeds: }", "study.yaml: not YAML: "),
+        (b"- a\n- b\n", "study.yaml: a mapping of fields is needed, not list"),
+        (b"", "study.yaml: a mapping of fields is needed, not NoneType"),
+        (b"1: 2\n", "study.yaml: a mapping of fields is needed"),
+        (b"\xff\xfe\x00", "study.yaml: cannot be read: "),
+        (b"seeds: 3\nseeds: 4\n", "the key 'seeds' occurs twice"),
+        (b"question: !!python/object/apply:os.system [ls]\n", "study.yaml: not YAML: "),
+        (b"question: What?\n", "control: this field is required"),
+    ],
+)
+def test_file_that_is_no_study(refused: Refused, work: Path, content: bytes, message: str) -> None:
+    (work / "study.yaml").write_bytes(content)
+    assert message in refused.run("study.yaml")
+
+
+def test_folder_for_a_study(refused: Refused, work: Path) -> None:
+    (work / "folder.yaml").mkdir()
+    assert "folder.yaml: cannot be read: " in refused.run("folder.yaml")
+
+
+def test_misspelt_fields_are_told_at_once(refused: Refused, work: Path) -> None:
+    (work / "study.yaml").write_text(
+        "question: Is it?\n"
+        "dataset: digits\n"
+        "metric: test/acuracy\n"
+        "control: {name: softmax, technique: softmax, training: {epoch: 1, l3: 2}}\n"
+        "variants:\n"
+        "  a: {technique: mpl}\n"
+        "  b: {technique: mlp, model: {hiden: [3]}, data.labls: 3}\n"
+        "  c: {technique: cnn, augmentation.flop: true, numerics.threats: 1}\n",
+        encoding="utf-8",
+    )
+    error = refused.run("study.yaml")
+    for part in (
+        "metric: unknown metric 'test/acuracy'; did you mean 'test/accuracy'?",
+        "control.training.epoch: unknown field; did you mean 'epochs'?",
+        "control.training.l3: unknown field",
+        "variants.a.technique: unknown technique 'mpl'; did you mean 'mlp'?",
+        "variants.b.model.hiden: unknown field; did you mean 'hidden'?",
+        "variants.b.data.labls: unknown field; did you mean 'labels'?",
+        "variants.c.augmentation.flop: unknown field; did you mean 'flip'?",
+        "variants.c.numerics.threats: unknown field; did you mean 'threads'?",
+    ):
+        assert part in error
+    assert len(set(error.splitlines())) == len(error.splitlines())
+
+
+def test_misspelt_fields_of_the_study(refused: Refused, work: Path) -> None:
+    text = TINY.replace("question", "qestion").replace("variants", "varients")
+    (work / "study.yaml").write_text(text, encoding="utf-8")
+    error = refused.run("study.yaml")
+    assert "qestion: unknown field; did you mean 'question'?" in error
+    assert "varients: unknown field; did you mean 'variants'?" in error
+    assert "allowed: control, dataset, factors, margin, metric" in error
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("metric=test/acuracy", "metric: unknown metric 'test/acuracy'; did you mean"),
+        ("metric=test/acuracy", ALLOWED_METRICS),
+        ("metric=validation/accuracy", "metric: must be test/<name>"),
+        ("metric=validation/accuracy", "received 'validation/accuracy'"),
+        ("seeds=0", "seeds: must be a number of seeds from 1, a list of different seeds"),
+        ("seeds=0", "(received 0)"),
+        ("seeds=-1", "received -1"),
+        ("seeds=five", "received 'five'"),
+        ("seeds=[0, 0]", "received [0, 0]"),
+        ("seeds=[a]", "received ['a']"),
+        ("seeds={exactly: 0}", "received {'exactly': 0}"),
+        ("margin=-1", "margin: input should be greater than or equal to 0 (received -1)"),
+        ("margin=much", "received 'much'"),
+        ("training.epochs", "--set training.epochs: needed is FIELD=VALUE"),
+        ("=3", "--set =3: needed is FIELD=VALUE"),
+        ("training.epochs=[", "--set training.epochs=[: the value is not YAML"),
+        ("training.epohs=3", "control.training.epohs: unknown field; did you mean 'epochs'?"),
+        ("training.epochs=0", "control.training.epochs: input should be greater than"),
+        ("training.epochs=many", "received 'many'"),
+        ("training.iterations=3", "control.training: give either epochs or iterations"),
+        ("trainin.epochs=3", "control.trainin: unknown field; did you mean 'training'?"),
+        ("variants.mlp.model.hiden=[3]", "variants.mlp.model.hiden: unknown field"),
+        ("training.select=acuracy", "unknown metric 'acuracy'"),
+        ("dataset.x=3", "dataset.x: 'dataset' is 'digits' and has no field 'x'"),
+        ("dataset=digit", "dataset: unknown data set 'digit'; did you mean 'digits'?"),
+        ("dataset=3", "dataset: input should be a valid string, or a mapping with"),
+        ("dataset={foldr: x}", "dataset.foldr: unknown field; did you mean 'folder'?"),
+        ("data.labels=5", "data.labels: 5 is fewer than one for each of the 10 classes"),
+        ("data.labels=5000", "data.labels: 5000 asked for, digits has 809 examples"),
+        ("data.classes=['3', x]", "unknown class 'x'"),
+        ("numerics.threads=0", "control.numerics.threads: input should be greater than"),
+        ("control.technique=sofmax", "unknown technique 'sofmax'; did you mean 'softmax'?"),
+        ("variants.mlp.technique=", "variants.mlp.technique: "),
+    ],
+)
+def test_settings(refused: Refused, tiny: Path, pair: str, message: str) -> None:
+    assert message in refused.run(tiny, "--set", pair)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--jobs", "0"], "Invalid value for '--jobs': 0 is not in the range x>=1"),
+        (["--jobs", "many"], "Invalid value for '--jobs': 'many'"),
+        (["--seeds", "0"], "Invalid value for '--seeds': 0 is not in the range x>=1"),
+        (["--seeds", "-3"], "Invalid value for '--seeds': -3"),
+        (["--seeds", "five"], "Invalid value for '--seeds': 'five'"),
+        (["--device", "gpu"], "'gpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (["--sed", "3"], "No such option"),
+        (["surplus"], "unexpected extra argument"),
+    ],
+)
+def test_options(refused: Refused, tiny: Path, arguments: list[str], message: str) -> None:
+    assert message in refused.run(tiny, *arguments)
+
+
+def test_no_study_named(refused: Refused) -> None:
+    assert "Missing argument" in refused("run")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_no_gpu(refused: Refused, tiny: Path) -> None:
+    tiny.write_text(TINY.replace("technique: mlp, model: {hidden: [8]}", "technique: cnn"))
+    error = refused.run(tiny, "--device", "cuda")
+    assert "control.numerics.device: cuda received, but torch" in error
+    assert "(allowed here: auto, cpu)" in error
+
+
+def test_out_below_a_file(refused: Refused, tiny: Path) -> None:
+    for place in (tiny, tiny / "run"):
+        error = refused("run", tiny, "--out", place)
+        assert "'--out'" in error
+        assert str(tiny) in error
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_out_where_nothing_can_be_made(refused: Refused, tiny: Path) -> None:
+    error = refused("run", tiny, "--out", "/proc/bakeoff/run")
+    assert "--out /proc/bakeoff/run: cannot be written: " in error
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_out_without_the_right(refused: Refused, tiny: Path, work: Path) -> None:
+    (work / "locked").mkdir(mode=0o500)
+    assert "no right to write" in refused("run", tiny, "--out", "locked/run")
+
+
+def table(path: Path, header: str, rows: list[list[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header.split(","), *rows])
+
+
+def texts(count: int = 60) -> list[list[object]]:
+    return [[i, f"text {i} is {'fine' if i % 2 else 'dull'}", i % 2] for i in range(count)]
+
+
+def test_missing_column(refused: Refused, tiny: Path, work: Path) -> None:
+    table(work / "reviews.csv", "id,review,sentiment", texts())
+    error = refused.run(tiny, "--set", "dataset={table: reviews.csv, text: reviw}")
+    assert "reviews.csv: text: there is no column 'reviw'; did you mean 'review'?" in error
+    assert "'id', 'review', 'sentiment'" in error
+
+
+def test_technique_that_reads_no_texts(refused: Refused, tiny: Path, work: Path) -> None:
+    table(work / "reviews.csv", "id,review,sentiment", texts())
+    error = refused.run(tiny, "--set", "dataset={table: reviews.csv}")
+    assert "control.technique: softmax reads image data; reviews.csv holds text data" in error
+    assert "variants.mlp.technique: mlp reads image data" in error
+
+
+def test_label_that_only_test_has(refused: Refused, tiny: Path, work: Path) -> None:
+    rows = [[*row[:2], 7 if i > 55 else row[2], "test" if i > 40 else "train"]
+            for i, row in enumerate(texts())]  # fmt: skip
+    table(work / "reviews.csv", "id,review,sentiment,split", rows)
+    error = refused.run(tiny, "--set", "dataset={table: reviews.csv}")
+    assert "reviews.csv: labels in test that are not in train: '7'" in error
+
+
+def images(folder: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = generator.integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+
+
+def test_class_that_only_test_has(refused: Refused, tiny: Path, work: Path) -> None:
+    images(work / "pets" / "train")
+    images(work / "pets" / "test")
+    (work / "pets" / "test" / "dog").rename(work / "pets" / "test" / "eel")
+    error = refused.run(tiny, "--set", "dataset={folder: pets}")
+    assert "pets: classes in test that are not in train: eel" in error
+
+
+def test_empty_folder(refused: Refused, tiny: Path, work: Path) -> None:
+    (work / "pets").mkdir()
+    assert "pets: no class folders" in refused.run(tiny, "--set", "dataset={folder: pets}")
+    assert "pets: no class folders" in refused("data", "check", "pets")
+    assert "nowhere: no such folder" in refused.run(tiny, "--set", "dataset={folder: nowhere}")
+    (work / "pets" / "cat").mkdir()
+    error = refused("data", "check", "pets")
+    assert "cat: no images (.png, .jpg, " in error
+
+
+def test_damaged_images_are_all_named(refused: Refused, tiny: Path, work: Path) -> None:
+    images(work / "pets")
+    (work / "pets" / "cat" / "5.png").write_bytes(b"not an image")
+    cut = work / "pets" / "dog" / "3.png"
+    cut.write_bytes(cut.read_bytes()[:60])
+    for error in (
+        refused.run(tiny, "--set", "dataset={folder: pets}"),
+        refused("data", "check", "pets"),
+    ):
+        assert "2 images cannot be read; repair or remove them:" in error
+        assert "cat/5.png: not a PNG, JPEG, BMP, GIF or WebP image" in error
+        assert "dog/3.png: image file is truncated" in error
+
+
+CONTENT = np.random.default_rng(0).integers(0, 256, 50_000, np.uint8).tobytes()
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """A publisher whose server breaks off, or whose file is another one by now."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        whole = self.path.startswith("/wrong")
+        self.wfile.write(bytes(len(CONTENT)) if whole else CONTENT[:20_000])
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetch, "ATTEMPTS", 2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/cut", "broke off after 20,000 of 50,000 bytes"),
+        ("/wrong", "not the published file (its SHA-256 differs)"),
+    ],
+)
+def test_download(
+    refused: Refused, tiny: Path, monkeypatch: pytest.MonkeyPatch, address: str, path: str,
+    message: str,
+) -> None:  # fmt: skip
+    item = Download("data.bin", (address + path,), sha256(CONTENT).hexdigest(), len(CONTENT))
+    entry = replace(
+        DATASETS["mnist"], name="served", folder="served", layouts=(("data.bin",),),
+        downloads=(item,),
+    )  # fmt: skip
+    monkeypatch.setitem(DATASETS, "served", entry)
+    for error in (
+        refused("data", "fetch", "served"),
+        refused.run(tiny, "--set", "dataset=served"),
+    ):
+        assert "cannot download data.bin:" in error
+        assert f"{address}{path}: " in error
+        assert message in error
+    assert "not here" in refused.bakeoff("data", "list").out
+    error = refused("data", "fetch", "served", "--offline")
+    assert "not on this machine, and downloads are off; looked in" in error
+
+
+def labels_files(work: Path) -> None:
+    (work / "made.csv").write_text("id,prediction\n1,a\n2,b\n")
+    (work / "true.csv").write_text("id,label\n1,a\n2,b\n")
+    (work / "short.csv").write_text("id,label\n1,a\n")
+    (work / "other.csv").write_text("id,verdict\n1,a\n2,b\n")
+    (work / "ragged.csv").write_text("id,label\n1\n")
+    (work / "twice.csv").write_text("id,label\n1,a\n1,b\n")
+    (work / "empty.csv").touch()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["made.csv", "other.csv"], "other.csv: no column one of label, "),
+        (["made.csv", "other.csv"], "(found: id, verdict)"),
+        (
+            ["made.csv", "true.csv", "--label", "lbl"],
+            "true.csv: no column 'lbl' (found: id, label)",
+        ),
+        (["made.csv", "true.csv", "--prediction", "x"], "made.csv: no column 'x'"),
+        (["made.csv", "short.csv"], "short.csv: no label for 1 of 2 predicted ids"),
+        (["short.csv", "true.csv"], "short.csv: no prediction for 1 of 2 labelled ids"),
+        (["made.csv", "ragged.csv"], "ragged.csv: line 2 has 1 fields, header 2"),
+        (["made.csv", "twice.csv"], "twice.csv: the id '1' occurs more than once"),
+        (["made.csv", "empty.csv"], "empty.csv: empty"),
+        (["made.csv", "nosuch.csv"], "File 'nosuch.csv' does not exist"),
+    ],
+)
+def test_score(refused: Refused, work: Path, arguments: list[str], message: str) -> None:
+    labels_files(work)
+    assert message in refused("score", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("run", "source", "message"),
+    [
+        ("nosuch:mlp", "digits", "nosuch:mlp: not a cell (needed: its folder, or DIR:recipe"),
+        (".", "digits", ".: not a cell"),
+        ("run:mpl", "digits", "run: unknown recipe 'mpl'; did you mean 'mlp'? (allowed: mlp, soft"),
+        ("run:mlp:9", "digits", "run:mlp: unknown seed 'seed-9'"),
+        ("run:mlp:9", "digits", "(allowed: seed-0, seed-1)"),
+        ("run:mlp", "nosuch", "nosuch: neither a file, a folder, nor one of cifar10, digits"),
+        ("run:mlp", "empty", "empty: no images (looked for .bmp, "),
+        ("run:mlp", "damaged", "cat/5.png: cannot be read: not a PNG"),
+        ("run:mlp", "large.png", "large.png: 9 x 8 pixels, where 8 x 8 were learnt"),
+    ],
+)
+def test_predict(
+    refused: Refused, finished: Path, work: Path, run: str, source: str, message: str
+) -> None:
+    (work / "empty").mkdir()
+    images(work / "damaged")
+    (work / "damaged" / "cat" / "5.png").write_bytes(b"not an image")
+    Image.new("L", (9, 8)).save(work / "large.png")
+    assert message in refused("predict", run, source, "-o", "out.csv")
+
+
+def test_predict_texts_with_a_recipe_for_images(
+    refused: Refused, finished: Path, work: Path
+) -> None:
+    table(work / "reviews.csv", "id,review,sentiment", texts())
+    error = refused("predict", f"{finished}:mlp", "reviews.csv", "-o", "out.csv")
+    assert "images" in error
+
+
+def test_predict_without_a_place(refused: Refused, finished: Path, tiny: Path) -> None:
+    assert "Missing option '-o'" in refused("predict", f"{finished}:mlp", "digits")
+    error = refused("predict", f"{finished}:mlp", "digits", "-o", tiny / "out.csv")
+    assert "is a file, not a folder" in error
+
+
+def test_folder_that_is_no_run(refused: Refused, work: Path) -> None:
+    (work / "folder").mkdir()
+    assert "folder: not the folder of a finished run" in refused("verify", "folder")
+    assert "folder/results.json: not found" in refused("report", "folder")
+    assert "folder: not a run folder" in refused("pack", "folder", "evidence")
+    for command in (["verify"], ["report"]):
+        assert "Directory 'nosuch' does not exist" in refused(*command, "nosuch")
+
+
+def test_damaged_run(refused: Refused, finished: Path, tiny: Path) -> None:
+    (finished / "plan.json").write_text("{", encoding="utf-8")
+    assert "plan.json: cannot be read: " in refused("pack", finished, "evidence")
+    assert "plan.json: cannot be read: " in refused("run", tiny, "--out", finished)
+
+
+def test_another_question_in_the_same_folder(refused: Refused, finished: Path, tiny: Path) -> None:
+    """Once test scores were read, metric, margin and data of the folder stay as they are."""
+    for pair in ("metric=test/f1_macro", "margin=0.2"):
+        name = pair.partition("=")[0]
+        error = refused("run", tiny, "--out", finished, "--set", pair)
+        assert f"{name}: " in error
+        assert "use another --out" in error
+
+
+def test_refused_call_is_not_a_clear_one_by_chance() -> None:
+    with pytest.raises(AssertionError):
+        assert_clear(Called(2, "", "Traceback (most recent call last):\nValueError"))
+    with pytest.raises(AssertionError):
+        assert_clear(Called(2, "", "bakeoff: fine\nbut not this"))
+    with pytest.raises(AssertionError):
+        assert_clear(Called(1, "", "bakeoff: fine"))

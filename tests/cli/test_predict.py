@@ -1,0 +1,84 @@
+"""`bakeoff predict` and `bakeoff score`: from a run's folder to a predictions file and back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.calling import Caller, assert_clear
+
+from bakeoff.core.table import read_csv
+from bakeoff.data import catalogue
+
+
+def test_the_same_as_the_run(bakeoff: Caller, finished: Path, work: Path) -> None:
+    called = bakeoff("predict", f"{finished}:mlp:1", "digits", "-o", "out.csv")
+    assert called.code == 0
+    assert called.out == ""
+    assert called.err == "out.csv: 898 predictions\n"
+    of_the_run = finished / "cells" / "mlp" / "seed-1" / "predictions" / "test.csv"
+    assert (work / "out.csv").read_bytes() == of_the_run.read_bytes()
+    again = bakeoff("predict", finished / "cells" / "mlp" / "seed-1", "digits", "-o", "again.csv")
+    assert again.code == 0
+    assert (work / "again.csv").read_bytes() == of_the_run.read_bytes()
+
+
+def pictures(folder: Path) -> None:
+    test = catalogue.load("digits").test
+    assert test is not None
+    items = np.asarray(test.items)
+    for i in range(6):
+        path = folder / str(test.labels[i]) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(items[i, :, :, 0]).save(path)
+
+
+def test_folder_of_images(bakeoff: Caller, finished: Path, work: Path) -> None:
+    pictures(work / "new")
+    assert bakeoff("predict", f"{finished}:softmax", "new", "-o", "deep/out.csv").code == 0
+    columns = read_csv(work / "deep" / "out.csv")
+    assert columns["label"] == [name.split("/")[0] for name in columns["id"]]
+    assert len(columns["prediction"]) == 6
+
+
+def test_submission(bakeoff: Caller, finished: Path, work: Path) -> None:
+    pictures(work / "new")
+    sample = work / "sample_submission.csv"
+    sample.write_text("ImageId,Label\n" + "".join(f"{i},0\n" for i in range(6)))
+    arguments = ["predict", f"{finished}:softmax", "new", "-o", "out.csv"]
+    assert bakeoff(*arguments, "--submission", sample).code == 0
+    written = read_csv(work / "out.csv")
+    assert list(written) == ["ImageId", "Label"]
+    assert written["ImageId"] == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_submission_of_another_shape(bakeoff: Caller, finished: Path, work: Path) -> None:
+    """What cannot be shaped is not written at all."""
+    (work / "sample.csv").write_text("a,b,c\n1,2,3\n")
+    arguments = ["predict", f"{finished}:softmax", "digits", "-o", "out.csv"]
+    error = assert_clear(bakeoff(*arguments, "--submission", "sample.csv"))
+    assert "sample.csv: has columns a, b, c; needed are two" in error
+    assert not (work / "out.csv").exists()
+
+
+def test_score(bakeoff: Caller, finished: Path) -> None:
+    of_the_run = finished / "cells" / "mlp" / "seed-0" / "predictions" / "test.csv"
+    record = json.loads((of_the_run.parent.parent / "record.json").read_text())
+    found = json.loads(bakeoff("score", of_the_run, of_the_run, "--json").out)
+    for name, value in found.items():
+        assert value == pytest.approx(record["metrics"][f"test/{name}"], rel=1e-12)
+    assert set(found) == {n.partition("/")[2] for n in record["metrics"] if n[:5] == "test/"}
+    lines = bakeoff("score", of_the_run, of_the_run).out.splitlines()
+    assert lines[0].split() == ["metric", "value"]
+    assert lines[1].split() == ["accuracy", f"{found['accuracy']:.6g}"]
+
+
+def test_score_of_any_files(bakeoff: Caller, work: Path) -> None:
+    (work / "made.csv").write_text("ImageId,Label,other\n2,b,x\n1,a,x\n3,a,x\n4,b,x\n")
+    (work / "true.csv").write_text("id,target\n1,a\n2,b\n3,b\n4,b\n")
+    found = json.loads(bakeoff("score", "made.csv", "true.csv", "--json").out)
+    assert found["accuracy"] == 0.75
+    assert "log_loss" not in found
+    arguments = ["--prediction", "Label", "--label", "target", "--json"]
+    assert json.loads(bakeoff("score", "made.csv", "true.csv", *arguments).out) == found

@@ -1,0 +1,263 @@
+"""One cell: what it may learn from, when it opens the test split, and what it leaves."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from tests.study.tiny import cells, openings, run_alone, study
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError, Interrupted
+from bakeoff.core.files import folder_digests
+from bakeoff.core.protocols import TrainingData
+from bakeoff.core.record import Record, read_record
+from bakeoff.core.store import KEY_FILE, Store
+from bakeoff.data import catalogue
+from bakeoff.execution import cell as module
+from bakeoff.execution.cell import Context, load_predictor, of_split, recipe_yaml, run_cell
+from bakeoff.execution.measure import Meter
+from bakeoff.techniques.majority import Majority
+from bakeoff.techniques.recipes import parse_recipe
+from bakeoff.techniques.softmax import Softmax
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
+
+
+def softmax_cell(**training: Any) -> Cell:
+    variant = {"technique": "softmax", "training": {"epochs": 1} | training}
+    return cells(study(variants={"softmax": variant}))[1]
+
+
+def run(out: Path, cell: Cell, **context: Any) -> Record:
+    return run_cell(cell, Context(Store(out), **context), {})
+
+
+def test_what_a_cell_leaves(tmp_path: Path) -> None:
+    cell = softmax_cell()
+    record = run(tmp_path, cell)
+    folder = tmp_path / "cells" / "softmax" / "seed-0"
+    assert read_record(folder) == record
+    assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {
+        *("recipe.yaml", "metrics.jsonl", "record.json"),
+        *("predictions/validation.csv", "predictions/test.csv"),
+        *("checkpoints/best/model.safetensors", "checkpoints/best/state.json"),
+    }
+    assert record.files == {
+        name: value for name, value in folder_digests(folder).items() if name != "record.json"
+    }
+    assert record.key == cell.key
+    assert record.sizes == {"train": 809, "validation": 90, "test": 898}
+    assert set(record.metrics) == {
+        f"{split}/{name}"
+        for split in ("train", "validation", "test")
+        for name in ("accuracy", "balanced_accuracy", "f1_macro", "matthews_corrcoef", "log_loss")
+    }
+    assert record.hashes["data"] == catalogue.load("digits").hash
+    assert record.hashes["test"] == catalogue.load("digits").test_hash
+    assert (record.steps, record.status) == (13, "done")
+    assert record.interruptions == ()
+    assert record.normaliser is not None
+    assert record.normaliser["fitted_on"] == "train"
+
+
+def test_the_split_is_written_down(tmp_path: Path) -> None:
+    cell = softmax_cell()
+    run(tmp_path, cell)
+    content = json.loads((tmp_path / "splits" / f"{cell.split_hash[:16]}.json").read_text())
+    assert content["split_hash"] == cell.split_hash
+    assert content["splits"]["test"]["count"] == 898
+
+
+def test_its_recipe_can_be_read_back(tmp_path: Path) -> None:
+    cell = softmax_cell(learning_rate=0.1)
+    run(tmp_path, cell)
+    text = (tmp_path / "cells" / "softmax" / "seed-0" / "recipe.yaml").read_bytes()
+    assert text == recipe_yaml(cell)
+    assert parse_recipe(yaml.safe_load(text)) == cell.recipe
+
+
+def test_its_curve_is_the_loops(tmp_path: Path) -> None:
+    run(tmp_path, softmax_cell(epochs=3))
+    text = (tmp_path / "cells" / "softmax" / "seed-0" / "metrics.jsonl").read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["step"] for row in rows] == [13, 26, 39]
+    assert all("validation/accuracy" in row for row in rows)
+    assert not any(name.startswith("test/") for row in rows for name in row)
+
+
+def test_a_technique_gets_no_test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TrainingData] = []
+
+    def fit(self: Majority, cell: Cell, data: TrainingData, *rest: Any) -> Any:
+        seen.append(data)
+        assert openings() == []
+        return real(self, cell, data, *rest)
+
+    real = Majority.fit
+    monkeypatch.setattr(Majority, "fit", fit)
+    run(tmp_path, cells(study())[0])
+    dataset = catalogue.load("digits")
+    assert dataset.test is not None
+    hidden = set(dataset.test.ids.tolist())
+    (data,) = seen
+    assert len(data.train) + len(data.validation) == 899
+    assert not hidden & set(data.train.ids.tolist())
+    assert not hidden & set(data.validation.ids.tolist())
+    assert not any("test" in name for name in vars(data))
+    assert len(openings()) == 1
+
+
+def test_validation_is_told_before_test_is_opened(tmp_path: Path) -> None:
+    told: list[tuple[str, Mapping[str, float], int]] = []
+
+    def before_test(cell: Cell, validation: Mapping[str, float]) -> None:
+        told.append((cell.folder, validation, len(openings())))
+        assert not (tmp_path / "cells" / cell.folder / "predictions" / "test.csv").exists()
+
+    record = run(tmp_path, softmax_cell(), before_test=before_test)
+    assert told == [("softmax/seed-0", of_split(record.metrics, "validation"), 0)]
+
+
+def test_metrics_of_a_split() -> None:
+    metrics = {"test/a": 1.0, "test/b": 2.0, "train/a": 3.0}
+    assert of_split(metrics, "test") == {"a": 1.0, "b": 2.0}
+
+
+def test_a_saved_predictor_predicts_the_same(tmp_path: Path) -> None:
+    record = run(tmp_path, softmax_cell())
+    folder = tmp_path / "cells" / "softmax" / "seed-0"
+    test = catalogue.load("digits").test
+    assert test is not None
+    made = load_predictor(folder).predict(test.items).argmax(axis=1)
+    assert float((made == test.labels).mean()) == record.metrics["test/accuracy"]
+    with pytest.raises(InputError, match="not a saved predictor"):
+        load_predictor(tmp_path)
+
+
+# Divergence.
+
+
+def test_a_diverged_cell_counts_with_its_last_finite_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates are fine for an epoch, and then they are not."""
+    monkeypatch.setattr("bakeoff.training.plan.schedule", lambda settings, steps: _wild_after(13))
+    record = run(tmp_path, softmax_cell(epochs=4))
+    assert (record.status, record.selected_step, record.diverged_at) == ("diverged", 13, 26)
+    quiet = run(tmp_path / "quiet", softmax_cell(epochs=1))
+    assert of_split(record.metrics, "test") == of_split(quiet.metrics, "test")
+    assert record.selected_step == quiet.selected_step
+
+
+def _wild_after(step: int) -> Any:
+    return lambda at: 0.005 if at < step else 1e38
+
+
+def test_a_diverged_cell_without_finite_weights_counts_as_majority(tmp_path: Path) -> None:
+    record = run(tmp_path, softmax_cell(learning_rate=1e38))
+    majority = run(tmp_path, cells(study())[0])
+    assert (record.status, record.selected_step) == ("diverged", 0)
+    assert record.metrics == majority.metrics
+    left = json.loads((tmp_path / "cells/softmax/seed-0/checkpoints/best/state.json").read_text())
+    assert left["technique"] == "majority"
+    assert record.cost.parameters == majority.cost.parameters
+    predictor = load_predictor(tmp_path / "cells" / "softmax" / "seed-0")
+    assert np.isfinite(predictor.predict(np.zeros((2, 8, 8, 1), np.uint8))).all()
+
+
+# Price.
+
+
+def test_seconds_are_a_price_only_where_nothing_else_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = run(tmp_path / "alone", softmax_cell()).cost
+    assert alone.alone  # so short a fit tells nothing of others
+    assert not run(tmp_path / "shared", softmax_cell(), sharing=True).cost.alone
+    assert alone.train_seconds > 0
+    assert alone.parameters == alone.trained_parameters == 650
+    assert alone.macs_per_example == 640
+    assert alone.evaluate_examples_per_second is not None
+
+    class Busy(Meter):
+        def __exit__(self, *error: Any) -> None:
+            super().__exit__(*error)
+            self.alone = False
+
+    monkeypatch.setattr("bakeoff.execution.cell.Meter", Busy)
+    assert not run(tmp_path / "busy", softmax_cell()).cost.alone
+
+
+def test_seconds_of_an_interrupted_cell_are_no_price(tmp_path: Path) -> None:
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        run(tmp_path, softmax_cell(), check=check)
+    assert read_record(tmp_path / "cells" / "softmax" / "seed-0") is None
+    assert openings() == []
+    record = run(tmp_path, softmax_cell())
+    assert len(record.interruptions) == 1
+    assert record.interruptions[0].bit_equal
+    assert not record.cost.alone
+    undisturbed = run(tmp_path / "undisturbed", softmax_cell())
+    assert record.metrics == undisturbed.metrics
+    weights = "checkpoints/best/model.safetensors"
+    assert record.files[weights] == undisturbed.files[weights]
+
+
+def test_upstream_seconds_are_all_that_came_before(tmp_path: Path) -> None:
+    mlp = {"technique": "mlp", "model": {"hidden": [4]}, "training": {"iterations": 9}}
+    encoded = {"technique": "knn", "encoder": {"recipe": "mlp"}}
+    records = run_alone(tmp_path, cells(study(variants={"mlp": mlp, "encoded": encoded})))
+    upstream = records["mlp/seed-0"].cost.train_seconds
+    assert records["encoded/seed-0"].cost.upstream_seconds == upstream > 0
+
+
+# What a cell relies on.
+
+
+def test_data_that_changed_meanwhile_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="digits: the data set changed after the study began"):
+        run(tmp_path, replace(softmax_cell(), data_hash="0" * 64))
+    with pytest.raises(InputError, match="changed after the study began"):
+        run(tmp_path, replace(softmax_cell(), split_hash="0" * 64))
+    assert openings() == []
+
+
+def test_an_unfinished_cell_keeps_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Softmax, "fit", lambda *_: 1 / 0)
+    cell = softmax_cell()
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path, cell)
+    assert (tmp_path / "cells" / "softmax" / "seed-0" / KEY_FILE).read_text() == cell.key
+
+
+def test_the_source_is_told_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    module.source_state.cache_clear()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError))
+    assert module.source_state() == {"commit": None, "uncommitted": None}
+    module.source_state.cache_clear()
+    monkeypatch.undo()
+    told = module.source_state()
+    assert told["commit"] is None or len(told["commit"]) == 40
+
+
+def test_the_same_cell_leaves_the_same_bits(tmp_path: Path) -> None:
+    def content(name: str) -> dict[str, str]:
+        return run(tmp_path / name, softmax_cell()).files
+
+    one, other = content("one"), content("other")
+    del one["metrics.jsonl"], other["metrics.jsonl"]  # it holds seconds
+    assert one == other

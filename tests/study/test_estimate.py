@@ -1,0 +1,88 @@
+"""What a study will cost, told before it runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.study.tiny import QUICK, openings, run, study
+
+from bakeoff.data.dataset import Dataset
+from bakeoff.study import estimate as module
+from bakeoff.study.estimate import Estimate, estimate
+from bakeoff.study.prepare import prepare
+from bakeoff.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
+
+MLP: dict[str, Any] = {
+    "technique": "mlp",
+    "model": {"hidden": [8]},
+    "training": {"epochs": 2, "batch_size": 100},
+}
+VARIANTS: dict[str, Any] = {
+    "softmax": QUICK,
+    "knn": {"technique": "knn"},
+    "mlp": MLP,
+    "encoded": {"technique": "knn", "encoder": {"recipe": "mlp"}},
+    "again": None,
+}
+
+
+def by_recipe(given: Study, seeds: int | None = None) -> dict[str, Estimate]:
+    return {row.recipe: row for row in estimate(prepare(given), seeds)}
+
+
+def test_every_recipe_has_its_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = by_recipe(study(seeds=3, variants=VARIANTS))
+    assert set(told) == {"majority", *VARIANTS}
+    for row in told.values():
+        assert row.cells == 3
+        assert 0 < row.seconds < 60
+        assert row.total_seconds == 3 * row.seconds
+        assert row.memory_bytes >= 0
+        assert row.disk_bytes > 90 * 12
+    assert (told["softmax"].parameters, told["softmax"].macs_per_example) == (650, 640)
+    assert openings() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_counts_as_the_run_does(tmp_path: Path) -> None:
+    given = study(variants={"softmax": QUICK, "knn": {"technique": "knn"}})
+    cost = {n: r["cost"] for n, r in run(tmp_path, given).results["recipes"].items()}
+    for name, row in by_recipe(given).items():
+        assert row.parameters == cost[name]["parameters"]
+        assert row.macs_per_example == cost[name]["macs_per_example"]
+
+
+def test_what_remembers_examples_is_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = study(variants={"knn": {"technique": "knn"}})
+    whole = by_recipe(given)
+    monkeypatch.setattr(module, "PROBE_EXAMPLES", 200)
+    part = by_recipe(given)
+    assert part["knn"].parameters == whole["knn"].parameters == 809 * 64
+    assert part["knn"].macs_per_example == whole["knn"].macs_per_example
+    assert part["majority"].parameters == 10
+
+
+def test_seeds_are_those_asked_for_or_the_first_looks() -> None:
+    assert by_recipe(study(seeds=4), seeds=7)["softmax"].cells == 7
+    assert by_recipe(study(seeds={"race": True}))["softmax"].cells == 3
+
+
+def test_longer_training_costs_more(texts: Dataset) -> None:
+    def seconds(epochs: int) -> float:
+        training = {"epochs": epochs}
+        given = study(variants={"softmax": {"technique": "softmax", "training": training}})
+        return by_recipe(given)["softmax"].seconds
+
+    assert seconds(2000) > 20 * seconds(1)
+
+
+def test_it_is_near_what_the_run_takes(tmp_path: Path) -> None:
+    """Within a factor of ten, on a machine that is shared."""
+    training = {"epochs": 60, "batch_size": 16}
+    given = study(variants={"softmax": {"technique": "softmax", "training": training}})
+    told = by_recipe(given)["softmax"].seconds
+    cost = run(tmp_path, given).results["recipes"]["softmax"]["cost"]
+    assert cost["train_seconds"] / 10 < told < cost["train_seconds"] * 10

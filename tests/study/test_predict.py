@@ -1,0 +1,192 @@
+"""Predicting new items with what a finished cell left."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.study.tiny import openings, run, study
+
+from bakeoff.core.errors import InputError
+from bakeoff.data.catalogue import load
+from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
+
+pytestmark = pytest.mark.usefixtures("quick_runs")
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode())))
+
+
+def save(path: Path, pixels: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.asarray(pixels, np.uint8)
+    Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array).save(path)
+
+
+@pytest.fixture
+def softmax(shared_run: Path) -> Fitted:
+    return load_fitted(f"{shared_run}:softmax:1")
+
+
+def test_cells_are_found(shared_run: Path) -> None:
+    cell = shared_run / "cells" / "softmax"
+    assert find_cell(f"{shared_run}:softmax") == cell / "seed-0"
+    assert find_cell(f"{shared_run}:softmax:2") == cell / "seed-2"
+    assert find_cell(str(cell / "seed-1")) == cell / "seed-1"
+
+
+def test_folders_with_a_colon(small_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a:b:3").symlink_to(small_run)
+    assert find_cell(f"{tmp_path}/a:b:3:softmax").parent.name == "softmax"
+    assert find_cell(f"{tmp_path}/a:b:3:softmax:0").name == "seed-0"
+
+
+@pytest.mark.parametrize(
+    ("run", "fault"),
+    [
+        ("{}", "not a cell"),
+        ("{}:sofmax", "unknown recipe 'sofmax'; did you mean 'softmax'"),
+        ("{}:softmax:7", r"unknown seed 'seed-7'.*allowed: seed-0, seed-1, seed-2"),
+        ("{}/cells/softmax", "not a cell"),
+        ("/nowhere:softmax", "not a cell"),
+    ],
+)
+def test_cells_that_are_not_there(shared_run: Path, run: str, fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        load_fitted(run.format(shared_run))
+
+
+def test_images_of_the_test_split_are_predicted_as_in_the_run(
+    softmax: Fitted, shared_run: Path, tmp_path: Path
+) -> None:
+    test = load("digits").test
+    assert test is not None
+    for number, (identity, label) in enumerate(zip(test.ids, test.labels, strict=True)):
+        save(tmp_path / str(label) / f"{identity}.png", test.items[number])
+    found = {Path(row["id"]).stem: row for row in rows(predict(softmax, tmp_path))}
+    stated = rows((shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes())
+    assert len(stated) == len(found) == 898
+    for row in stated:
+        mine = found[row["id"]]
+        assert {name: mine[name] for name in row if name != "id"} == (
+            {name: value for name, value in row.items() if name != "id"}
+        )
+
+
+def test_the_name_of_a_set_means_its_test_split_and_is_noted(
+    softmax: Fitted, shared_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = predict(softmax, "digits")
+    assert made == (shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes()
+    assert [line["key"] for line in openings()] == [softmax.record.key]
+
+
+def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: Path) -> None:
+    for name in ("3/a.png", "three/b.png", "c.png", ".hidden/d.png", "__MACOSX/3/._e.png"):
+        save(tmp_path / name, np.zeros((8, 8)))
+    (tmp_path / "notes.txt").write_text("no image")
+    found = rows(predict(softmax, tmp_path))
+    assert [(row["id"], row["label"]) for row in found] == [
+        ("3/a.png", "3"),
+        ("c.png", ""),
+        ("three/b.png", ""),
+    ]
+    assert len({row["prediction"] for row in found}) == 1
+
+
+def test_one_image(softmax: Fitted, tmp_path: Path) -> None:
+    save(tmp_path / "x.png", np.full((8, 8), 77))
+    assert [row["id"] for row in rows(predict(softmax, tmp_path / "x.png"))] == ["x.png"]
+
+
+def test_colour_becomes_grey_where_grey_was_learnt(softmax: Fitted, tmp_path: Path) -> None:
+    save(tmp_path / "x.png", np.full((8, 8, 3), [10, 200, 30]))
+    assert len(rows(predict(softmax, tmp_path))) == 1
+
+
+def test_images_of_another_size_are_refused_all_at_once(softmax: Fitted, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((8, 8)))
+    save(tmp_path / "b.png", np.zeros((9, 8)))
+    (tmp_path / "c.png").write_bytes(b"no image")
+    with pytest.raises(InputError) as caught:
+        predict(softmax, tmp_path)
+    assert caught.value.faults == (
+        f"{tmp_path}/b.png: 8 x 9 pixels, where 8 x 8 were learnt",
+        f"{tmp_path}/c.png: cannot be read: not a PNG, JPEG, BMP, GIF or WebP image",
+    )
+
+
+def test_what_cannot_be_read(softmax: Fitted, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images"):
+        predict(softmax, tmp_path)
+    with pytest.raises(InputError, match="neither a file, a folder, nor one of"):
+        predict(softmax, tmp_path / "nowhere")
+
+
+def test_what_looks_at_nothing_takes_any_image(shared_run: Path, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((3, 5, 3)))
+    save(tmp_path / "b.png", np.zeros((9, 9)))
+    found = rows(predict(load_fitted(f"{shared_run}:majority"), tmp_path))
+    assert [row["id"] for row in found] == ["a.png", "b.png"]
+    assert found[0]["prob_3"] == found[1]["prob_3"]
+
+
+def test_a_cell_that_diverged_predicts_the_majority(tmp_path: Path) -> None:
+    wild = {"technique": "softmax", "training": {"epochs": 1, "learning_rate": 1e38}}
+    run(tmp_path / "run", study(variants={"wild": wild}))
+    save(tmp_path / "images" / "a.png", np.zeros((8, 8)))
+    wild_, majority = (
+        predict(load_fitted(f"{tmp_path}/run:{name}"), tmp_path / "images")
+        for name in ("wild", "majority")
+    )
+    assert wild_ == majority
+
+
+# Texts.
+
+
+def write_table(path: Path, count: int, *, label: bool = True) -> Path:
+    header = "review,sentiment,number\n" if label else "review,number\n"
+    words = ("fine", "dull", "fine")
+    lines = [
+        f"a {words[i % 3]} film {i}," + (f"{words[i % 3]}," if label else "") + f"{i}\n"
+        for i in range(count)
+    ]
+    path.write_text(header + "".join(lines))
+    return path
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Callable[[], Fitted]:
+    def fit() -> Fitted:
+        source = write_table(tmp_path / "train.csv", 120)
+        given = study(dataset={"table": str(source), "text": "review"}, variants={})
+        run(tmp_path / "run", given)
+        return load_fitted(f"{tmp_path}/run:majority")
+
+    return fit
+
+
+def test_every_row_of_a_table_is_predicted_in_its_order(
+    reviews: Callable[[], Fitted], tmp_path: Path
+) -> None:
+    found = rows(predict(reviews(), write_table(tmp_path / "new.csv", 50)))
+    assert [row["id"] for row in found] == [str(number) for number in range(50)]
+    assert [row["label"] for row in found[:3]] == ["fine", "dull", "fine"]
+    assert {row["prediction"] for row in found} == {"fine"}
+
+
+def test_a_table_needs_no_labels(reviews: Callable[[], Fitted], tmp_path: Path) -> None:
+    found = rows(predict(reviews(), write_table(tmp_path / "new.csv", 4, label=False)))
+    assert [row["label"] for row in found] == [""] * 4
+
+
+def test_texts_are_no_images(softmax: Fitted, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="images"):
+        predict(softmax, write_table(tmp_path / "new.csv", 4))
