@@ -191,7 +191,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("cases", nargs="*", choices=["torch", "numpy"], default=["torch", "numpy"])
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=20, help="updates of a torch run")
+    parser.add_argument("--steps", type=int, default=40, help="updates of a torch run")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
@@ -203,7 +203,7 @@ def main() -> int:
     if "torch" in chosen.cases:
         cases.append(torch_case(chosen.steps, resolved))
     if "numpy" in chosen.cases:
-        cases += [numpy_case(20 * chosen.steps, precomputed) for precomputed in (False, True)]
+        cases += [numpy_case(10 * chosen.steps, precomputed) for precomputed in (False, True)]
     worst = 0.0
     for case in cases:
         outcome = compare(case, chosen.repeats, chosen.threads)

@@ -225,6 +225,15 @@ def test_upstream_seconds_are_all_that_came_before(tmp_path: Path) -> None:
     assert records["encoded/seed-0"].cost.upstream_seconds == upstream > 0
 
 
+def test_a_price_with_an_input_needs_the_inputs_price(tmp_path: Path) -> None:
+    mlp = {"technique": "mlp", "model": {"hidden": [4]}, "training": {"iterations": 9}}
+    encoded = {"technique": "knn", "encoder": {"recipe": "mlp"}}
+    _, first, second = cells(study(variants={"mlp": mlp, "encoded": encoded}))
+    context = Context(Store(tmp_path))
+    shared = run_cell(first, replace(context, sharing=True), {})
+    assert not run_cell(second, context, {"mlp": shared}).cost.alone
+
+
 # What a cell relies on.
 
 

@@ -41,11 +41,15 @@ def several() -> Study:
 
 def workers(of: int | None = None) -> list[psutil.Process]:
     """The worker processes of a process, by default of this one."""
-    return [
-        child
-        for child in psutil.Process(of).children()
-        if child.status() != psutil.STATUS_ZOMBIE and "workers" in " ".join(child.cmdline())
-    ]
+    return [child for child in psutil.Process(of).children() if _works(child)]
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        running = process.status() != psutil.STATUS_ZOMBIE
+        return running and "workers" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def soon(happened: Callable[[], object]) -> None:
@@ -197,7 +201,7 @@ def test_an_idle_worker_that_died_is_not_given_a_cell(tmp_path: Path) -> None:
             assert answers == [(cell, {"done": cell.key})]
             for worker in workers():
                 worker.kill()
-            soon(lambda: not workers())
+            soon(lambda: all(p.status() == "zombie" for p in psutil.Process().children()))
 
 
 def _message(todo: Cells, outcome: Outcome, cell: Any) -> Any:

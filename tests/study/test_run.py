@@ -10,6 +10,7 @@ import pytest
 from tests.study.tiny import QUICK, Watch, bits, openings, records, run, study
 
 from bakeoff.core import ledger
+from bakeoff.core.cell import Cell
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.store import Store
 from bakeoff.study import run as module
@@ -17,6 +18,7 @@ from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
+from bakeoff.techniques.softmax import Softmax
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -189,6 +191,14 @@ def test_a_default_margin_is_fixed_before_test_is_opened(
     assert run(tmp_path, study(margin=None, variants={"soft": QUICK})).results == results
 
 
+def test_the_cell_that_sets_the_margin_is_told_once(tmp_path: Path) -> None:
+    for number in range(2):
+        watch = Watch()
+        run(tmp_path, study(margin=None), watcher=watch)
+        told = ["majority/seed-0", "softmax/seed-0"]
+        assert (watch.finished, watch.cached) == ((told, []), ([], told))[number]
+
+
 def test_a_default_margin_is_the_first_levels(tmp_path: Path) -> None:
     given = study(margin=None, control=QUICK, variants={}, factors={"data.labels": [50, 300]})
     results = run(tmp_path, given).results
@@ -338,6 +348,38 @@ def test_a_race_goes_on_for_what_is_undecided(
 def test_a_race_that_is_decided_ends(tmp_path: Path) -> None:
     given = study(seeds={"race": True}, variants={"far": {"technique": "knn"}})
     assert run(tmp_path, given).results["recipes"]["majority"]["seeds"] == [0, 1, 2]
+
+
+def test_a_failed_cell_stops_its_pairs_race(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(self: Softmax, cell: Cell, *rest: Any) -> Any:
+        if cell.replicate.seed == 4:
+            raise RuntimeError("no more luck")
+        return real(self, cell, *rest)
+
+    real = Softmax.fit
+    looks = LookPlan(tuple(range(9)), (3, 5, 9), (0.02, 0.02, 0.01))
+    for place in ("prepare", "results"):
+        monkeypatch.setattr(f"bakeoff.study.{place}.plan_looks", lambda seeds: looks)
+    near = {"data.validation": 0.11}
+    brief = {"technique": "softmax", "data.labels": 12, "training": {"iterations": 1}}
+    given = study(seeds={"race": True}, variants={"near": near, "brief": brief}, margin=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Softmax, "fit", fit)
+        finished = run(tmp_path, given)
+    assert finished.failures == {"brief/seed-4": "RuntimeError: no more luck"}
+    recipes = finished.results["recipes"]
+    assert recipes["brief"]["seeds"] == [0, 1, 2, 3]
+    assert recipes["near"]["seeds"] == list(range(9))
+    assert not run(tmp_path, given).failures
+
+
+def test_two_names_for_one_recipe_are_two_cells(tmp_path: Path) -> None:
+    run(tmp_path, study(variants={"a": QUICK}))
+    results = run(tmp_path, study(variants={"a": QUICK, "b": QUICK})).results
+    assert results["recipes"]["a"]["keys"] == results["recipes"]["b"]["keys"]
+    assert verdicts(results)["a"]["difference"] == verdicts(results)["b"]["difference"]
 
 
 def test_the_control_again_shows_the_noise(tmp_path: Path) -> None:

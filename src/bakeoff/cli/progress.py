@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from bakeoff.cli.output import console, duration, on_terminal, say
 from bakeoff.core.cell import Cell
 from bakeoff.core.record import Record
-from bakeoff.execution.local import Unwatched, Watcher
+from bakeoff.execution.cells import Unwatched, Watcher
 from bakeoff.training.observers import Observer, Silent
 
 PLAIN_SECONDS = 10.0
@@ -49,8 +49,8 @@ class Tally:
 
     def begin(self, number: int, total: int) -> None:
         """Cell `number` of a round of `total` starts."""
-        if number == 1:
-            self._before = self.finished
+        if number == 1 or self.finished >= self.total:
+            self._before = self.finished - (number - 1)
         self.total = self._before + total
 
     def end(self, cell: Cell, cached: bool) -> None:
@@ -187,6 +187,7 @@ class Bars:
         if self._study is None:
             self._study = self.bars.add_task("cells", total=tally.total, note="")
             self.bars.start()
+            self.console.show_cursor(True)  # a run that is killed must not leave it hidden
         fields: dict[str, Any] = {} if note is None else {"note": note}
         self.bars.update(self._study, total=tally.total, completed=tally.finished, **fields)
 

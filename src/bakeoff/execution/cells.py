@@ -61,6 +61,7 @@ class Cells:
         offline: Whether nothing may be fetched.
         jobs: Worker processes; 1 runs in this process.
         watcher: Told what happens.
+        told: Folders of finished cells that the watcher knows of.
         before_test: Called with a cell and its validation metrics before its test split is opened
             (with `jobs` 1 only).
     """
@@ -70,6 +71,7 @@ class Cells:
     offline: bool = False
     jobs: int = 1
     watcher: Watcher = field(default_factory=Unwatched)
+    told: frozenset[str] = frozenset()
     before_test: BeforeTest = untold
 
     def finish(self, cell: Cell, record: Record, outcome: Outcome) -> None:

@@ -29,7 +29,8 @@ def run_cells(cells: Cells, signals: Interruptions) -> Outcome:
         else:
             outcome.records[cell.key] = record
             cells.before_test(cell, of_split(record.metrics, "validation"))
-            cells.watcher.done(cell, record, cached=True)
+            if cell.folder not in cells.told:
+                cells.watcher.done(cell, record, cached=True)
     if cells.jobs > 1 and len(missing) > 1:
         run_in_workers(replace(cells, cells=missing), outcome, signals)
     else:

@@ -125,13 +125,13 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
             recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
             asked = recipe.numerics
             if asked not in computed:
-                computed[asked] = asked  # told once where it is refused
+                computed[asked] = asked  # so that what is refused is told once
                 computed[asked] = _numerics(asked, frameworks, before)
         except InputError as error:
             faults += [f"{where}.{fault}" for fault in error.faults]
         else:
-            update = {"numerics": computed[asked]}
-            settled.append(replace(p, recipe=recipe.model_copy(update=update)))
+            found = recipe.model_copy(update={"numerics": computed[asked]})
+            settled.append(replace(p, recipe=found))
     if faults:
         raise InputError(list(dict.fromkeys(faults)))
     _only_declared(study, settled)

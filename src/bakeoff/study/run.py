@@ -113,16 +113,20 @@ class _Runner:
             self._run(self.ready.planned, list(itertools.islice(seeds, count or looks.sizes[0])))
 
     def _race(self) -> None:
-        """Look by look, more seeds for the recipes of undecided pairs."""
+        """Look by look, more seeds for the recipes of undecided pairs.
+
+        A pair with a failed cell reaches no further look, so it gets no more seeds.
+        """
         looks, going = self.ready.looks, frozenset(p.name for p in self.ready.planned)
         for start, size in itertools.pairwise((0, *looks.sizes)):
             planned = [p for p in self.ready.planned if p.name in going]
             self._run(planned, looks.seeds[start:size])
-            verdicts = results(open_folder(self.store.folder))["verdicts"]
+            running = going - {folder.partition("/")[0] for folder in self.failures}
             going = still_racing(
                 (v["a"], v["b"], v["outcome"])
-                for v in verdicts
-                if v["metric"] == self.plan["metric"] and v["reason"] is None and v["a"] in going
+                for v in results(open_folder(self.store.folder))["verdicts"]
+                if v["metric"] == self.plan["metric"] and v["reason"] is None
+                if {v["a"], v["b"]} <= running
             )
             if not going:
                 return
@@ -134,17 +138,22 @@ class _Runner:
             keys = {seed: cells[p.name, seed + p.seed_offset].key for seed in seeds}
             ask(self.plan, p.name, keys)
         write_plan(self.store.folder, self.plan)
+        todo = self._cells(cells, self.options.jobs)
         if self.plan["margin"] is None:
-            self._fix_margin(seeds[0])
-        self._run_cells(self._cells(cells, self.options.jobs))
+            todo = replace(todo, told=frozenset([self._fix_margin(seeds[0])]))
+        self._run_cells(todo)
 
-    def _fix_margin(self, seed: int) -> None:
+    def _fix_margin(self, seed: int) -> str:
         """Set the default margin from the control's validation score, before test is opened.
+
+        Returns:
+            The folder of the cell that did it.
 
         Raises:
             BakeoffError: where the control fails, so that there is no such score.
         """
-        cells = cells_of(self.ready, [self.ready.control], [seed])
+        control = self.ready.control
+        cells = cells_of(self.ready, [control], [seed])
         metric = self.plan["metric"].partition("/")[2]
 
         def fix(cell: Cell, validation: Mapping[str, float]) -> None:
@@ -157,15 +166,15 @@ class _Runner:
                 "margin: none was declared, and the control, whose validation score would set it, "
                 f"failed: {'; '.join(self.failures.values())}"
             )
+        return cells[control.name, seed].folder
 
     def _cells(self, cells: Mapping[Any, Cell], jobs: int) -> Cells:
         options = self.options
         return Cells(list(cells.values()), self.store, options.offline, jobs, options.watcher)
 
     def _run_cells(self, todo: Cells) -> None:
-        outcome = run_cells(todo, self.signals)
-        folders = {cell.key: cell.folder for cell in todo.cells}
-        self.failures |= {folders[key]: message for key, message in outcome.failures.items()}
+        failed = run_cells(todo, self.signals).failures
+        self.failures |= {c.folder: failed[c.key] for c in todo.cells if c.key in failed}
 
 
 def _write_disagreements(ready: Ready, out: Path) -> None:

@@ -83,9 +83,8 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
             continue
         found.counts["recomputed"] += 1
         _compare(found, f"{where}: {name}", recomputed.get(name), record.metrics.get(name))
-    _compare(
-        found, f"{where}: recipe", folder.plan["recipes"][record.name]["recipe"], record.recipe
-    )
+    planned = folder.plan["recipes"][record.name]
+    _compare(found, f"{where}: recipe", planned["recipe"], record.recipe)
     _check_selected_step(folder, record, found)
     for name, value in record.files.items():
         path = folder.path / where / name
