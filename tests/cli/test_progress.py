@@ -154,7 +154,7 @@ margin: 0.01
 seeds: {exactly: 1}
 control: {name: softmax, technique: softmax, training: {epochs: 1}}
 variants:
-  mlp-of-a-rather-long-name: {technique: mlp, training: {epochs: 25}}
+  mlp-of-a-rather-long-name: {technique: mlp, training: {epochs: 60}}
 """
 
 
@@ -187,7 +187,7 @@ def test_bars_come_and_go(slow: Path, work: Path) -> None:
 
 
 def test_interrupted_on_a_terminal(slow: Path, work: Path) -> None:
-    slow.write_text(SLOW.replace("epochs: 25", "epochs: 4000"), encoding="utf-8")
+    slow.write_text(SLOW.replace("epochs: 60", "epochs: 4000"), encoding="utf-8")
     terminal = Terminal(command("run", slow), work)
     terminal.read(lambda raw: "1/2" in raw)
     terminal.type("\x03")
@@ -200,7 +200,7 @@ def test_interrupted_on_a_terminal(slow: Path, work: Path) -> None:
 
 
 def test_terminal_that_goes_away(slow: Path, work: Path) -> None:
-    slow.write_text(SLOW.replace("epochs: 25", "epochs: 4000"), encoding="utf-8")
+    slow.write_text(SLOW.replace("epochs: 60", "epochs: 4000"), encoding="utf-8")
     terminal = Terminal(command("run", slow), work)
     terminal.read(lambda raw: "1/2" in raw)
     terminal.hang_up()

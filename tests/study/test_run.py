@@ -18,7 +18,7 @@ from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
-from bakeoff.techniques.softmax import Softmax
+from bakeoff.techniques.majority import Majority
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -353,24 +353,23 @@ def test_a_race_that_is_decided_ends(tmp_path: Path) -> None:
 def test_a_failed_cell_stops_its_pairs_race(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fit(self: Softmax, cell: Cell, *rest: Any) -> Any:
-        if cell.replicate.seed == 4:
+    def fit(self: Majority, cell: Cell, *rest: Any) -> Any:
+        if cell.folder == "frail/seed-4":
             raise RuntimeError("no more luck")
         return real(self, cell, *rest)
 
-    real = Softmax.fit
+    real = Majority.fit
     looks = LookPlan(tuple(range(9)), (3, 5, 9), (0.02, 0.02, 0.01))
     for place in ("prepare", "results"):
         monkeypatch.setattr(f"bakeoff.study.{place}.plan_looks", lambda seeds: looks)
-    near = {"data.validation": 0.11}
-    brief = {"technique": "softmax", "data.labels": 12, "training": {"iterations": 1}}
-    given = study(seeds={"race": True}, variants={"near": near, "brief": brief}, margin=0.0)
+    variants = {"near": {"data.validation": 0.11}, "frail": {"data.validation": 0.12}}
+    given = study(seeds={"race": True}, variants=variants, margin=0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(Softmax, "fit", fit)
+        patch.setattr(Majority, "fit", fit)
         finished = run(tmp_path, given)
-    assert finished.failures == {"brief/seed-4": "RuntimeError: no more luck"}
+    assert finished.failures == {"frail/seed-4": "RuntimeError: no more luck"}
     recipes = finished.results["recipes"]
-    assert recipes["brief"]["seeds"] == [0, 1, 2, 3]
+    assert recipes["frail"]["seeds"] == [0, 1, 2, 3]
     assert recipes["near"]["seeds"] == list(range(9))
     assert not run(tmp_path, given).failures
 
