@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Small products on busy cores spend their time waiting for each other; set before NumPy loads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.setenv("BAKEOFF_STATE", str(home / "state"))

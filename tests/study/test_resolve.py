@@ -277,7 +277,8 @@ def test_circles() -> None:
 
 
 def test_nothing_is_left_to_auto() -> None:
-    found = resolved(study(control={"technique": "softmax"}, variants={}, metric="test/f1_macro"))
+    control = {"technique": "softmax", "numerics": {}}
+    found = resolved(study(control=control, variants={}, metric="test/f1_macro"))
     recipe = found["softmax"]
     assert recipe["training"]["select"] == "f1_macro"
     assert recipe["data"]["normalise"] == "channel"
@@ -288,14 +289,14 @@ def test_nothing_is_left_to_auto() -> None:
 
 def test_auto_stays_what_it_was_when_the_study_began() -> None:
     before = Numerics(device="cpu", precision="float32", threads=7)
-    given = study(variants={"b": {"technique": "softmax"}})
-    assert resolved(given, before)["b"]["numerics"]["threads"] == 7
+    given = study(control={"technique": "majority", "numerics": {}})
+    assert resolved(given, before)["softmax"]["numerics"]["threads"] == 7
     explicit = study(control={"technique": "majority", "numerics": {"threads": 2}})
     assert resolved(explicit, before)["softmax"]["numerics"]["threads"] == 2
 
 
 def test_what_was_computed_with_torch_stays_so_without_it() -> None:
-    before = Numerics(device="cuda", precision="bfloat16", threads=7)
+    before = Numerics(device="cuda", precision="bfloat16", threads=1)
     assert resolved(study(), before)["softmax"]["numerics"]["device"] == "cuda"
 
 

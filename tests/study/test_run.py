@@ -106,10 +106,11 @@ def test_what_other_settings_left_is_not_counted(tmp_path: Path) -> None:
 
 
 def test_auto_stays_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(tmp_path)
+    given = study(control={"technique": "majority", "numerics": {}})
+    run(tmp_path, given)
     before = records(tmp_path)
     monkeypatch.setattr("bakeoff.execution.numerics.core_count", lambda: 77)
-    run(tmp_path)
+    run(tmp_path, given)
     assert records(tmp_path) == before
 
 

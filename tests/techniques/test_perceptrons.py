@@ -10,27 +10,17 @@ import pytest
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques.perceptrons import (
-    OwnTraining,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
 )
 from bakeoff.techniques.saved import write_predictor
 from bakeoff.training.loop import Surroundings
+from bakeoff.training.settings import TrainingSettings
 
 
-class Short(OwnTraining):
+class Short(TrainingSettings):
     epochs: int | None = 3
-
-
-def test_iterations_take_the_place_of_default_epochs() -> None:
-    assert Short.parse({}).epochs == 3
-    short = Short.parse({"iterations": 7})
-    assert (short.epochs, short.iterations) == (None, 7)
-    with pytest.raises(InputError, match="either epochs or iterations"):
-        Short.parse({"iterations": 7, "epochs": 2})
-    with pytest.raises(InputError, match="either epochs or iterations"):
-        Short.parse({"epochs": None})
 
 
 def test_texts_are_refused(texts: TrainingData, run: Run) -> None:

@@ -22,7 +22,12 @@ def test_a_loop_has_one_length(content: dict[str, Any]) -> None:
 
 def test_a_default_length_can_be_replaced() -> None:
     assert WithEpochs().epochs == 10
-    assert WithEpochs.parse({"epochs": None, "iterations": 5}).iterations == 5
+    short = WithEpochs.parse({"iterations": 5})
+    assert (short.epochs, short.iterations) == (None, 5)
+    with pytest.raises(InputError, match="either epochs or iterations"):
+        WithEpochs.parse({"iterations": 5, "epochs": 2})
+    with pytest.raises(InputError, match="either epochs or iterations"):
+        WithEpochs.parse({"epochs": None})
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ from bakeoff.core.protocols import (
 from bakeoff.core.recipe import Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
-from bakeoff.techniques.perceptrons import OwnTraining
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.inference import Inference
@@ -39,7 +39,7 @@ Shape = tuple[int, int, int]
 """(H, W, C)."""
 
 
-class CnnTraining(OwnTraining):
+class CnnTraining(TrainingSettings):
     """How the network trains.
 
     The defaults were chosen for simple-cnn on validation images carved from CIFAR-10's training

@@ -16,12 +16,12 @@ from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.techniques.perceptrons import (
-    OwnTraining,
     PerceptronPredictor,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
 )
+from bakeoff.training.settings import TrainingSettings
 
 
 class MlpModel(Frozen):
@@ -32,7 +32,7 @@ class MlpModel(Frozen):
     activation: Literal["relu"] = "relu"
 
 
-class MlpTraining(OwnTraining):
+class MlpTraining(TrainingSettings):
     """How the perceptron trains.
 
     The defaults were chosen on validation examples of CIFAR-10 (58 %), Fashion-MNIST and digits.

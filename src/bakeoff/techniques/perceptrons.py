@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
@@ -21,17 +19,6 @@ from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
 
 EVALUATION_BATCH = 1024
-
-
-class OwnTraining(TrainingSettings):
-    """Training settings whose class gives `epochs`: `iterations` alone then takes its place."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _iterations_for_epochs(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("iterations") is not None:
-            return {"epochs": None} | value
-        return value
 
 
 class PerceptronPredictor:

@@ -15,15 +15,15 @@ from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.techniques.perceptrons import (
-    OwnTraining,
     PerceptronPredictor,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
 )
+from bakeoff.training.settings import TrainingSettings
 
 
-class SoftmaxTraining(OwnTraining):
+class SoftmaxTraining(TrainingSettings):
     """How softmax regression trains.
 
     The defaults were chosen on validation examples of digits (96 %) and CIFAR-10 (41 %).

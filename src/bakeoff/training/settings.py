@@ -1,6 +1,6 @@
 """The settings every technique with a training loop has."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,14 @@ class TrainingSettings(Frozen):
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Micro-batches a batch is cut into; the update is the whole batch's."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _iterations_for_epochs(cls, value: Any) -> Any:
+        """`iterations` alone take the place of the epochs a technique has by default."""
+        if isinstance(value, dict) and value.get("iterations") is not None:
+            return {"epochs": None} | value
+        return value
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingSettings":
