@@ -125,6 +125,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.macs: defaultdict[str, int] = defaultdict(int)
         self.layers = [""]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: torch's compiler, whose loading takes a second, has no part in counting."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from bakeoff.training.settings import TrainingSettings
-from bakeoff.training.torch.optimisers import optimiser, optimiser_tensors
+from bakeoff.training.torch.optimisers import Optimiser
 
 
 def theirs(name: str, module: nn.Module) -> Optimizer:
@@ -35,12 +35,12 @@ def test_updates_are_torchs(name: Any) -> None:
     module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Linear(4, 5))
     twin = copy.deepcopy(module)
     settings = TrainingSettings(epochs=1, optimizer=name, learning_rate=0.1, momentum=0.8, l2=0.01)
-    ours, reference = optimiser(settings, module), theirs(name, twin)
+    ours, reference = Optimiser(settings, module), theirs(name, twin)
     for _ in range(4):
         for a, b in zip(module.parameters(), twin.parameters(), strict=True):
             a.grad = torch.rand_like(a)
             b.grad = a.grad.clone()
-        ours.step()
+        ours.step(0.1)
         reference.step()
     for a, b in zip(module.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
@@ -50,22 +50,22 @@ def test_updates_are_torchs(name: Any) -> None:
     ("name", "keys"),
     [
         ("sgd", set()),
-        ("momentum", {"momentum_buffer"}),
-        ("nesterov", {"momentum_buffer"}),
-        ("adam", {"exp_avg", "exp_avg_sq", "step"}),
-        ("adamw", {"exp_avg", "exp_avg_sq", "step"}),
+        ("momentum", {"velocity"}),
+        ("nesterov", {"velocity"}),
+        ("adam", {"mean", "square", "updates"}),
+        ("adamw", {"mean", "square", "updates"}),
     ],
 )
 def test_all_memory_is_there_before_the_first_update(name: Any, keys: set[str]) -> None:
     module = nn.Linear(3, 2)
     settings = TrainingSettings(epochs=1, optimizer=name)
-    made = optimiser(settings, module)
-    before = optimiser_tensors(made, module)
+    made = Optimiser(settings, module)
+    before = made.tensors()
     assert set(before) == {f"{path}.{key}" for path in ("weight", "bias") for key in keys}
     for parameter in module.parameters():
         parameter.grad = torch.ones_like(parameter)
-    made.step()
-    after = optimiser_tensors(made, module)
+    made.step(0.1)
+    after = made.tensors()
     assert {n: t.data_ptr() for n, t in after.items()} == {
         n: t.data_ptr() for n, t in before.items()
     }
@@ -75,9 +75,17 @@ def test_nesterov_without_momentum_is_gradient_descent() -> None:
     module = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(1.0)
-    made = optimiser(
-        TrainingSettings(epochs=1, optimizer="nesterov", momentum=0, learning_rate=0.5), module
-    )
+    made = Optimiser(TrainingSettings(epochs=1, optimizer="nesterov", momentum=0), module)
     module.weight.grad = torch.ones(1, 1)
-    made.step()
+    made.step(0.5)
     assert module.weight.item() == 0.5
+    assert module.weight.grad is None
+
+
+def test_parameters_without_a_gradient_decay_like_the_others() -> None:
+    module = nn.Linear(1, 1)
+    with torch.no_grad():
+        module.weight.fill_(1.0)
+        module.bias.fill_(1.0)
+    Optimiser(TrainingSettings(epochs=1, optimizer="sgd", l2=0.5), module).step(0.1)
+    assert (module.weight.item(), module.bias.item()) == (pytest.approx(0.95), 1.0)

@@ -1,61 +1,123 @@
-"""Optimisers by the names of `TrainingSettings`, with all their memory from the start."""
+"""Optimisers by the names of `TrainingSettings`, with all their memory from the start.
+
+They are torch's fused kernels, which update all parameters in one pass over memory, called without
+`torch.optim.Optimizer`: that would load torch's compiler, a second or more, before the first
+update, and make its memory during it, where a saved state cannot be put back before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from bakeoff.training.settings import TrainingSettings
 
+MOMENTS: Mapping[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("velocity",),
+    "nesterov": ("velocity",),
+    "adam": ("mean", "square"),
+    "adamw": ("mean", "square"),
+}
+"""What an optimiser remembers of every parameter's gradients; the last two count updates too."""
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Of `adam` and `adamw`: the paper's (Kingma and Ba 2015, "Adam", algorithm 1)."""
 
-def optimiser(settings: TrainingSettings, module: nn.Module) -> Optimizer:
-    """An optimiser of the module's trained parameters; its rate is set before every update.
+
+@dataclass(eq=False)
+class _Group:
+    """Parameters with one weight decay, and their memory in the same order."""
+
+    decay: float
+    paths: list[str] = field(default_factory=list)
+    parameters: list[Tensor] = field(default_factory=list)
+    memory: dict[str, list[Tensor]] = field(default_factory=dict)
+
+
+class Optimiser:
+    """Updates the trained parameters of a module from their gradients.
 
     `l2` is on weights (two axes and more), not on biases and norms: `adamw` decays them by it
     (Loshchilov and Hutter 2019, "Decoupled weight decay regularization"), the others add
-    l2 * w to the gradient. The betas of `adam` (Kingma and Ba 2015, "Adam") are torch's.
-
-    Torch's fused kernels update all parameters in one pass over memory. Moments exist from the
-    start, as zeros, so that a state can be put back before the first update; torch would make the
-    first gradient the first momentum, which is the same.
+    l2 * w to the gradient. `momentum` (Polyak 1964) and `nesterov` (Sutskever et al. 2013, "On the
+    importance of initialization and momentum") are as torch writes them: v = momentum * v + g.
 
     Args:
         settings: `optimizer`, `momentum`, `l2`.
         module: On its device.
     """
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": settings.l2},
-        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    rate = settings.learning_rate
-    match settings.optimizer:
-        case "sgd":
-            return SGD(groups, rate, fused=True)
-        case "momentum" | "nesterov" as name:
-            made: Optimizer = SGD(
-                groups,
-                rate,
-                momentum=settings.momentum,
-                nesterov=name == "nesterov" and settings.momentum > 0,
+
+    def __init__(self, settings: TrainingSettings, module: nn.Module) -> None:
+        self._name, self._momentum = settings.optimizer, settings.momentum
+        self._groups = [_Group(settings.l2), _Group(0.0)]
+        moments = MOMENTS[self._name]
+        for path, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            group = self._groups[0 if parameter.dim() >= 2 else 1]
+            group.paths.append(path)
+            group.parameters.append(parameter)
+            for key in moments:
+                group.memory.setdefault(key, []).append(torch.zeros_like(parameter))
+            if "mean" in moments:
+                count = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                group.memory.setdefault("updates", []).append(count)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All it remembers, by `path.key`."""
+        return {
+            f"{path}.{key}": tensor
+            for group in self._groups
+            for key, tensors in group.memory.items()
+            for path, tensor in zip(group.paths, tensors, strict=True)
+        }
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Update every parameter by its gradient, then forget the gradients."""
+        for group in self._groups:
+            if group.parameters:
+                self._update(group, rate)
+            for parameter in group.parameters:
+                parameter.grad = None
+
+    def _update(self, group: _Group, rate: float) -> None:
+        # A parameter no example reached still decays, so that all are treated alike.
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
+        if "mean" in group.memory:
+            kernel = adamw if self._name == "adamw" else adam
+            kernel(
+                group.parameters,
+                gradients,
+                group.memory["mean"],
+                group.memory["square"],
+                [],
+                group.memory["updates"],
                 fused=True,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=rate,
+                weight_decay=group.decay,
+                eps=EPSILON,
+                maximize=False,
             )
-            moments = ["momentum_buffer"]
-        case "adam" | "adamw" as name:
-            made = (Adam if name == "adam" else AdamW)(groups, rate, fused=True)
-            moments = ["exp_avg", "exp_avg_sq"]
-    for parameter in trained:
-        made.state[parameter] = {key: torch.zeros_like(parameter) for key in moments}
-        if "exp_avg" in moments:
-            count = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            made.state[parameter]["step"] = count
-    return made
-
-
-def optimiser_tensors(made: Optimizer, module: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's moments and counts by `path.key`."""
-    return {
-        f"{path}.{key}": value
-        for path, parameter in module.named_parameters()
-        if parameter.requires_grad
-        for key, value in sorted(made.state[parameter].items())
-    }
+            return
+        nothing: list[Tensor | None] = [None] * len(group.parameters)
+        velocity: list[Tensor | None] = [*group.memory.get("velocity", nothing)]
+        sgd(
+            group.parameters,
+            gradients,
+            velocity,
+            fused=True,
+            weight_decay=group.decay,
+            momentum=self._momentum if self._name != "sgd" else 0.0,
+            lr=rate,
+            dampening=0.0,
+            nesterov=self._name == "nesterov",
+            maximize=False,
+        )

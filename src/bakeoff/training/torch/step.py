@@ -15,7 +15,7 @@ from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.inference import Inference
-from bakeoff.training.torch.optimisers import optimiser, optimiser_tensors
+from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
 
@@ -41,7 +41,7 @@ class TorchStep:
         self._device = inference.pixels.device
         self._streams, self._augmentation = streams, augmentation
         self._dropout = NamedDropout(module, streams)
-        self._optimiser = optimiser(settings, module)
+        self._optimiser = Optimiser(settings, module)
         whole_batch = any(isinstance(layer, _BatchNorm) for layer in module.modules())
         self.splittable = not (whole_batch or has_other_dropout(module))
 
@@ -52,8 +52,6 @@ class TorchStep:
             `loss`: the sum over its examples of the cross-entropy (without the L2 penalty),
             `correct` and `count`; the first two are 0-d tensors.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = at.learning_rate
         count = len(batch.labels)
         loss: Value = 0.0
         correct: Value = 0
@@ -62,8 +60,7 @@ class TorchStep:
             for part in _parts(count, at.parts):
                 losses, right = self._gradients(batch, part, at)
                 loss, correct = loss + losses, correct + right
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step(at.learning_rate)
         return {"loss": loss, "correct": correct, "count": count}
 
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[Tensor, Tensor]:
@@ -112,9 +109,8 @@ class TorchStep:
         copy_into(self._tensors(), state)
 
     def _tensors(self) -> dict[str, Tensor]:
-        moments = optimiser_tensors(self._optimiser, self._module)
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
-        return tensors | {f"optimiser.{name}": t for name, t in moments.items()}
+        return tensors | {f"optimiser.{name}": t for name, t in self._optimiser.tensors().items()}
 
 
 def _parts(count: int, parts: int) -> Iterator[slice]:
