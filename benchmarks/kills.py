@@ -53,6 +53,7 @@ def main() -> int:
                 kills += not ended
                 faults += repeated(folder, done)
             faults += differing(reference, folder)
+            print(f"{kills} kills, {runs} folders finished, {len(faults)} faults", file=sys.stderr)
         told = {
             "study": given.study, "kills": kills, "runs": runs, "attempts": attempts,
             "undisturbed_seconds": round(seconds, 1), "cells": len(compared(reference)) // 3,
@@ -72,7 +73,7 @@ def command(given: argparse.Namespace, folder: Path) -> list[str]:
 def finish(arguments: list[str], wait_seconds: float | None) -> bool:
     """Run to the end, or kill after a time; whether it ended by itself, with success."""
     process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, process_group=0
     )
     try:
         _, errors = process.communicate(timeout=wait_seconds)

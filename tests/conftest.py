@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 # Small products on busy cores spend their time waiting for each other; set before NumPy loads.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from tests.study.tiny import openings, run, study
 
 from bakeoff.core.errors import InputError
+from bakeoff.data import catalogue
 from bakeoff.data.catalogue import load
 from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
 
@@ -85,6 +87,19 @@ def test_the_name_of_a_set_means_its_test_split_and_is_noted(
     made = predict(softmax, "digits")
     assert made == (shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes()
     assert [line["key"] for line in openings()] == [softmax.record.key]
+
+
+def test_a_test_split_may_have_other_classes_and_unknown_labels(
+    softmax: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = load("digits")
+    assert whole.test is not None
+    test = whole.test.take(np.arange(4))
+    test = replace(test, labels=np.array([0, 1, -1, 9]))
+    other = replace(whole, classes=("9", "x", *"2345678", "0"), test=test)
+    monkeypatch.setattr(catalogue, "load", lambda *_, **__: other)
+    assert [row["label"] for row in rows(predict(softmax, "digits"))] == ["9", "", "", "0"]
 
 
 def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: Path) -> None:

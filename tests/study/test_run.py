@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from bakeoff.core import ledger
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.store import Store
+from bakeoff.data import catalogue
 from bakeoff.study import run as module
 from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
+from bakeoff.study.results import open_folder
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
 from bakeoff.techniques.majority import Majority
@@ -231,6 +234,27 @@ def test_the_test_split_is_opened_once_a_cell(tmp_path: Path) -> None:
     }
     assert record(tmp_path, "majority/seed-1")["test_opened"] == 1
     assert record(tmp_path, "softmax/seed-1")["test_ledger"] == 2
+
+
+def test_test_examples_without_a_label_count_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = catalogue.load("digits")
+    assert whole.test is not None
+    labels = whole.test.labels.copy()
+    labels[::3] = -1
+    partly = replace(whole, test=replace(whole.test, labels=labels))
+    monkeypatch.setattr(catalogue, "load", lambda *_, **__: partly)
+    finished = run(tmp_path)
+    assert not finished.failures
+    table = open_folder(tmp_path).predictions(open_folder(tmp_path).records["softmax"][0])
+    right = (table["prediction"] == labels)[labels >= 0].mean()
+    assert finished.results["recipes"]["softmax"]["metrics"]["test/accuracy"]["mean"] == right
+    assert verdicts(finished.results)["softmax"]["difference"] > 0.3
+    pictures = json.loads((tmp_path / "artifacts" / "disagreements.json").read_text())
+    unknown = set(whole.test.ids[labels < 0].tolist())
+    assert pictures
+    assert not unknown & {picture["id"] for picture in pictures}
 
 
 # Inputs of recipes.

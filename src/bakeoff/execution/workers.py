@@ -65,10 +65,11 @@ def _hand_out(cells: Cells, outcome: Outcome, waiting: list[Cell], crew: "Crew")
         elif crew.free and all(key in outcome.records for key in cell.inputs.values()):
             waiting.remove(cell)
             cells.watcher.begin(cell, total - len(waiting), total)
-            crew.hand(cell, _message(cells, outcome, cell))
+            crew.hand(cell, message(cells, outcome, cell))
 
 
-def _message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
+def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
+    """A cell as a worker gets it, JSON-ready."""
     records = {name: outcome.records[key] for name, key in cell.inputs.items()}
     return {
         "out": str(cells.store.folder),

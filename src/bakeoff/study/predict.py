@@ -11,13 +11,15 @@ from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
-from bakeoff.core.recipe import TableSource
+from bakeoff.core.recipe import Numerics, TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import Classification
 from bakeoff.data import catalogue
 from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
 from bakeoff.data.tables import read_texts
+from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_predictor
+from bakeoff.techniques import find
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -68,6 +70,10 @@ def load_fitted(run: str) -> Fitted:
     record = read_record(folder)
     if record is None:
         raise InputError(f"{folder}: not a finished cell")
+    # The bits of a prediction depend on threads and precision, as they did in the run.
+    numerics.apply(
+        Numerics.parse(record.recipe["numerics"]), find(record.recipe["technique"]).framework
+    )
     predictor = load_predictor(folder)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))

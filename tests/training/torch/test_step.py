@@ -1,6 +1,10 @@
 """The torch step: equal updates however a batch is cut, equal bits however often it stops."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batch, Position
 from bakeoff.training.torch.step import TorchStep
 
+ROOT = Path(__file__).parents[3]
 OPTIMISERS = ["sgd", "momentum", "nesterov", "adam", "adamw"]
 
 
@@ -223,6 +228,23 @@ def test_divergence_is_passed_on() -> None:
     for number in range(6):
         sums = ours(batch(), at(number, rate=1e30))
     assert not np.isfinite(float(sums["loss"]))
+
+
+def test_the_first_update_does_not_load_the_compiler() -> None:
+    """It takes a second, and nothing here is compiled."""
+    program = (
+        "import sys; from tests.training.torch.small import *; "
+        "[step(optimizer=name)(batch(), at(0)) for name in ('nesterov', 'adamw')]; "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
 
 
 def test_frozen_parameters_stay() -> None:
