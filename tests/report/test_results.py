@@ -72,7 +72,8 @@ def test_names_of_levels() -> None:
     assert level_name({}) == ""
     assert level_name({"a.b": 1, "c": True}) == "a.b = 1, c = true"
     assert short_name("x@b=1@d=2", {"a.b": 1, "c.d": 2}) == "x"
-    assert short_name("x@y", {"a.b": 1}) == "x@y"
+    assert short_name("x@b=1_2", {"a.b": "1/2"}) == "x"
+    assert short_name("x", {}) == "x"
 
 
 def test_unknown_outcomes_are_undecided() -> None:

@@ -153,9 +153,8 @@ class Results:
 
 
 def short_name(name: str, level: Mapping[str, Any]) -> str:
-    """A recipe's name without `@field=value` of its level."""
-    ending = "".join(f"@{path.rpartition('.')[2]}={value}" for path, value in level.items())
-    return name.removesuffix(ending) or name
+    """A recipe's name without `@field=value` of its level; names themselves hold no `@`."""
+    return name.partition("@")[0] if level else name
 
 
 def level_name(level: Mapping[str, Any]) -> str:

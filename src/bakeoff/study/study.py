@@ -84,7 +84,8 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
     path = Path(name_or_file)
     if path.suffix not in (".yaml", ".yml", ".json"):
         if str(name_or_file) not in built_in_names():
-            raise unknown("study", name_or_file, built_in_names())
+            files = "or a file that ends in .yaml, .yml or .json"
+            raise unknown("study", name_or_file, [*built_in_names(), files])
         path = BUILT_IN / f"{name_or_file}.yaml"
     content = {"name": path.stem} | read_yaml(path)
     for field, value in (settings or {}).items():
