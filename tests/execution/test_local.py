@@ -69,6 +69,16 @@ def test_finished_cells_are_read_back(tmp_path: Path) -> None:
     assert watch.begun == watch.finished == watch.cached == ["majority/seed-0", "softmax/seed-0"]
 
 
+def test_what_a_kill_after_the_commit_left_is_cleared(tmp_path: Path) -> None:
+    run(tmp_path)
+    folder = next(tmp_path.glob("cells/*/seed-0"))
+    (folder / "checkpoints" / "last" / "train").mkdir(parents=True)
+    (folder / "checkpoints" / "last" / "train" / "model.safetensors").write_bytes(b"moments")
+    run(tmp_path)
+    assert not (folder / "checkpoints" / "last").exists()
+    assert verify(tmp_path).ok
+
+
 def test_validation_is_told_of_cells_that_were_finished_before(tmp_path: Path) -> None:
     told: list[str] = []
     given = Cells(cells(study()), Store(tmp_path), before_test=lambda c, _: told.append(c.folder))

@@ -93,6 +93,10 @@ class Store:
     def commit(self, folder: Path, record: Record) -> None:
         """Write the record, then clear what only an unfinished cell needs."""
         record.write(folder)
+        self.clear(folder)
+
+    def clear(self, folder: Path) -> None:
+        """Remove what a finished cell no longer needs; a kill after its commit leaves that."""
         with suppress(OSError):  # the cell is finished, whatever stays
             (folder / KEY_FILE).unlink(missing_ok=True)
             (folder / "failure.txt").unlink(missing_ok=True)

@@ -28,6 +28,7 @@ def run_cells(cells: Cells, signals: Interruptions) -> Outcome:
             missing.append(cell)
         else:
             outcome.records[cell.key] = record
+            cells.store.clear(cells.store.cell(cell))
             cells.before_test(cell, of_split(record.metrics, "validation"))
             if cell.folder not in cells.told:
                 cells.watcher.done(cell, record, cached=True)
