@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.data import sources
+from bakeoff.core.cache import cache_folder
 from bakeoff.data.catalogue import DATASETS
 from bakeoff.data.sources import candidates, is_offline, locate, mirrored, missing_files
 
@@ -21,9 +21,9 @@ def test_the_order_of_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_the_cache_is_the_users_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BAKEOFF_CACHE")
-    assert "bakeoff" in sources.cache_folder().parts
+    assert "bakeoff" in cache_folder().parts
     monkeypatch.setenv("BAKEOFF_CACHE", "~/elsewhere")
-    assert sources.cache_folder() == Path.home() / "elsewhere"
+    assert cache_folder() == Path.home() / "elsewhere"
 
 
 def test_a_set_that_is_not_whole_is_passed_over(

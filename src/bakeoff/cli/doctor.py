@@ -109,8 +109,8 @@ def _bfloat16_units() -> list[str]:
 
 def _disk() -> dict[str, Any]:
     """Free bytes where runs, downloads and the ledger go."""
+    from bakeoff.core.cache import cache_folder
     from bakeoff.core.ledger import ledger_path
-    from bakeoff.data.sources import cache_folder
 
     cache, state = cache_folder(), ledger_path().parent
     return {

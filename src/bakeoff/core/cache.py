@@ -16,11 +16,11 @@ from bakeoff.core.protocols import Arrays
 
 
 def cache_folder() -> Path:
-    """`$BAKEOFF_CACHE` or the system's place for caches."""
+    """`$BAKEOFF_CACHE` or the system's place for caches. Not created."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("BAKEOFF_CACHE")
-    return Path(chosen) if chosen else user_cache_path("bakeoff")
+    return Path(chosen).expanduser() if chosen else user_cache_path("bakeoff")
 
 
 def shared_path(key: Key) -> Path:

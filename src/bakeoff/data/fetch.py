@@ -13,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.cache import cache_folder
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import disk_errors, file_digest, new_folder
-from bakeoff.data.sources import Download, Entry, Member, cache_folder, cached_set, missing_files
+from bakeoff.data.sources import Download, Entry, Member, cached_set, missing_files
 
 ATTEMPTS = 4
 """Connections to one mirror before the next is tried; each goes on where the last one broke."""

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from bakeoff.core.cache import cache_folder
 from bakeoff.core.examples import Modality
 from bakeoff.data.dataset import Dataset
 
@@ -99,12 +98,6 @@ def mirrored(
         Download(name, tuple(mirror + name for mirror in mirrors), sha256, size)
         for name, size, sha256 in files
     )
-
-
-def cache_folder() -> Path:
-    """`$BAKEOFF_CACHE`, or this user's cache folder for bakeoff. Not created."""
-    chosen = os.environ.get("BAKEOFF_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("bakeoff")
 
 
 def cached_set(entry: Entry) -> Path:
