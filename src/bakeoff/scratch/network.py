@@ -33,6 +33,7 @@ class Sequence(Layer):
             self.parameters |= {f"{name}.{key}": value for key, value in child.parameters.items()}
             self.gradients |= {f"{name}.{key}": value for key, value in child.gradients.items()}
             self.weights |= {f"{name}.{key}": value for key, value in child.weights.items()}
+            self.averages |= {f"{name}.{key}": value for key, value in child.averages.items()}
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """The last child's outputs."""
@@ -71,6 +72,11 @@ class Sequence(Layer):
     def until(self, name: str) -> "Sequence":
         """The layers before the child `name`, sharing their parameters and memory."""
         return Sequence(dict(takewhile(lambda item: item[0] != name, self.children.items())))
+
+
+def saved(network: Layer) -> dict[str, Array]:
+    """All numbers that predictions depend on, by path: parameters and averages, not copied."""
+    return network.parameters | network.averages
 
 
 def initialise(

@@ -10,6 +10,7 @@ from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, V
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import SoftmaxCrossEntropy, softmax
 from bakeoff.scratch.memory import Array, Buffer
+from bakeoff.scratch.network import saved
 from bakeoff.scratch.optimisers import Optimiser
 
 CHUNK = 64
@@ -165,13 +166,13 @@ class NumpyStep:
         return self._evaluator.probabilities(np.asarray(batch.items))
 
     def state(self) -> State:
-        """Weights, moments and the number of updates, copied."""
-        state = {f"network.{path}": p.copy() for path, p in self._network.parameters.items()}
+        """Weights, averages, moments and the number of updates, copied."""
+        state = {f"network.{path}": p.copy() for path, p in saved(self._network).items()}
         return state | {f"optimiser.{name}": a for name, a in self._optimiser.state().items()}
 
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory."""
-        for path, values in self._network.parameters.items():
+        for path, values in saved(self._network).items():
             np.copyto(values, state[f"network.{path}"], casting="no")
         prefix = "optimiser."
         self._optimiser.load(

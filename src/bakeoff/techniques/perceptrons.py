@@ -11,7 +11,7 @@ from bakeoff.core.examples import Items
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
-from bakeoff.scratch.network import initialise, perceptron, softmax_regression
+from bakeoff.scratch.network import initialise, perceptron, saved, softmax_regression
 from bakeoff.scratch.optimisers import optimiser
 from bakeoff.scratch.step import Evaluator, NumpyStep, Pixels, RawPixels
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
@@ -77,7 +77,7 @@ class PerceptronPredictor:
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""
-        arrays = {f"network.{path}": values for path, values in self.network.parameters.items()}
+        arrays = {f"network.{path}": values for path, values in saved(self.network).items()}
         arrays |= {"normaliser.mean": self.normaliser.mean, "normaliser.sd": self.normaliser.sd}
         state = {
             "technique": self.technique,
@@ -100,7 +100,7 @@ def load_perceptron(folder: Path, technique: str) -> PerceptronPredictor:
         predictor = PerceptronPredictor(
             technique, state["hidden"], normaliser, state["shape"], state["classes"]
         )
-        for path, values in predictor.network.parameters.items():
+        for path, values in saved(predictor.network).items():
             np.copyto(values, arrays[f"network.{path}"], casting="no")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder}: not a saved {technique}: {error}") from None
