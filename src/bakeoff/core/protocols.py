@@ -80,6 +80,10 @@ class Position:
     learning_rate: float
     parts: int = 1
     """Cut the batch into this many micro-batches; the update must equal the whole batch's."""
+    first: int = 0
+    """Place in the batch of the first example that passes: not 0 in later parts."""
+    examples: int | None = None
+    """Of the whole batch, where a part of it passes; None: all of it does."""
 
 
 class Step(Protocol):

@@ -11,29 +11,18 @@ from bakeoff.core.initial import Scheme, initial_weights
 from bakeoff.core.protocols import LayerProfile, Normaliser, Position
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.layers import Affine, Flatten, Layer, NormalisedAffine, Relu, Shape
+from bakeoff.scratch.layers.composite import Composite
 from bakeoff.scratch.memory import Array
 
 
-class Sequence(Layer):
+class Sequence(Composite):
     """Layers one behind another; a layer itself, so that networks nest.
-
-    A parameter's path is the names on the way to it, joined by dots: `hidden-1.weight`.
 
     Args:
         children: By name, first to last.
     """
 
     kind = "sequence"
-
-    def __init__(self, children: Mapping[str, Layer]) -> None:
-        super().__init__()
-        self.children = dict(children)
-        self.splittable = all(child.splittable for child in self.children.values())
-        for name, child in self.children.items():
-            self.parameters |= {f"{name}.{key}": value for key, value in child.parameters.items()}
-            self.gradients |= {f"{name}.{key}": value for key, value in child.gradients.items()}
-            self.weights |= {f"{name}.{key}": value for key, value in child.weights.items()}
-            self.averages |= {f"{name}.{key}": value for key, value in child.averages.items()}
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """The last child's outputs."""
@@ -82,13 +71,16 @@ def saved(network: Layer) -> dict[str, Array]:
 def initialise(
     network: Layer, streams: Streams, schemes: Mapping[str, Scheme] = MappingProxyType({})
 ) -> None:
-    """Draw every weight; biases and gains stay where their layer put them.
+    """Draw every weight, and name the streams of layers that draw while learning.
+
+    Biases and gains stay where their layer put them.
 
     Args:
         network: Changed in place.
         streams: The cell's; the draw of a weight depends on its path and shape alone.
         schemes: How the weights of the layers of these paths are drawn; `he` elsewhere.
     """
+    network.draw_from(streams, "")
     for path, fan in network.weights.items():
         weight = network.parameters[path]
         scheme = schemes.get(path.rpartition(".")[0], "he")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,8 @@ class NumpyStep:
         images, labels = np.asarray(batch.items)[part], batch.labels[part]
         inputs = self._inputs((len(images), self._pixels.size), np.float32)
         self._pixels.write(images, inputs)
+        if at.parts > 1:
+            at = replace(at, first=part.start, examples=len(batch.labels))
         logits = self._network.forward(inputs.reshape(len(images), *self._pixels.shape), at)
         correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
         losses = self._loss.forward(logits, labels)

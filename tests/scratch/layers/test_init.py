@@ -98,6 +98,18 @@ def test_passes_allocate_nothing_new_and_may_change_size(kind: type[Layer]) -> N
 
 
 @every_layer
+@pytest.mark.parametrize("at", [AT, None], ids=["learning", "evaluating"])
+def test_what_a_layer_is_given_it_does_not_write_to(kind: type[Layer], at: Position | None) -> None:
+    layer, inputs = CASES[kind].drawn(), CASES[kind].inputs.copy()
+    outputs = layer.forward(inputs, at).copy()
+    upstream = np.random.default_rng(4).standard_normal(outputs.shape)
+    given = upstream.copy()
+    layer.backward(upstream)
+    np.testing.assert_array_equal(inputs, CASES[kind].inputs)
+    np.testing.assert_array_equal(upstream, given)
+
+
+@every_layer
 def test_every_layer_says_what_it_is(kind: type[Layer]) -> None:
     assert kind.kind
     assert CASES[kind].build().weights.keys() <= CASES[kind].build().parameters.keys()

@@ -1,8 +1,26 @@
 """Layers: each knows its forward pass, its backward pass and its price."""
 
-from bakeoff.scratch.layers.activations import Relu
+from bakeoff.scratch.layers.activations import LeakyRelu, Relu, Sigmoid, Swish, Tanh
 from bakeoff.scratch.layers.affine import Affine, NormalisedAffine
 from bakeoff.scratch.layers.base import Layer, Shape
+from bakeoff.scratch.layers.dropout import Dropout
+from bakeoff.scratch.layers.normalisation import BatchNorm, LayerNorm
+from bakeoff.scratch.layers.residual import Residual
 from bakeoff.scratch.layers.shape import Flatten
 
-__all__ = ["Affine", "Flatten", "Layer", "NormalisedAffine", "Relu", "Shape"]
+__all__ = [
+    "Affine",
+    "BatchNorm",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "LayerNorm",
+    "LeakyRelu",
+    "NormalisedAffine",
+    "Relu",
+    "Residual",
+    "Shape",
+    "Sigmoid",
+    "Swish",
+    "Tanh",
+]

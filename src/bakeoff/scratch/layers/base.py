@@ -1,7 +1,8 @@
 """What every layer promises: a forward pass, a backward pass and a price.
 
 A layer keeps from `forward` what `backward` needs, so the two alternate. Arrays that a layer
-returns live in its own memory and hold until its next pass. Gradients are written, not added: a
+returns live in its own memory and hold until its next pass; arrays that it is given it never
+writes to, for others may need them (`Residual` does). Gradients are written, not added: a
 step that cuts a batch adds up the parts itself.
 Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors".
 """
@@ -9,6 +10,7 @@ Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-p
 from typing import ClassVar
 
 from bakeoff.core.protocols import LayerProfile, Position
+from bakeoff.core.streams import Streams
 from bakeoff.scratch.memory import Array
 
 Shape = tuple[int, ...]
@@ -36,6 +38,12 @@ class Layer:
         self.gradients: dict[str, Array] = {}
         self.weights: dict[str, tuple[int, int]] = {}
         self.averages: dict[str, Array] = {}
+
+    def draw_from(self, streams: Streams, path: str) -> None:
+        """Take whatever is random in learning from these streams, under the layer's path.
+
+        Done by `network.initialise`; most layers draw nothing.
+        """
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """The outputs (B, ...) of inputs (B, ...).
