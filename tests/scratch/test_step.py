@@ -1,5 +1,7 @@
 """The step: sums, parts, learning, exact resumption, divergence; evaluation in any batches."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from bakeoff.core.streams import Streams
 from bakeoff.scratch.losses import softmax
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Name, optimiser
-from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, NumpyStep, Pixels, RawPixels
+from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, Inputs, NumpyStep, Pixels
 
 SHAPE = (5, 4, 3)
 CLASSES = 4
@@ -58,8 +60,24 @@ def test_pixels_have_the_bits_of_the_normaliser(
 def test_raw_pixels_are_cast_and_no_more() -> None:
     some = images(5)
     out = np.empty((5, 60), np.float32)
-    RawPixels(SHAPE).write(some, out)
+    Inputs(SHAPE).write(some, out)
     np.testing.assert_array_equal(out, some.reshape(5, 60))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_matrices_of_numbers_are_learnt_from(dtype: type[np.floating[Any]]) -> None:
+    network = perceptron((6,), (5,), CLASSES, dtype)
+    initialise(network, Streams(0))
+    step = NumpyStep(network, optimiser("adam", network), Inputs((6,), dtype))
+    generator = np.random.default_rng(0)
+    rows, labels = generator.standard_normal((40, 6)), generator.integers(0, CLASSES, 40)
+    some = Batch(rows, labels, np.arange(40))
+    before = step.evaluate(some)
+    logits = network.forward(rows.astype(dtype)).copy()
+    np.testing.assert_allclose(before, softmax(logits), rtol=20 * float(np.finfo(dtype).eps))
+    losses = [step(some, at(number, 0.03))["loss"] for number in range(50)]
+    assert before.dtype == dtype
+    assert losses[-1] < 0.6 * losses[0]
 
 
 def test_sums_are_those_before_the_update() -> None:

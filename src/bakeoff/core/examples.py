@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Modality = Literal["image", "text"]
-Items = NDArray[np.uint8] | Sequence[str]
-"""Images (N, H, W, C) uint8, or N texts."""
+Items = NDArray[Any] | Sequence[str]
+"""Images (N, H, W, C) uint8, rows of numbers (N, D) float, or N texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Examples:
     """Items, labels, identities. Works as a map-style data set, under torch's DataLoader too.
 
     Args:
-        items: Images (N, H, W, C) uint8, possibly memory-mapped, or N texts.
+        items: Images (N, H, W, C) uint8, possibly memory-mapped, rows (N, D), or N texts.
         labels: (N,) int64, an index into the class names; -1 where unknown.
         ids: (N,) str: what a predictions file calls each example.
         groups: (N,) int64 or None: examples of one group stay together.
@@ -51,7 +51,7 @@ class Examples:
 
 
 def take_items(items: Items, indices: NDArray[np.intp]) -> Items:
-    """The items at `indices`: (B, H, W, C) uint8, or a list of B texts."""
+    """The items at `indices`: an array, or a list of B texts."""
     if isinstance(items, np.ndarray):
         return items[indices]
     return [items[i] for i in indices]

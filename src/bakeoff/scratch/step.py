@@ -1,11 +1,12 @@
-"""One update and one evaluation of a NumPy network on images: the loop's step, and prediction."""
+"""One update and one evaluation of a NumPy network: the loop's step, and prediction."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
 from bakeoff.scratch.layers import Layer
@@ -20,25 +21,26 @@ BLOCK = 1 << 18
 """Numbers normalised at a time: 1 MiB stays in a core's cache from the first pass to the last."""
 
 
-class RawPixels:
-    """uint8 images to float32, 0..255, for networks that normalise by themselves.
+class Inputs:
+    """Items to a network's inputs by a cast: matrices of numbers, or pixels 0..255 as they are.
 
     Args:
-        shape: Of one image (H, W, C).
+        shape: Of one item, (D,) or (H, W, C).
+        dtype: Of the network's inputs.
 
     Attributes:
-        size: Numbers of one image, H * W * C.
+        size: Numbers of one item.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape, self.size = shape, math.prod(shape)
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
+        self.shape, self.size, self.dtype = shape, math.prod(shape), np.dtype(dtype)
 
-    def write(self, images: NDArray[np.uint8], out: Array) -> None:
-        """Write (B, H, W, C) uint8 into (B, H * W * C) float32."""
-        np.copyto(out, images.reshape(len(images), self.size))
+    def write(self, items: NDArray[Any], out: Array) -> None:
+        """Write (B, *shape) of any real dtype into (B, size) of `dtype`."""
+        np.copyto(out, items.reshape(len(items), self.size), casting="same_kind")
 
 
-class Pixels(RawPixels):
+class Pixels(Inputs):
     """uint8 images to normalised float32: the bits of `Normaliser`, a quarter of its time.
 
     NumPy is slow where the axis it broadcasts along is as short as a pixel's channels, and where
@@ -55,9 +57,9 @@ class Pixels(RawPixels):
         self._shift = np.broadcast_to(normaliser.shift, shape).reshape(-1)
         self._rows = max(1, BLOCK // max(1, self.size))
 
-    def write(self, images: NDArray[np.uint8], out: Array) -> None:
+    def write(self, items: NDArray[Any], out: Array) -> None:
         """Write (B, H, W, C) uint8, normalised, into (B, H * W * C) float32."""
-        flat = images.reshape(len(images), self.size)
+        flat = items.reshape(len(items), self.size)
         for start in range(0, len(flat), self._rows):
             block = out[start : start + self._rows]
             np.copyto(block, flat[start : start + self._rows])
@@ -66,58 +68,59 @@ class Pixels(RawPixels):
 
 
 class Evaluator:
-    """A network's outputs for images, whatever the way they are batched.
+    """A network's outputs for items, whatever the way they are batched.
 
     A matrix product's rounding depends on the shapes of its factors, so every pass has the same
     number of rows; the last one is filled up with rows that are thrown away.
 
     Args:
         network: Read, never changed.
-        pixels: Images to its inputs.
+        reader: Items to its inputs; their dtype is that of the outputs.
     """
 
-    def __init__(self, network: Layer, pixels: RawPixels) -> None:
-        self._network, self._pixels = network, pixels
-        self._size = network.output_shape(pixels.shape)
+    def __init__(self, network: Layer, reader: Inputs) -> None:
+        self._network, self._reader = network, reader
+        self._size = network.output_shape(reader.shape)
         self._inputs = Buffer()
 
-    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, ...) float32, the network's outputs of (N, H, W, C) uint8; non-finite ones pass."""
-        out = np.empty((len(images), *self._size), np.float32)
-        inputs = self._inputs((CHUNK, self._pixels.size), np.float32)
+    def outputs(self, items: NDArray[Any]) -> NDArray[Any]:
+        """(N, ...), the network's outputs of N items; non-finite ones pass."""
+        dtype = self._reader.dtype
+        out = np.empty((len(items), *self._size), dtype)
+        inputs = self._inputs((CHUNK, self._reader.size), dtype)
         inputs.fill(0)
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(images), CHUNK):
-                rows = images[start : start + CHUNK]
-                self._pixels.write(rows, inputs[: len(rows)])
-                outputs = self._network.forward(inputs.reshape(CHUNK, *self._pixels.shape))
+            for start in range(0, len(items), CHUNK):
+                rows = items[start : start + CHUNK]
+                self._reader.write(rows, inputs[: len(rows)])
+                outputs = self._network.forward(inputs.reshape(CHUNK, *self._reader.shape))
                 out[start : start + CHUNK] = outputs[: len(rows)]
         return out
 
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
-        logits = self.outputs(images)
+    def probabilities(self, items: NDArray[Any]) -> NDArray[Any]:
+        """(N, K) class probabilities of N items."""
+        logits = self.outputs(items)
         with np.errstate(over="ignore", invalid="ignore"):
             softmax(logits, out=logits)
         return logits
 
 
 class NumpyStep:
-    """The loop's step for a NumPy network that classifies images.
+    """The loop's step for a NumPy network that classifies.
 
     Args:
-        network: Inputs (B, H, W, C) float32, outputs logits (B, K).
+        network: Inputs (B, *shape), outputs logits (B, K).
         optimiser: Of that network.
-        pixels: Images to the network's inputs.
+        reader: Items to the network's inputs.
     """
 
-    def __init__(self, network: Layer, optimiser: Optimiser, pixels: RawPixels) -> None:
+    def __init__(self, network: Layer, optimiser: Optimiser, reader: Inputs) -> None:
         self.splittable = network.splittable
-        self._network, self._optimiser, self._pixels = network, optimiser, pixels
+        self._network, self._optimiser, self._reader = network, optimiser, reader
         self._loss = SoftmaxCrossEntropy()
         self._inputs = Buffer()
         self._totals: dict[str, Array] = {}
-        self._evaluator = Evaluator(network, pixels)
+        self._evaluator = Evaluator(network, reader)
 
     def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
         """Update on a batch.
@@ -139,12 +142,12 @@ class NumpyStep:
 
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[float, int]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
-        images, labels = np.asarray(batch.items)[part], batch.labels[part]
-        inputs = self._inputs((len(images), self._pixels.size), np.float32)
-        self._pixels.write(images, inputs)
+        items, labels = np.asarray(batch.items)[part], batch.labels[part]
+        inputs = self._inputs((len(items), self._reader.size), self._reader.dtype)
+        self._reader.write(items, inputs)
         if at.parts > 1:
             at = replace(at, first=part.start, examples=len(batch.labels))
-        logits = self._network.forward(inputs.reshape(len(images), *self._pixels.shape), at)
+        logits = self._network.forward(inputs.reshape(len(items), *self._reader.shape), at)
         correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
         losses = self._loss.forward(logits, labels)
         self._network.backward(self._loss.backward(len(batch.labels)), to_inputs=False)

@@ -13,7 +13,7 @@ from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, Trainin
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.network import initialise, perceptron, saved, softmax_regression
 from bakeoff.scratch.optimisers import optimiser
-from bakeoff.scratch.step import Evaluator, NumpyStep, Pixels, RawPixels
+from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep, Pixels
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
@@ -43,13 +43,13 @@ class PerceptronPredictor:
         self.technique, self.hidden = technique, tuple(hidden)
         self.shape, self.classes = tuple(shape), tuple(classes)
         self.normaliser = normaliser
-        self.pixels: RawPixels
+        self.pixels: Inputs
         if self.hidden:
             self.network = perceptron(self.shape, self.hidden, len(self.classes))
             self.pixels = Pixels(normaliser, self.shape)
         else:
             self.network = softmax_regression(normaliser, self.shape, len(self.classes))
-            self.pixels = RawPixels(self.shape)
+            self.pixels = Inputs(self.shape)
 
     def predict(self, items: Items) -> NDArray[np.float32]:
         """Class probabilities (N, K) float32 of (N, H, W, C) uint8.
