@@ -3,26 +3,37 @@
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from bakeoff.core.errors import InputError
 from bakeoff.models import MODELS, build
-from bakeoff.models.settings import SimpleCnnSettings
+from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 
-SETTINGS = [SimpleCnnSettings]
+SETTINGS = get_args(get_args(ModelSettings)[0])
+NAMES = {name: kind for kind in SETTINGS for name in get_args(kind.model_fields["name"].annotation)}
 
 
 def test_every_model_has_settings_and_every_settings_a_model() -> None:
-    assert {settings().name for settings in SETTINGS} == set(MODELS)
+    assert set(NAMES) == set(MODELS)
 
 
-def test_every_model_can_be_built() -> None:
-    for settings in SETTINGS:
-        assert (
-            type(build(settings(), (8, 8, 3), 2)).__module__
-            == MODELS[settings().name].split(":")[0]
-        )
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_model_can_be_built(name: str) -> None:
+    built = build(NAMES[name](name=name), (12, 12, 3), 2)
+    assert type(built).__module__ == MODELS[name].split(":")[0]
+
+
+def test_a_resnet_says_how_many_blocks_it_has() -> None:
+    names = [name for name in NAMES if name.startswith("resnet")]
+    assert {name: NAMES[name](name=name).blocks for name in names} == {
+        "resnet20": 3,
+        "resnet32": 5,
+        "resnet44": 7,
+        "resnet56": 9,
+        "resnet110": 18,
+    }
 
 
 def test_misspelt_fields_are_told_with_the_nearest() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -61,7 +61,7 @@ def _tell(kind: object, faults: Sequence[_Fault], path: str) -> list[str]:
     # where that decides, and otherwise the name of its type; then every member has its faults.
     first = next(iter(groups))
     for member in members:
-        if len(groups) == 1 and _tag(member) == first:
+        if len(groups) == 1 and first in _tags(member):
             return told + _tell(member, groups[first], path)
     return told + _tell_union(members, groups, path)
 
@@ -124,7 +124,7 @@ def _tell_union(
 def _tell_here(members: Sequence[object], fault: Any, path: str) -> str:
     """What one fault says of its own place."""
     if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        tags = [tag for member in members if (tag := _tag(member))]
+        tags = [tag for member in members for tag in _tags(member)]
         given = fault["ctx"].get("tag")
         message = f"input should be {' or '.join(map(repr, tags))}"
         received = "" if given is None else _received(given, tags)
@@ -187,10 +187,12 @@ def _fields_text(kind: object) -> str:
     return f"a mapping with {', '.join(sorted(_fields(kind))) or 'other fields'}"
 
 
-def _tag(kind: object) -> str | None:
-    """The value of the field `name` that tells a model from others, or None."""
+def _tags(kind: object) -> tuple[str, ...]:
+    """The values of the field `name` that tell a model from others."""
     name = getattr(kind, "model_fields", {}).get("name")
-    return name.default if name is not None and isinstance(name.default, str) else None
+    if name is None or get_origin(name.annotation) is not Literal:
+        return ()
+    return get_args(name.annotation)
 
 
 def plain(value: BaseModel) -> dict[str, Any]:

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 MODELS = {
+    "lenet": "bakeoff.models.lenet:LeNet",
+    "mlp": "bakeoff.models.mlp:Mlp",
+    "resnet20": "bakeoff.models.resnet:ResNet",
+    "resnet32": "bakeoff.models.resnet:ResNet",
+    "resnet44": "bakeoff.models.resnet:ResNet",
+    "resnet56": "bakeoff.models.resnet:ResNet",
+    "resnet110": "bakeoff.models.resnet:ResNet",
     "simple-cnn": "bakeoff.models.simple_cnn:SimpleCnn",
+    "simple-nn": "bakeoff.models.simple_nn:SimpleNn",
+    "vgg-encoder": "bakeoff.models.vgg_encoder:VggEncoder",
 }
 
 

@@ -1,12 +1,47 @@
 """The settings of every model, without torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from bakeoff.core.frozen import Frozen
 
 Activation = Literal["relu", "leaky-relu", "elu", "swish", "gelu", "tanh"]
+
+
+class LeNetSettings(Frozen):
+    """LeNet-5: two convolutions, two poolings, three fully connected layers; 61,706 parameters."""
+
+    name: Literal["lenet"] = "lenet"
+    activation: Activation = "relu"
+
+
+class MlpSettings(Frozen):
+    """Fully connected layers alone."""
+
+    name: Literal["mlp"] = "mlp"
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
+    """Units of each hidden layer."""
+    activation: Activation = "relu"
+    batch_norm: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the outputs of each hidden layer that is dropped in training."""
+
+
+class ResNetSettings(Frozen):
+    """Residual networks for small images: 6n + 2 layers in three stages."""
+
+    name: Literal["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"] = "resnet20"
+    shortcut: Literal["A", "B"] = "A"
+    """Where a stage begins: `A` subsamples and pads with zeros, `B` is a 1 x 1 convolution."""
+    width: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Channels of the first stage; each stage doubles them."""
+    activation: Activation = "relu"
+
+    @property
+    def blocks(self) -> int:
+        """n: residual blocks in each of the three stages."""
+        return (int(self.name.removeprefix("resnet")) - 2) // 6
 
 
 class SimpleCnnSettings(Frozen):
@@ -22,5 +57,34 @@ class SimpleCnnSettings(Frozen):
     activation: Activation = "relu"
 
 
-ModelSettings = SimpleCnnSettings
-"""What `model:` may hold. Further models join as a union told apart by `name`."""
+class SimpleNnSettings(Frozen):
+    """Three convolutions, three poolings, two fully connected layers, all written out by hand."""
+
+    name: Literal["simple-nn"] = "simple-nn"
+    width: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Channels of the first convolution; the others have two and four times as many."""
+    hidden: Annotated[int, Field(ge=1)] = 128
+    activation: Activation = "relu"
+
+
+class VggEncoderSettings(Frozen):
+    """Four convolutions in two blocks, then two fully connected layers down to a vector."""
+
+    name: Literal["vgg-encoder"] = "vgg-encoder"
+    dimension: Annotated[int, Field(ge=1)] = 128
+    """Numbers of the vector an image becomes."""
+    hidden: Annotated[int, Field(ge=1)] = 4096
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    activation: Activation = "relu"
+
+
+ModelSettings: TypeAlias = Annotated[
+    LeNetSettings
+    | MlpSettings
+    | ResNetSettings
+    | SimpleCnnSettings
+    | SimpleNnSettings
+    | VggEncoderSettings,
+    Field(discriminator="name"),
+]
+"""What `model:` may hold; `name` tells them apart."""

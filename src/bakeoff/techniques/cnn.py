@@ -7,11 +7,11 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -69,6 +69,12 @@ class CnnSettings(Settings):
     model: ModelSettings = SimpleCnnSettings()
     training: CnnTraining = CnnTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _default_model(cls, value: Any) -> Any:
+        """Fields without a name are those of the default model."""
+        return {"name": "simple-cnn"} | value if isinstance(value, dict) else value
 
 
 class TorchPredictor:

@@ -21,6 +21,8 @@ def initialise(
     """Give every parameter its initial value: a function of (seed, path, shape) alone.
 
     Weights of linear layers and convolutions are drawn; biases are zero, norms start as identity.
+    A layer of one's own says with `outputs_first = True` that its weight (outputs, inputs, ...) is
+    to be drawn like those.
     Parameters of equal path and shape start equal in every module of that seed.
 
     Args:
@@ -48,7 +50,7 @@ def _set(parameter: Tensor, path: str, layer: nn.Module, streams: Streams, schem
     is_weight = path.rpartition(".")[2] == "weight"
     if isinstance(layer, NORMS):
         parameter.fill_(1.0 if is_weight else 0.0)
-    elif not isinstance(layer, nn.Linear | _ConvNd):
+    elif not (isinstance(layer, nn.Linear | _ConvNd) or getattr(layer, "outputs_first", False)):
         raise TypeError(
             f"{path}: no rule for the initial values of a {type(layer).__name__} "
             "(known: linear layers, convolutions, norms)"
