@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -49,6 +50,31 @@ def scripted(right: list[int], **settings: Any) -> tuple[ScriptedStep, Fitted, P
 
 
 # Updates
+
+
+def test_without_validation_the_training_loss_stops_and_the_last_weights_stay() -> None:
+    whole, alone = TinyStep(), TinyStep()
+    run_loop(whole, TinyBatches(), make_plan(epochs=4, restore_best=False))
+    patience = {"rule": "patience", "on": "loss", "window": 2, "tolerance": 1e-3}
+    blind = replace(make_plan(epochs=4), validation=None)
+    fitted, progress = run_loop(alone, TinyBatches(), blind)
+    assert (fitted.steps, fitted.selected_step) == (20, 20)
+    assert bits(alone.state()) == bits(whole.state())
+    assert all(not any(key.startswith("validation") for key in row) for row in progress.rows)
+
+    settled = replace(make_plan(epochs=500, stopping=patience), validation=None)
+    fitted, progress = run_loop(TinyStep(), TinyBatches(), settled)
+    losses = [row["train/loss"] for row in progress.rows]
+    assert fitted.stopped_by == "stopping rule"
+    assert fitted.selected_step == fitted.steps < 2500
+    assert min(losses[-2:]) >= min(losses[:-2]) - 1e-3
+
+
+def test_divergence_without_validation_falls_back_to_the_epoch_before() -> None:
+    step = TinyStep(poison={7: "loss"})
+    fitted, progress = run_loop(step, TinyBatches(), replace(make_plan(), validation=None))
+    assert (fitted.diverged_at, fitted.selected_step) == (10, 5)
+    assert len(progress.rows) == 1
 
 
 def test_epochs_are_passes_and_iterations_are_updates() -> None:

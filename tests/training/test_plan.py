@@ -47,5 +47,6 @@ def test_the_rest_is_handed_on() -> None:
     assert isinstance(plan.stopping, Trigger)
     assert make_plan().stopping is None
     assert plan.score.__self__ is TASK  # type: ignore[attr-defined]
+    assert plan.validation is not None
     assert sum(len(batch.labels) for batch in plan.validation()) == 30
     assert sum(len(batch.labels) for batch in plan.validation()) == 30, "anew for each validation"

@@ -145,7 +145,8 @@ class LoopPlan:
     learning_rate: Callable[[int], float]
     select: str
     direction: Direction
-    validation: Callable[[], Iterator[Batch]]
+    validation: Callable[[], Iterator[Batch]] | None
+    """None: nothing validates; training's own loss goes to the stopping rule."""
     score: Callable[[NDArray[np.int64], NDArray[np.float32]], Mapping[str, float]]
     stopping: Stopping | None = None
     restore_best: bool = True

@@ -42,7 +42,8 @@ def run_loop(
 ) -> tuple[Fitted, Progress]:
     """Train to the end of the plan, from the last checkpoint if there is one.
 
-    The step is left holding the selected weights: the best on validation, or the last ones. Where
+    The step is left holding the selected weights: the best on validation, or the last ones (always
+    the last ones where nothing validates). Where
     training sums or validation probabilities are not finite, the loop ends at that validation with
     the weights selected before; `selected_step` 0 says that there are none.
 
@@ -134,25 +135,35 @@ class _Loop:
         return {name: float(value) for name, value in self.sums.items()}
 
     def _validate(self, epoch: int) -> bool:
-        """Score the validation examples; whether the loop is over."""
+        """Score the validation examples, if there are any; whether the loop is over.
+
+        Without them, the loss of the training batches since the last time is what the stopping
+        rule sees.
+        """
         plan, progress = self.plan, self.progress
         sums = self._read_sums()
         if not _finite(sums):
             progress.diverged_at = progress.step
             return True
         self.sums = {}
-        batches = list(plan.validation())
-        probabilities = np.concatenate([self.step.evaluate(batch) for batch in batches])
-        if not np.isfinite(probabilities).all():
-            progress.diverged_at = progress.step
-            return True
-        scores = plan.score(np.concatenate([batch.labels for batch in batches]), probabilities)
-        score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
-        if not plan.restore_best or progress.best_score is None or score > progress.best_score:
+        scores: Mapping[str, float] = {}
+        loss = sums["loss"] / sums["count"]
+        score = -loss
+        if plan.validation is not None:
+            batches = list(plan.validation())
+            probabilities = np.concatenate([self.step.evaluate(batch) for batch in batches])
+            if not np.isfinite(probabilities).all():
+                progress.diverged_at = progress.step
+                return True
+            scores = plan.score(np.concatenate([batch.labels for batch in batches]), probabilities)
+            score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
+            loss = scores["log_loss"]
+        keep_last = not plan.restore_best or plan.validation is None
+        if keep_last or progress.best_score is None or score > progress.best_score:
             progress.best_score, progress.best_step = score, progress.step
             self.best = self.step.state()
         self._add_row(epoch, sums, scores)
-        if plan.stopping is not None and plan.stopping(score, scores["log_loss"]):
+        if plan.stopping is not None and plan.stopping(score, loss):
             progress.stopped_by = "stopping rule"
         return progress.stopped_by is not None
 

@@ -14,7 +14,7 @@ def plan(
     settings: TrainingSettings,
     batches: Batches,
     task: Classification,
-    validation: Callable[[], Iterator[Batch]],
+    validation: Callable[[], Iterator[Batch]] | None,
 ) -> LoopPlan:
     """The plan of a loop over `batches`.
 
@@ -22,7 +22,8 @@ def plan(
         settings: Length, rate, schedule, validation, stopping.
         batches: What an epoch consists of.
         task: Scores the validation predictions.
-        validation: Gives the validation batches, anew for each validation.
+        validation: Gives the validation batches, anew for each validation; None: there are none,
+            the stopping rule sees the training loss, and the last weights are kept.
     """
     select = "accuracy" if settings.select == "auto" else settings.select
     if select not in task.directions:
