@@ -1,28 +1,43 @@
-"""Softmax and cross-entropy against torch and central differences, and at extremes."""
+"""Losses against torch and central differences, and at extremes."""
+
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
+from torch.nn import functional
 
-from bakeoff.scratch.losses import SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import LOSSES, Hinge, LossName, SoftmaxCrossEntropy, softmax
 
 GENERATOR = np.random.default_rng(0)
 LOGITS = GENERATOR.standard_normal((6, 4)) * 3
 LABELS = GENERATOR.integers(0, 4, 6)
+THEIRS: dict[LossName, Callable[..., torch.Tensor]] = {
+    "cross-entropy": functional.cross_entropy,
+    "hinge": functional.multi_margin_loss,
+}
+every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
-def test_losses_and_gradient_are_torchs() -> None:
+def test_every_loss_has_its_reference() -> None:
+    assert LOSSES.keys() == THEIRS.keys()
+
+
+@every_loss
+def test_losses_and_gradient_are_torchs(name: LossName) -> None:
     there = torch.from_numpy(LOGITS.copy()).requires_grad_()
-    expected = torch.nn.functional.cross_entropy(there, torch.from_numpy(LABELS), reduction="none")
+    expected = THEIRS[name](there, torch.from_numpy(LABELS), reduction="none")
     expected.mean().backward()  # type: ignore[no-untyped-call]
-    loss = SoftmaxCrossEntropy()
+    loss = LOSSES[name]()
     losses = loss.forward(LOGITS, LABELS)
     np.testing.assert_allclose(losses, expected.detach().numpy(), rtol=1e-13)
     assert there.grad is not None
     np.testing.assert_allclose(loss.backward(6), there.grad.numpy(), rtol=1e-12, atol=1e-15)
 
 
-def test_gradient_is_that_of_central_differences() -> None:
-    loss, logits, h = SoftmaxCrossEntropy(), LOGITS.copy(), 1e-5
+@every_loss
+def test_gradient_is_that_of_central_differences(name: LossName) -> None:
+    loss, logits, h = LOSSES[name](), LOGITS.copy(), 1e-5
     loss.forward(logits, LABELS)
     gradient = loss.backward(6).copy()
     numeric = np.empty_like(gradient)
@@ -46,6 +61,31 @@ def test_great_logits_are_no_trouble() -> None:
     np.testing.assert_array_equal(softmax(logits), [[1, 0, 0], [0, 1, 0]])
 
 
+def test_hinge_by_hand() -> None:
+    scores, labels = np.array([[2.0, 1.5, 0.0], [0.0, 3.0, 1.0]]), np.array([0, 0])
+    hinge = Hinge()
+    np.testing.assert_allclose(hinge.forward(scores, labels), [0.5 / 3, (4 + 2) / 3])
+    np.testing.assert_allclose(
+        hinge.backward(2), np.array([[-1.0, 1, 0], [-2, 1, 1]]) / 6, rtol=1e-15
+    )
+
+
+def test_hinge_is_0_where_every_margin_is_kept() -> None:
+    scores = np.array([[2.0, 1.0, 0.0]], np.float32)
+    hinge = Hinge()
+    assert hinge.forward(scores, np.array([0])).tolist() == [0]
+    gradient = hinge.backward(1)
+    assert gradient.dtype == np.float32
+    assert not gradient.any()
+
+
+@every_loss
+def test_not_a_number_shows(name: LossName) -> None:
+    scores = np.array([[np.nan, 0.0], [1.0, 0.0]])
+    losses = LOSSES[name]().forward(scores, np.array([1, 0]))
+    assert np.isnan(losses).tolist() == [True, False]
+
+
 def test_softmax_writes_where_told() -> None:
     out = np.empty_like(LOGITS)
     assert softmax(LOGITS, out=out) is out
@@ -55,16 +95,18 @@ def test_softmax_writes_where_told() -> None:
     np.testing.assert_array_equal(logits, out)
 
 
-def test_logits_are_left_alone() -> None:
+@every_loss
+def test_logits_are_left_alone(name: LossName) -> None:
     logits = LOGITS.copy()
-    loss = SoftmaxCrossEntropy()
+    loss = LOSSES[name]()
     loss.forward(logits, LABELS)
     loss.backward(6)
     np.testing.assert_array_equal(logits, LOGITS)
 
 
-def test_a_part_of_a_batch_counts_by_the_whole() -> None:
-    loss = SoftmaxCrossEntropy()
+@every_loss
+def test_a_part_of_a_batch_counts_by_the_whole(name: LossName) -> None:
+    loss = LOSSES[name]()
     loss.forward(LOGITS, LABELS)
     whole = loss.backward(6).copy()
     loss.forward(LOGITS[2:5], LABELS[2:5])

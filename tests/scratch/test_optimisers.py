@@ -9,13 +9,14 @@ import torch
 from bakeoff.scratch import optimisers
 from bakeoff.scratch.layers import Affine
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
-from bakeoff.scratch.optimisers import Name, optimiser
+from bakeoff.scratch.optimisers import Limits, Name, optimiser
 
 Parameters = Iterator[torch.nn.Parameter]
 THEIRS: dict[Name, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "momentum": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.8),
     "nesterov": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.8, nesterov=True),
+    "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
 }
@@ -62,6 +63,70 @@ def test_updates_are_torchs(name: Name, l2: float) -> None:
             np.testing.assert_allclose(
                 values, theirs[path].detach().numpy(), rtol=1e-12, atol=1e-14
             )
+
+
+@pytest.mark.parametrize("clip", [2.0, 1e3], ids=["clipped", "left"])
+@every_optimiser
+def test_limits_are_those_written_with_torch(name: Name, clip: float) -> None:
+    """Clip, L1, L2, update, bound: in this order."""
+    layer = fill(Affine(9, 5, np.float64))
+    limits = Limits(l1=0.02, max_norm=1.5, clip=clip)
+    ours = optimiser(name, layer, 0.05, momentum=0.8, limits=limits)
+    theirs = {
+        path: torch.nn.Parameter(torch.from_numpy(values.copy()))
+        for path, values in layer.parameters.items()
+    }
+    groups = [
+        {"params": [theirs["weight"]], "weight_decay": 0.05},
+        {"params": [theirs["bias"]], "weight_decay": 0.0},
+    ]
+    reference = THEIRS[name](groups, lr=0.1)
+    for step in range(5):
+        draw_gradients(layer, step)
+        for path, parameter in theirs.items():
+            parameter.grad = torch.from_numpy(layer.gradients[path].copy())
+        torch.nn.utils.clip_grad_norm_(list(theirs.values()), clip)
+        weight = theirs["weight"]
+        assert weight.grad is not None
+        weight.grad += 0.02 * weight.detach().sign()
+        reference.step()
+        weight.data = torch.renorm(weight.data, 2, 0, 1.5)
+        ours.step(0.1)
+        for path, values in layer.parameters.items():
+            # torch.renorm adds 1e-7 to the norm it divides by
+            np.testing.assert_allclose(values, theirs[path].detach().numpy(), rtol=1e-6, atol=1e-6)
+    assert np.linalg.norm(layer.parameters["weight"], axis=1).max() <= 1.5 * (1 + 1e-12)
+
+
+def test_filters_are_bounded_each_by_itself() -> None:
+    layer = Affine(4, 3, np.float64)
+    layer.parameters["weight"] = np.arange(24, dtype=np.float64).reshape(3, 2, 2, 2)
+    layer.gradients["weight"] = np.zeros((3, 2, 2, 2))
+    before = layer.parameters["weight"].copy()
+    optimiser("sgd", layer, limits=Limits(max_norm=12)).step(0.1)
+    after = layer.parameters["weight"]
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_allclose(np.linalg.norm(after[1:].reshape(2, -1), axis=1), 12)
+
+
+def test_l1_leaves_a_weight_of_0_and_the_biases_alone() -> None:
+    layer = Affine(3, 1, np.float64)
+    layer.parameters["weight"][...] = [[0.5, 0, -0.5]]
+    layer.parameters["bias"][...] = 1
+    optimiser("sgd", layer, limits=Limits(l1=1.0)).step(0.1)
+    np.testing.assert_allclose(layer.parameters["weight"], [[0.4, 0, -0.4]])
+    assert layer.parameters["bias"].tolist() == [1]
+
+
+def test_clipping_hides_no_divergence() -> None:
+    for wrong in (np.nan, np.inf):
+        layer = fill(Affine(3, 2))
+        draw_gradients(layer, 0)
+        layer.gradients["weight"][0, 0] = wrong
+        ours = optimiser("sgd", layer, limits=Limits(clip=1.0))
+        with np.errstate(invalid="ignore"):
+            ours.step(0.1)
+        assert np.isnan(layer.parameters["weight"][0, 0])
 
 
 @every_optimiser
@@ -122,7 +187,7 @@ def test_state_is_a_copy() -> None:
     assert before["updates"].tolist() == [0]
 
 
-@pytest.mark.parametrize("name", ["momentum", "nesterov", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adam", "adamw"])
 def test_moments_do_not_become_subnormal(name: Name) -> None:
     """Processors are slow on such numbers, and momentum 0.9 would keep them for ever."""
     layer = fill(Affine(9, 5))

@@ -1,6 +1,7 @@
 """Losses: what is minimised, and its gradient at the network's outputs."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,21 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
     np.exp(out, out=out)
     out /= out.sum(axis=1, keepdims=True)
     return out
+
+
+LossName = Literal["cross-entropy", "hinge"]
+
+
+class Loss(Protocol):
+    """What a network's outputs cost, and the cost's gradient at them."""
+
+    def forward(self, logits: Array, labels: NDArray[np.int64]) -> Array:
+        """Each example's loss (B,) from outputs (B, K) and labels (B,)."""
+        ...
+
+    def backward(self, count: int) -> Array:
+        """The gradient (B, K) of the sum over the last outputs, divided by `count`."""
+        ...
 
 
 class SoftmaxCrossEntropy:
@@ -58,3 +74,50 @@ class SoftmaxCrossEntropy:
         gradient[self._rows, self._labels] -= 1
         gradient /= count
         return gradient
+
+
+class Hinge:
+    """Weston and Watkins' hinge: `1/K sum over j != label of max(0, 1 - z_label + z_j)`.
+
+    Every class that comes closer than a margin of 1 to the label's score counts, as in torch's
+    `MultiMarginLoss`; Crammer and Singer 2001 count the closest one alone. With `a_j` 1 where class
+    j counts, else 0, the gradient is `a_j / K` at j and `-sum a / K` at the label; 0 at the kink.
+    Source: Weston and Watkins 1999, "Support vector machines for multi-class pattern recognition".
+    """
+
+    def __init__(self) -> None:
+        self._margins, self._gradient, self._mask = Buffer(), Buffer(), Buffer()
+        self._last: Array = np.empty((0, 0))
+        self._rows: NDArray[np.intp] = np.arange(0)
+        self._labels: NDArray[np.int64] = np.arange(0)
+
+    def forward(self, logits: Array, labels: NDArray[np.int64]) -> Array:
+        """Each example's loss (B,) from scores (B, K) and labels (B,) in 0..K-1."""
+        if len(labels) != len(self._rows):
+            self._rows = np.arange(len(labels))
+        self._labels = labels
+        margins: Array = self._margins(logits.shape, logits.dtype)
+        np.subtract(logits, logits[self._rows, labels][:, None], out=margins)
+        margins += 1
+        margins[self._rows, labels] = 0
+        self._last = np.maximum(margins, 0, out=margins)
+        losses: Array = self._last.sum(axis=1)
+        losses /= logits.shape[1]
+        return losses
+
+    def backward(self, count: int) -> Array:
+        """The gradient (B, K) of the mean over `count` examples at the last scores.
+
+        Args:
+            count: The whole batch's, of which the last `forward` may have seen a part.
+        """
+        shape, dtype = self._last.shape, self._last.dtype
+        counts = np.greater(self._last, 0, out=self._mask(shape, np.bool_))
+        gradient: Array = self._gradient(shape, dtype)
+        np.multiply(counts, dtype.type(1 / (shape[1] * count)), out=gradient)
+        gradient[self._rows, self._labels] = -gradient.sum(axis=1)
+        return gradient
+
+
+LOSSES: Mapping[LossName, type[Loss]] = {"cross-entropy": SoftmaxCrossEntropy, "hinge": Hinge}
+"""By the names of `training.loss`."""

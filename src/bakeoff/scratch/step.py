@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
+from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import Loss, SoftmaxCrossEntropy, softmax
 from bakeoff.scratch.memory import Array, Buffer
 from bakeoff.scratch.network import saved
 from bakeoff.scratch.optimisers import Optimiser
@@ -112,12 +113,22 @@ class NumpyStep:
         network: Inputs (B, *shape), outputs logits (B, K).
         optimiser: Of that network.
         reader: Items to the network's inputs.
+        loss: Of the logits; None: softmax and cross-entropy.
+        augmentation: Changes training images; None leaves items as they are.
     """
 
-    def __init__(self, network: Layer, optimiser: Optimiser, reader: Inputs) -> None:
+    def __init__(
+        self,
+        network: Layer,
+        optimiser: Optimiser,
+        reader: Inputs,
+        loss: Loss | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self.splittable = network.splittable
         self._network, self._optimiser, self._reader = network, optimiser, reader
-        self._loss = SoftmaxCrossEntropy()
+        self._loss = loss or SoftmaxCrossEntropy()
+        self._augmentation = augmentation
         self._inputs = Buffer()
         self._totals: dict[str, Array] = {}
         self._evaluator = Evaluator(network, reader)
@@ -126,8 +137,8 @@ class NumpyStep:
         """Update on a batch.
 
         Returns:
-            `loss`: the sum over its examples of the cross-entropy (without the L2 penalty; not
-            finite where training diverged), `correct` and `count`.
+            `loss`: the sum over its examples of the loss (without penalties on weights; not finite
+            where training diverged), `correct` and `count`.
         """
         count, loss, correct = len(batch.labels), 0.0, 0
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -143,6 +154,8 @@ class NumpyStep:
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[float, int]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
         items, labels = np.asarray(batch.items)[part], batch.labels[part]
+        if self._augmentation is not None:
+            items = self._augmentation(items, batch.indices[part], at.epoch)
         inputs = self._inputs((len(items), self._reader.size), self._reader.dtype)
         self._reader.write(items, inputs)
         if at.parts > 1:

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
-from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -29,7 +29,7 @@ from bakeoff.core.recipe import Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import AugmentationSettings, OptimizerName, TrainingSettings
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.inference import Inference
@@ -48,19 +48,10 @@ class CnnTraining(TrainingSettings):
 
     epochs: Annotated[int, Field(ge=1)] | None = 10
     batch_size: Annotated[int, Field(ge=1)] = 256
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "nesterov"
+    optimizer: OptimizerName = "nesterov"
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
     l2: Annotated[float, Field(ge=0)] = 5e-4
-
-
-class AugmentationSettings(Frozen):
-    """How training images are changed, anew in every epoch."""
-
-    flip: bool = False
-    """Mirror left and right, every second time."""
-    crop: Annotated[int, Field(ge=0)] = 0
-    """Shift by up to this many pixels along each axis; what is missing is mirrored at the edge."""
 
 
 class CnnSettings(Settings):
@@ -254,11 +245,6 @@ def _augmentation(
     """
     from bakeoff.training.torch.transforms import Augmentation
 
-    smaller = min(shape[:2])
-    if settings.crop >= smaller:
-        raise InputError(
-            f"augmentation.crop: {settings.crop} received (allowed: 0 to {smaller - 1}, less than "
-            f"the sides of {shape[0]} x {shape[1]} images)"
-        )
+    settings.check(shape)
     device = inference.pixels.device
     return Augmentation(settings.flip, settings.crop, examples, streams, device)

@@ -4,8 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen
 
+OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 StopRule = Literal[
     "first-degradation",
     "no-change",
@@ -28,6 +30,28 @@ class StoppingSettings(Frozen):
     """Changes up to this size count as none."""
 
 
+class AugmentationSettings(Frozen):
+    """How training images are changed, anew in every epoch."""
+
+    flip: bool = False
+    """Mirror left and right, every second time."""
+    crop: Annotated[int, Field(ge=0)] = 0
+    """Shift by up to this many pixels along each axis; what is missing is mirrored at the edge."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Refuse what does not fit images of this shape (H, W, C).
+
+        Raises:
+            InputError: where images are to be shifted by more than their sides.
+        """
+        smaller = min(shape[:2])
+        if self.crop >= smaller:
+            raise InputError(
+                f"augmentation.crop: {self.crop} received (allowed: 0 to {smaller - 1}, less than "
+                f"the sides of {shape[0]} x {shape[1]} images)"
+            )
+
+
 class TrainingSettings(Frozen):
     """How a loop trains. Techniques override the defaults."""
 
@@ -37,12 +61,22 @@ class TrainingSettings(Frozen):
     batch_size: Annotated[int, Field(ge=1)] = 128
     sampling: Literal["shuffle", "random"] = "shuffle"
     """`shuffle`: every example once an epoch; `random`: drawn with replacement."""
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
+    optimizer: OptimizerName = "momentum"
     learning_rate: Annotated[float, Field(gt=0)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of `momentum` and `nesterov`."""
     l2: Annotated[float, Field(ge=0)] = 0.0
     """Adds l2 / 2 * |w|^2 to the loss (weights, not biases); `adamw` decays weights by it."""
+    l1: Annotated[float, Field(ge=0)] = 0.0
+    """Adds l1 * |w| to the loss (weights, not biases): its subgradient l1 * sign(w), 0 at 0, joins
+    the gradient, with `adamw` too."""
+    max_norm: Annotated[float, Field(gt=0)] | None = None
+    """After each update, the weights into a unit (a row of an affine layer, a filter) whose
+    Euclidean norm is greater are scaled down to it (Srivastava et al. 2014, "Dropout")."""
+    clip: Annotated[float, Field(gt=0)] | None = None
+    """Before each update, the gradients, without those of the penalties, are scaled down where the
+    Euclidean norm of all of them together is greater (Pascanu et al. 2013, "On the difficulty of
+    training recurrent neural networks")."""
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the updates over which the rate rises linearly from 0 (one-cycle: to its peak)."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.optimisers import Optimiser
@@ -21,6 +21,8 @@ def theirs(name: str, module: nn.Module) -> Optimizer:
     match name:
         case "sgd":
             return SGD(groups, 0.1)
+        case "rmsprop":
+            return RMSprop(groups, 0.1)
         case "adam":
             return Adam(groups, 0.1)
         case "adamw":
@@ -29,7 +31,7 @@ def theirs(name: str, module: nn.Module) -> Optimizer:
             return SGD(groups, 0.1, momentum=0.8, nesterov=name == "nesterov")
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
 def test_updates_are_torchs(name: Any) -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Linear(4, 5))
@@ -46,12 +48,39 @@ def test_updates_are_torchs(name: Any) -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("clip", [1.0, 1e3], ids=["clipped", "left"])
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "rmsprop", "adamw"])
+def test_limits_are_those_written_with_torch(name: Any, clip: float) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Linear(4, 5))
+    twin = copy.deepcopy(module)
+    fields = {"momentum": 0.8, "l2": 0.01, "l1": 0.02, "max_norm": 0.9, "clip": clip}
+    settings = TrainingSettings.parse({"epochs": 1, "optimizer": name} | fields)
+    ours, reference = Optimiser(settings, module), theirs(name, twin)
+    for _ in range(4):
+        for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+            a.grad = torch.rand_like(a)
+            b.grad = a.grad.clone()
+        ours.step(0.1)
+        nn.utils.clip_grad_norm_(twin.parameters(), clip)
+        weights = [p for p in twin.parameters() if p.dim() >= 2]
+        for weight in weights:
+            assert weight.grad is not None
+            weight.grad += 0.02 * weight.detach().sign()
+        reference.step()
+        for weight in weights:
+            weight.data = torch.renorm(weight.data, 2, 0, 0.9)
+    for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
         ("sgd", set()),
         ("momentum", {"velocity"}),
         ("nesterov", {"velocity"}),
+        ("rmsprop", {"square"}),
         ("adam", {"mean", "square", "updates"}),
         ("adamw", {"mean", "square", "updates"}),
     ],

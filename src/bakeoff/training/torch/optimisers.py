@@ -20,12 +20,16 @@ MOMENTS: Mapping[str, tuple[str, ...]] = {
     "sgd": (),
     "momentum": ("velocity",),
     "nesterov": ("velocity",),
+    "rmsprop": ("square",),
     "adam": ("mean", "square"),
     "adamw": ("mean", "square"),
 }
 """What an optimiser remembers of every parameter's gradients; the last two count updates too."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of `adam` and `adamw`: the paper's (Kingma and Ba 2015, "Adam", algorithm 1)."""
+SMOOTHING = 0.99
+"""Of `rmsprop`: what is kept of the mean square, torch's."""
+CLIP_EPSILON = 1e-6
 
 
 @dataclass(eq=False)
@@ -44,15 +48,18 @@ class Optimiser:
     `l2` is on weights (two axes and more), not on biases and norms: `adamw` decays them by it
     (Loshchilov and Hutter 2019, "Decoupled weight decay regularization"), the others add
     l2 * w to the gradient. `momentum` (Polyak 1964) and `nesterov` (Sutskever et al. 2013, "On the
-    importance of initialization and momentum") are as torch writes them: v = momentum * v + g.
+    importance of initialization and momentum") are as torch writes them: v = momentum * v + g; so
+    is `rmsprop` (Tieleman and Hinton 2012, lecture 6.5). `l1` and `max_norm` are on the same
+    weights as `l2`, `clip` is on all gradients together.
 
     Args:
-        settings: `optimizer`, `momentum`, `l2`.
+        settings: `optimizer`, `momentum`, `l1`, `l2`, `max_norm`, `clip`.
         module: On its device.
     """
 
     def __init__(self, settings: TrainingSettings, module: nn.Module) -> None:
         self._name, self._momentum = settings.optimizer, settings.momentum
+        self._l1, self._longest, self._clip = settings.l1, settings.max_norm, settings.clip
         self._groups = [_Group(settings.l2), _Group(0.0)]
         moments = MOMENTS[self._name]
         for path, parameter in module.named_parameters():
@@ -79,15 +86,29 @@ class Optimiser:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Update every parameter by its gradient, then forget the gradients."""
-        for group in self._groups:
-            if group.parameters:
-                self._update(group, rate)
+        groups = [group for group in self._groups if group.parameters]
+        # A parameter no example reached still decays, so that all are treated alike.
+        gradients = [
+            [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
+            for group in groups
+        ]
+        if self._clip is not None:
+            _shorten([gradient for some in gradients for gradient in some], self._clip)
+        for group, some in zip(groups, gradients, strict=True):
+            if self._l1 and group is self._groups[0]:
+                signs = [parameter.sign() for parameter in group.parameters]
+                torch._foreach_add_(some, signs, alpha=self._l1)
+            self._update(group, some, rate)
             for parameter in group.parameters:
                 parameter.grad = None
+        if self._longest is not None:
+            for weight in self._groups[0].parameters:
+                _bound(weight, self._longest)
 
-    def _update(self, group: _Group, rate: float) -> None:
-        # A parameter no example reached still decays, so that all are treated alike.
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
+    def _update(self, group: _Group, gradients: list[Tensor], rate: float) -> None:
+        if self._name == "rmsprop":
+            _rmsprop(group, gradients, rate)
+            return
         if "mean" in group.memory:
             kernel = adamw if self._name == "adamw" else adam
             kernel(
@@ -121,3 +142,28 @@ class Optimiser:
             nesterov=self._name == "nesterov",
             maximize=False,
         )
+
+
+def _rmsprop(group: _Group, gradients: list[Tensor], rate: float) -> None:
+    """torch's formula; it has no fused kernel for it."""
+    squares = group.memory["square"]
+    if group.decay:
+        torch._foreach_add_(gradients, group.parameters, alpha=group.decay)
+    torch._foreach_mul_(squares, SMOOTHING)
+    torch._foreach_addcmul_(squares, gradients, gradients, value=1 - SMOOTHING)
+    deviations = torch._foreach_sqrt(squares)
+    torch._foreach_add_(deviations, EPSILON)
+    torch._foreach_addcdiv_(group.parameters, gradients, deviations, value=-rate)
+
+
+def _shorten(gradients: list[Tensor], longest: float) -> None:
+    """Scale all gradients down where their common norm is greater; the device is not waited for."""
+    norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    torch._foreach_mul_(gradients, (longest / (norm + CLIP_EPSILON)).clamp(max=1))
+
+
+def _bound(weight: Tensor, longest: float) -> None:
+    """Scale the weights of units down whose norm is greater; the first axis counts the units."""
+    norms = weight.flatten(1).norm(dim=1)
+    share = longest / norms.clamp(min=longest)
+    weight.mul_(share.view(-1, *[1] * (weight.dim() - 1)))

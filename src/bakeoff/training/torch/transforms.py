@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bakeoff.core.augmentation import AugmentationDraws
 from bakeoff.core.protocols import Normaliser
 from bakeoff.core.streams import Streams
 
@@ -51,8 +52,7 @@ class Pixels:
 class Augmentation:
     """Mirrored and shifted images, drawn per (seed, epoch, example).
 
-    An epoch's draws are made for all N training examples at once and looked up by index, so that
-    neither the batch size nor the order matters. A shift by up to `crop` pixels along each axis is
+    A shift by up to `crop` pixels along each axis is
     a crop out of the image padded by reflection: padding with a constant would add an edge that no
     image has.
 
@@ -67,8 +67,8 @@ class Augmentation:
     def __init__(
         self, flip: bool, crop: int, examples: int, streams: Streams, device: torch.device
     ) -> None:
-        self._flip, self._crop, self._examples = flip, crop, examples
-        self._streams, self._device = streams, device
+        self._flip, self._crop, self._device = flip, crop, device
+        self._draws = AugmentationDraws(flip, crop, examples, streams)
         self._epoch = -1
         self._flips = self._shifts = torch.empty(0)
 
@@ -94,17 +94,14 @@ class Augmentation:
         return flat.view(images.shape)
 
     def _draw(self, epoch: int) -> None:
-        """The draws of all examples for an epoch; each kind has a stream of its own."""
+        """Have the draws of this epoch on the device."""
         if epoch == self._epoch:
             return
         self._epoch = epoch
         if self._flip:
-            generator = self._streams.generator("augment", "flip", epoch)
-            self._flips = torch.from_numpy(generator.random(self._examples) < 0.5).to(self._device)
+            self._flips = torch.from_numpy(self._draws.flips(epoch)).to(self._device)
         if self._crop:
-            generator = self._streams.generator("augment", "crop", epoch)
-            shifts = generator.integers(-self._crop, self._crop + 1, (self._examples, 2))
-            self._shifts = torch.from_numpy(shifts).to(self._device)
+            self._shifts = torch.from_numpy(self._draws.shifts(epoch)).to(self._device)
 
 
 def _reflect(places: Tensor, size: int) -> Tensor:
