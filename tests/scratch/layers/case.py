@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,13 @@ class Case:
         for values in layer.parameters.values():
             values[...] = generator.standard_normal(values.shape)
         return layer
+
+
+def to_inputs(layer: Layer, upstream: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """The gradient at the inputs, which `backward` leaves out only where it is told to."""
+    gradient = layer.backward(upstream)
+    assert gradient is not None
+    return gradient
 
 
 def channels_first(values: torch.Tensor) -> torch.Tensor:
