@@ -7,7 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bakeoff.scratch.losses import LOSSES, Hinge, LossName, SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    Hinge,
+    LossName,
+    SoftmaxCrossEntropy,
+    hits,
+    probabilities,
+    softmax,
+)
 
 GENERATOR = np.random.default_rng(0)
 LOGITS = GENERATOR.standard_normal((6, 4)) * 3
@@ -111,3 +120,51 @@ def test_a_part_of_a_batch_counts_by_the_whole(name: LossName) -> None:
     whole = loss.backward(6).copy()
     loss.forward(LOGITS[2:5], LABELS[2:5])
     np.testing.assert_allclose(loss.backward(6), whole[2:5], rtol=1e-14)
+
+
+ONE_LOGIT = np.array([[0.3], [-2.0], [7.5], [-41.0], [0.0], [1e-3]])
+BINARY = np.array([1, 0, 0, 1, 1, 0])
+
+
+def test_binary_cross_entropy_is_torchs() -> None:
+    there = torch.from_numpy(ONE_LOGIT.copy()).requires_grad_()
+    labels = torch.from_numpy(BINARY).double()[:, None]
+    expected = functional.binary_cross_entropy_with_logits(there, labels, reduction="none")
+    expected.mean().backward()  # type: ignore[no-untyped-call]
+    loss = BinaryCrossEntropy()
+    losses = loss.forward(ONE_LOGIT, BINARY)
+    np.testing.assert_allclose(losses, expected.detach().numpy()[:, 0], rtol=1e-13)
+    assert there.grad is not None
+    np.testing.assert_allclose(loss.backward(6), there.grad.numpy(), rtol=1e-12, atol=1e-18)
+
+
+def test_binary_cross_entropy_is_the_softmaxs_of_0_and_z() -> None:
+    two = np.concatenate([np.zeros_like(ONE_LOGIT), ONE_LOGIT], axis=1)
+    binary, both = BinaryCrossEntropy(), SoftmaxCrossEntropy()
+    np.testing.assert_allclose(
+        binary.forward(ONE_LOGIT, BINARY), both.forward(two, BINARY), rtol=1e-12, atol=1e-15
+    )
+    np.testing.assert_allclose(binary.backward(6), both.backward(6)[:, 1:], rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(probabilities(ONE_LOGIT), softmax(two), rtol=1e-15)
+    assert hits(ONE_LOGIT, BINARY) == hits(two, BINARY) == 2
+
+
+def test_a_great_logit_is_no_trouble() -> None:
+    logits = np.array([[1000.0], [-1000.0], [-80.0]], np.float32)
+    loss = BinaryCrossEntropy()
+    np.testing.assert_allclose(loss.forward(logits, np.array([1, 1, 0])), [0, 1000, 0], atol=1e-30)
+    np.testing.assert_allclose(loss.backward(1)[:, 0], [0, -1, 0], atol=1e-30)
+    tail = probabilities(logits)[2]
+    assert tail.tolist() == [1.0, pytest.approx(np.exp(-80.0), rel=1e-6)]
+
+
+def test_probabilities_of_several_logits_take_their_memory() -> None:
+    logits = LOGITS.copy()
+    assert probabilities(logits) is logits
+    np.testing.assert_array_equal(logits, softmax(LOGITS))
+    assert hits(LOGITS, LOGITS.argmax(axis=1)) == 6
+
+
+def test_not_a_number_shows_in_binary_cross_entropy() -> None:
+    losses = BinaryCrossEntropy().forward(np.array([[np.nan], [1.0]]), np.array([1, 0]))
+    assert np.isnan(losses).tolist() == [True, False]

@@ -20,6 +20,23 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
     return out
 
 
+def probabilities(logits: Array) -> Array:
+    """Class probabilities (B, K) of logits (B, K); of one logit (B, 1), those of two classes.
+
+    The sigmoid of z is the softmax of (0, z), which is how it is computed: no tail is rounded to 0
+    before float32 ends. Where there are several logits, the probabilities take their memory.
+    """
+    if logits.shape[1] > 1:
+        return softmax(logits, out=logits)
+    return softmax(np.concatenate([np.zeros_like(logits), logits], axis=1))
+
+
+def hits(logits: Array, labels: NDArray[np.int64]) -> int:
+    """How many labels (B,) are the class of the greatest logit; of one logit, the class z > 0."""
+    guesses = logits.argmax(axis=1) if logits.shape[1] > 1 else logits[:, 0] > 0
+    return int(np.count_nonzero(guesses == labels))
+
+
 LossName = Literal["cross-entropy", "hinge"]
 
 
@@ -72,6 +89,45 @@ class SoftmaxCrossEntropy:
         """
         gradient = self.probabilities  # no longer needed: the gradient takes its memory
         gradient[self._rows, self._labels] -= 1
+        gradient /= count
+        return gradient
+
+
+class BinaryCrossEntropy:
+    """Sigmoid and cross-entropy in one, of one logit z for two classes: `log(1 + e^z) - z y`.
+
+    Computed as `max(z, 0) - z y + log(1 + e^-|z|)`, which neither overflows nor cancels; the
+    gradient is `sigmoid(z) - y`. It equals `SoftmaxCrossEntropy` of the logits (0, z).
+    Source: Cox 1958, "The regression analysis of binary sequences".
+    """
+
+    def __init__(self) -> None:
+        self._tail, self._gradient = Buffer(), Buffer()
+        self._last: Array = np.empty((0, 1))
+        self._labels: NDArray[np.int64] = np.arange(0)
+
+    def forward(self, logits: Array, labels: NDArray[np.int64]) -> Array:
+        """Each example's loss (B,) from logits (B, 1) and labels (B,) in 0..1."""
+        self._last, self._labels = logits, labels
+        z = logits[:, 0]
+        losses: Array = np.abs(z, out=self._tail(z.shape, z.dtype))
+        np.negative(losses, out=losses)
+        np.log1p(np.exp(losses, out=losses), out=losses)
+        losses += np.maximum(z, 0)
+        losses -= z * labels.astype(z.dtype)
+        return losses
+
+    def backward(self, count: int) -> Array:
+        """The gradient (B, 1) of the mean over `count` examples at the last logits.
+
+        Args:
+            count: The whole batch's, of which the last `forward` may have seen a part.
+        """
+        z = self._last
+        tail = np.exp(-np.abs(z))
+        gradient: Array = self._gradient(z.shape, z.dtype)
+        np.divide(np.where(z > 0, 1, tail), 1 + tail, out=gradient)
+        gradient[:, 0] -= self._labels
         gradient /= count
         return gradient
 

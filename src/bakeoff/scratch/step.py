@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import Loss, SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import Loss, SoftmaxCrossEntropy, hits, probabilities
 from bakeoff.scratch.memory import Array, Buffer
 from bakeoff.scratch.network import saved
 from bakeoff.scratch.optimisers import Optimiser
@@ -99,18 +99,17 @@ class Evaluator:
         return out
 
     def probabilities(self, items: NDArray[Any]) -> NDArray[Any]:
-        """(N, K) class probabilities of N items."""
+        """(N, K) class probabilities of N items; (N, 2) from one logit."""
         logits = self.outputs(items)
         with np.errstate(over="ignore", invalid="ignore"):
-            softmax(logits, out=logits)
-        return logits
+            return probabilities(logits)
 
 
 class NumpyStep:
     """The loop's step for a NumPy network that classifies.
 
     Args:
-        network: Inputs (B, *shape), outputs logits (B, K).
+        network: Inputs (B, *shape), outputs logits (B, K), or (B, 1) for two classes.
         optimiser: Of that network.
         reader: Items to the network's inputs.
         loss: Of the logits; None: softmax and cross-entropy.
@@ -161,7 +160,7 @@ class NumpyStep:
         if at.parts > 1:
             at = replace(at, first=part.start, examples=len(batch.labels))
         logits = self._network.forward(inputs.reshape(len(items), *self._reader.shape), at)
-        correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
+        correct = hits(logits, labels)
         losses = self._loss.forward(logits, labels)
         self._network.backward(self._loss.backward(len(batch.labels)), to_inputs=False)
         return float(losses.sum(dtype=np.float64)), correct
