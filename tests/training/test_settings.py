@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.training.settings import AugmentationSettings, StoppingSettings, TrainingSettings
+from bakeoff.training.settings import StoppingSettings, TrainingSettings
 
 
 class WithEpochs(TrainingSettings):
@@ -75,9 +75,3 @@ def test_defaults() -> None:
     assert StoppingSettings(rule="patience") == StoppingSettings(
         rule="patience", on="score", window=5, tolerance=0.0
     )
-
-
-def test_images_are_shifted_by_less_than_their_sides() -> None:
-    AugmentationSettings(crop=3).check((4, 9, 1))
-    with pytest.raises(InputError, match=r"augmentation\.crop: 4 received \(allowed: 0 to 3"):
-        AugmentationSettings(crop=4).check((9, 4, 1))

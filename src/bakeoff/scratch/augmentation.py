@@ -1,61 +1,104 @@
-"""Mirrored and shifted training images."""
+"""Training images changed with NumPy."""
+
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.augmentation import AugmentationDraws
-
-Pixels = NDArray[np.uint8]
+from bakeoff.core.augmentation import Draws
 
 
 class Augmentation:
-    """Mirrors and shifts images as drawn for each training example and epoch.
-
-    A shift is a crop out of the image padded by reflection: padding with a constant would add an
-    edge that no image has.
+    """Changes batches of training images, with NumPy.
 
     Args:
-        draws: Of the N training examples; `crop` below H and W.
+        draws: Of the training examples.
+        mean: (C,) or (H, W, C) float32 in 0..1: what a blank square is filled with.
     """
 
-    def __init__(self, draws: AugmentationDraws) -> None:
-        self._draws = draws
+    def __init__(self, draws: Draws, mean: NDArray[np.float32]) -> None:
+        self._draws, self._settings = draws, draws.settings
+        fill = np.rint(255 * mean).astype(np.uint8)
+        self._fill = np.broadcast_to(fill, draws.shape)
         self._epoch = -1
-        self._flips: NDArray[np.bool_] = np.empty(0, np.bool_)
-        self._shifts: NDArray[np.int64] = np.empty((0, 2), np.int64)
 
-    def __call__(self, images: Pixels, indices: NDArray[np.intp], epoch: int) -> Pixels:
+    def __call__(
+        self, images: NDArray[np.uint8], indices: NDArray[np.intp], epoch: int
+    ) -> NDArray[np.uint8]:
         """(B, H, W, C) uint8 images of the training examples `indices` (B,): the same shape."""
-        if not (self._draws.flip or self._draws.crop):
-            return images
-        self._draw(epoch)
-        count, height, width, channels = images.shape
-        rows = np.broadcast_to(np.arange(height), (count, height))
-        columns = np.broadcast_to(np.arange(width), (count, width))
-        if self._draws.flip:
-            columns = np.where(self._flips[indices, None], width - 1 - columns, columns)
-        if self._draws.crop:
-            shifts = self._shifts[indices]
-            rows = _reflect(rows + shifts[:, :1], height)
-            columns = _reflect(columns + shifts[:, 1:], width)
-        first = np.arange(count)[:, None] * height
-        places = ((first + rows) * width)[:, :, None] + columns[:, None, :]  # (B, H, W)
-        flat = images.reshape(-1, channels)
-        changed: Pixels = flat.take(places.reshape(-1), axis=0).reshape(images.shape)
-        return changed
+        settings = self._settings
+        self._begin(epoch)
+        if settings.moves:
+            images = self._moved(images, indices)
+        if settings.jitters:
+            images = jittered(images, self._factors[indices])
+        if settings.cutout:
+            blank = self._blank(indices)
+            images = np.where(blank[..., None], self._fill, images)
+        return images
 
-    def _draw(self, epoch: int) -> None:
-        """Have the draws of this epoch at hand."""
+    def _begin(self, epoch: int) -> None:
         if epoch == self._epoch:
             return
         self._epoch = epoch
-        if self._draws.flip:
-            self._flips = self._draws.flips(epoch)
-        if self._draws.crop:
+        if self._settings.flip:
+            self._mirrored = self._draws.mirrored(epoch)
+        if self._settings.crop:
             self._shifts = self._draws.shifts(epoch)
+        if self._settings.cutout:
+            self._corners = self._draws.corners(epoch)
+        if self._settings.jitters:
+            self._factors = self._draws.factors(epoch)
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        height, width, _ = self._draws.shape
+        return np.arange(height), np.arange(width)
+
+    def _moved(self, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Mirrored, then shifted: a crop of the image padded by reflection."""
+        height, width, channels = self._draws.shape
+        rows, columns = (np.tile(p, (len(images), 1)) for p in self._places)
+        if self._settings.flip:
+            flipped = self._mirrored[indices]
+            columns[flipped] = width - 1 - columns[flipped]
+        if self._settings.crop:
+            shifts = self._shifts[indices]
+            rows = reflected(rows + shifts[:, :1], height)
+            columns = reflected(columns + shifts[:, 1:], width)
+        first = np.arange(len(images))[:, None] * height
+        pixels = ((first + rows) * width)[:, :, None] + columns[:, None, :]  # (B, H, W)
+        return images.reshape(-1, channels).take(pixels.reshape(-1), axis=0).reshape(images.shape)
+
+    def _blank(self, indices: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(B, H, W) bool: the pixels of each image's square."""
+        corners, side = self._corners[indices], self._settings.cutout
+        inside = [
+            (place >= corners[:, axis, None]) & (place < corners[:, axis, None] + side)
+            for axis, place in enumerate(self._places)
+        ]
+        blank: NDArray[np.bool_] = inside[0][:, :, None] & inside[1][:, None, :]
+        return blank
 
 
-def _reflect(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def reflected(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Places outside 0 .. size - 1 mirrored at the first and the last pixel."""
-    inside: NDArray[np.int64] = (size - 1) - np.abs((size - 1) - np.abs(places))
-    return inside
+    mirrored: NDArray[np.int64] = (size - 1) - np.abs((size - 1) - np.abs(places))
+    return mirrored
+
+
+def jittered(images: NDArray[np.uint8], factors: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Images with other colours, cut to 0..255 at the end.
+
+    Args:
+        images: (B, H, W, C) uint8.
+        factors: (B, 3) float32: of brightness, then contrast, then saturation.
+    """
+    brightness, contrast, saturation = factors.T[:, :, None, None, None]
+    x = images * brightness
+    mean = x.mean(axis=(1, 2, 3), keepdims=True)
+    x = mean + contrast * (x - mean)
+    grey = x.mean(axis=3, keepdims=True)
+    x = grey + saturation * (x - grey)
+    pixels: NDArray[np.uint8] = np.rint(x).clip(0, 255).astype(np.uint8)
+    return pixels

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -29,11 +30,10 @@ from bakeoff.core.recipe import Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
-from bakeoff.training.settings import AugmentationSettings, OptimizerName, TrainingSettings
+from bakeoff.training.settings import OptimizerName, TrainingSettings
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.inference import Inference
-    from bakeoff.training.torch.transforms import Augmentation
 
 Shape = tuple[int, int, int]
 """(H, W, C)."""
@@ -154,6 +154,7 @@ class Cnn:
         from bakeoff.training.plan import plan
         from bakeoff.training.torch.initialise import initialise
         from bakeoff.training.torch.step import TorchStep
+        from bakeoff.training.torch.transforms import Augmentation
 
         settings = cast(CnnSettings, cell.recipe.settings)
         training = settings.training
@@ -164,9 +165,8 @@ class Cnn:
             settings.model, shape, len(data.task.classes), data.normaliser, cell.recipe.numerics
         )
         initialise(inference.module, run.streams, {"output": "lecun"})
-        augmentation = _augmentation(
-            settings.augmentation, shape, len(data.train), run.streams, inference
-        )
+        draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
+        augmentation = Augmentation(draws, data.normaliser.mean, inference.pixels.device)
         step = TorchStep(inference, training, run.streams, augmentation)
         batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
 
@@ -229,22 +229,3 @@ def _inference(
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = build(settings, shape, classes)
     return Inference(module, pixels, precision)
-
-
-def _augmentation(
-    settings: AugmentationSettings,
-    shape: Shape,
-    examples: int,
-    streams: Streams,
-    inference: "Inference",
-) -> "Augmentation":
-    """What changes the training images.
-
-    Raises:
-        InputError: where images are to be shifted by more than their sides.
-    """
-    from bakeoff.training.torch.transforms import Augmentation
-
-    settings.check(shape)
-    device = inference.pixels.device
-    return Augmentation(settings.flip, settings.crop, examples, streams, device)

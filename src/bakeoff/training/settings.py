@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
@@ -28,28 +27,6 @@ class StoppingSettings(Frozen):
     """Validations that count: patience, no-change, average-change."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     """Changes up to this size count as none."""
-
-
-class AugmentationSettings(Frozen):
-    """How training images are changed, anew in every epoch."""
-
-    flip: bool = False
-    """Mirror left and right, every second time."""
-    crop: Annotated[int, Field(ge=0)] = 0
-    """Shift by up to this many pixels along each axis; what is missing is mirrored at the edge."""
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Refuse what does not fit images of this shape (H, W, C).
-
-        Raises:
-            InputError: where images are to be shifted by more than their sides.
-        """
-        smaller = min(shape[:2])
-        if self.crop >= smaller:
-            raise InputError(
-                f"augmentation.crop: {self.crop} received (allowed: 0 to {smaller - 1}, less than "
-                f"the sides of {shape[0]} x {shape[1]} images)"
-            )
 
 
 class TrainingSettings(Frozen):

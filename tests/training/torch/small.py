@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.protocols import Batch, Normaliser, Position
 from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
@@ -66,7 +67,8 @@ def step(
     streams = Streams(seed)
     ready = inference(module, precision)
     initialise(module, streams)
-    augmentation = Augmentation(True, 2, EXAMPLES, streams, CPU) if augment else None
+    draws = Draws(AugmentationSettings(flip=True, crop=2), SHAPE, EXAMPLES, streams)
+    augmentation = Augmentation(draws, np.zeros(3, np.float32), CPU) if augment else None
     training = TrainingSettings(**({"epochs": 1} | settings))
     return TorchStep(ready, training, streams, augmentation)
 

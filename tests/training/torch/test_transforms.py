@@ -1,16 +1,21 @@
 """Images on the device: normalised as by the normaliser, augmented as drawn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.protocols import Normaliser
 from bakeoff.core.streams import Streams
+from bakeoff.scratch.augmentation import Augmentation as InNumpy
 from bakeoff.training.torch.transforms import Augmentation, Pixels, to_device
 
 CPU = torch.device("cpu")
 EXAMPLES = 40
+MEAN = np.array([0.2, 0.5, 0.7], np.float32)
 
 
 def images(shape: tuple[int, int, int] = (7, 9, 3)) -> NDArray[np.uint8]:
@@ -34,6 +39,12 @@ def test_pixels_have_the_bits_of_the_normaliser(
     assert np.array_equal(out.permute(0, 2, 3, 1).numpy(), normaliser(x))
 
 
+def augmentation(seed: int = 0, **settings: Any) -> Augmentation:
+    """Of the images above."""
+    draws = Draws(AugmentationSettings(**settings), (7, 9, 3), EXAMPLES, Streams(seed))
+    return Augmentation(draws, MEAN, CPU)
+
+
 def by_hand(
     image: NDArray[np.uint8], flip: bool, down: int, right: int, pad: int
 ) -> NDArray[np.uint8]:
@@ -47,9 +58,7 @@ def by_hand(
 def test_augmentation_is_a_flip_and_a_crop_of_the_padded_image() -> None:
     """Each result is one of the images that can be made by hand, and all kinds occur."""
     x, crop = images(), 2
-    out = Augmentation(True, crop, EXAMPLES, Streams(0), CPU)(
-        torch.from_numpy(x), np.arange(EXAMPLES), 0
-    ).numpy()
+    out = augmentation(flip=True, crop=crop)(torch.from_numpy(x), np.arange(EXAMPLES), 0).numpy()
     seen = set()
     shifts = range(-crop, crop + 1)
     for before, after in zip(x, out, strict=True):
@@ -76,11 +85,9 @@ def _moved(
 @pytest.mark.parametrize(("flip", "crop"), [(True, 0), (False, 3), (True, 3)])
 def test_augmentation_depends_on_the_example_alone(flip: bool, crop: int) -> None:
     x = images()
-    whole = Augmentation(flip, crop, EXAMPLES, Streams(0), CPU)(
-        torch.from_numpy(x), np.arange(EXAMPLES), 3
-    )
+    whole = augmentation(flip=flip, crop=crop)(torch.from_numpy(x), np.arange(EXAMPLES), 3)
     order = np.random.default_rng(2).permutation(EXAMPLES)
-    pieces = Augmentation(flip, crop, EXAMPLES, Streams(0), CPU)
+    pieces = augmentation(flip=flip, crop=crop)
     for size in (1, 7):
         for start in range(0, EXAMPLES, size):
             rows = order[start : start + size]
@@ -90,19 +97,19 @@ def test_augmentation_depends_on_the_example_alone(flip: bool, crop: int) -> Non
 
 def test_epochs_and_seeds_differ() -> None:
     x, rows = torch.from_numpy(images()), np.arange(EXAMPLES)
-    ours = Augmentation(True, 2, EXAMPLES, Streams(0), CPU)
+    ours = augmentation(flip=True, crop=2)
     first, second = ours(x, rows, 0), ours(x, rows, 1)
     assert not torch.equal(first, second)
     assert torch.equal(ours(x, rows, 0), first)
-    assert not torch.equal(Augmentation(True, 2, EXAMPLES, Streams(1), CPU)(x, rows, 0), first)
+    assert not torch.equal(augmentation(1, flip=True, crop=2)(x, rows, 0), first)
 
 
 def test_crops_do_not_move_the_flips() -> None:
     """One stream for each kind: an example is mirrored in both or in neither."""
     x, rows = torch.from_numpy(images()), np.arange(EXAMPLES)
-    flipped = Augmentation(True, 0, EXAMPLES, Streams(0), CPU)(x, rows, 0)
-    shifted = Augmentation(False, 2, EXAMPLES, Streams(0), CPU)
-    both = Augmentation(True, 2, EXAMPLES, Streams(0), CPU)(x, rows, 0)
+    flipped = augmentation(flip=True)(x, rows, 0)
+    shifted = augmentation(crop=2)
+    both = augmentation(flip=True, crop=2)(x, rows, 0)
     mirrored = (flipped != x).flatten(1).any(1).numpy()
     unmirrored = both[~mirrored]
     assert torch.equal(unmirrored, shifted(x, rows, 0)[~mirrored])
@@ -111,10 +118,31 @@ def test_crops_do_not_move_the_flips() -> None:
 
 def test_nothing_to_do_changes_nothing() -> None:
     x = torch.from_numpy(images())
-    assert Augmentation(False, 0, EXAMPLES, Streams(0), CPU)(x, np.arange(EXAMPLES), 0) is x
+    assert augmentation()(x, np.arange(EXAMPLES), 0) is x
 
 
 def test_memory_that_must_not_be_written_is_copied() -> None:
     x = images()
     x.flags.writeable = False
     assert np.array_equal(to_device(x, CPU).numpy(), x)
+
+
+ALL = {"flip": "alternating", "crop": 2, "cutout": 3, "brightness": 0.3, "contrast": 0.2}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cutout": 4}, {"brightness": 0.4}, {"contrast": 0.5}, {"saturation": 0.6}, ALL],
+    ids=lambda settings: "-".join(settings),
+)
+def test_other_changes_are_those_of_numpy(settings: dict[str, Any]) -> None:
+    draws = Draws(AugmentationSettings(**settings), (7, 9, 3), EXAMPLES, Streams(0))
+    rows = np.random.default_rng(3).permutation(EXAMPLES)[:17]
+    for epoch in (0, 1):
+        expected = InNumpy(draws, MEAN)(images()[rows], rows, epoch)
+        out = augmentation(**settings)(torch.from_numpy(images()[rows]), rows, epoch).numpy()
+        # Means of an image are summed in another order.
+        difference = np.abs(out.astype(int) - expected.astype(int))
+        assert difference.max() <= (1 if draws.settings.jitters else 0)
+        assert (difference > 0).mean() < 0.001
+        assert not np.array_equal(out, images()[rows])

@@ -1,13 +1,14 @@
 """What happens to images on the device: augmentation and normalisation of whole batches."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bakeoff.core.augmentation import AugmentationDraws
+from bakeoff.core.augmentation import Draws
 from bakeoff.core.protocols import Normaliser
-from bakeoff.core.streams import Streams
 
 
 def to_device(values: NDArray[np.generic], device: torch.device) -> Tensor:
@@ -50,60 +51,96 @@ class Pixels:
 
 
 class Augmentation:
-    """Mirrored and shifted images, drawn per (seed, epoch, example).
+    """Changes batches of training images on the device, as `core.augmentation` draws it.
 
-    A shift by up to `crop` pixels along each axis is
+    An epoch's draws are made for all N training examples at once and looked up by index, so that
+    neither the batch size nor the order matters. A shift by up to `crop` pixels along each axis is
     a crop out of the image padded by reflection: padding with a constant would add an edge that no
     image has.
 
     Args:
-        flip: Mirror left and right with probability 1/2.
-        crop: Greatest shift in pixels, below H and W.
-        examples: N.
-        streams: The cell's.
+        draws: Of the training examples.
+        mean: (C,) or (H, W, C) float32 in 0..1: what a blank square is filled with.
         device: Where the images are.
     """
 
-    def __init__(
-        self, flip: bool, crop: int, examples: int, streams: Streams, device: torch.device
-    ) -> None:
-        self._flip, self._crop, self._device = flip, crop, device
-        self._draws = AugmentationDraws(flip, crop, examples, streams)
+    def __init__(self, draws: Draws, mean: NDArray[np.float32], device: torch.device) -> None:
+        self._draws, self._settings, self._device = draws, draws.settings, device
+        fill = np.broadcast_to(np.rint(255 * mean).astype(np.uint8), draws.shape)
+        self._fill = torch.from_numpy(fill.copy()).to(device)
         self._epoch = -1
-        self._flips = self._shifts = torch.empty(0)
+        self._drawn: dict[str, Tensor] = {}
 
     def __call__(self, images: Tensor, indices: NDArray[np.intp], epoch: int) -> Tensor:
         """(B, H, W, C) uint8 images of the training examples `indices` (B,): the same shape."""
-        if not (self._flip or self._crop):
+        settings = self._settings
+        if not (settings.moves or settings.jitters or settings.cutout):
             return images
         self._draw(epoch)
         chosen = to_device(indices, self._device)
+        drawn = {name: values.index_select(0, chosen) for name, values in self._drawn.items()}
+        if settings.moves:
+            images = self._moved(images, drawn)
+        if settings.jitters:
+            images = _jittered(images, drawn["factors"])
+        if settings.cutout:
+            blank = self._blank(drawn["corners"])
+            images = torch.where(blank[..., None], self._fill, images)
+        return images
+
+    def _draw(self, epoch: int) -> None:
+        """The draws of all examples for an epoch."""
+        if epoch == self._epoch:
+            return
+        draws, wanted = self._draws, self._settings
+        made: dict[str, NDArray[np.generic]] = {}
+        if wanted.flip:
+            made["mirrored"] = draws.mirrored(epoch)
+        if wanted.crop:
+            made["shifts"] = draws.shifts(epoch)
+        if wanted.cutout:
+            made["corners"] = draws.corners(epoch)
+        if wanted.jitters:
+            made["factors"] = draws.factors(epoch)
+        self._drawn = {name: to_device(values, self._device) for name, values in made.items()}
+        self._epoch = epoch
+
+    def _moved(self, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
         count, height, width, channels = images.shape
         rows = torch.arange(height, device=self._device).expand(count, height)
         columns = torch.arange(width, device=self._device).expand(count, width)
-        if self._flip:
-            flipped = self._flips.index_select(0, chosen)
-            columns = torch.where(flipped[:, None], width - 1 - columns, columns)
-        if self._crop:
-            shifts = self._shifts.index_select(0, chosen)
-            rows = _reflect(rows + shifts[:, :1], height)
-            columns = _reflect(columns + shifts[:, 1:], width)
+        if "mirrored" in drawn:
+            columns = torch.where(drawn["mirrored"][:, None], width - 1 - columns, columns)
+        if "shifts" in drawn:
+            rows = _reflect(rows + drawn["shifts"][:, :1], height)
+            columns = _reflect(columns + drawn["shifts"][:, 1:], width)
         first = torch.arange(count, device=self._device)[:, None] * height
         pixels = ((first + rows) * width)[:, :, None] + columns[:, None, :]  # (B, H, W)
         flat = images.reshape(-1, channels).index_select(0, pixels.view(-1))
         return flat.view(images.shape)
 
-    def _draw(self, epoch: int) -> None:
-        """Have the draws of this epoch on the device."""
-        if epoch == self._epoch:
-            return
-        self._epoch = epoch
-        if self._flip:
-            self._flips = torch.from_numpy(self._draws.flips(epoch)).to(self._device)
-        if self._crop:
-            self._shifts = torch.from_numpy(self._draws.shifts(epoch)).to(self._device)
+    def _blank(self, corners: Tensor) -> Tensor:
+        """(B, H, W) bool: the pixels of each image's square."""
+        height, width, _ = self._draws.shape
+        inside = []
+        for axis, size in enumerate((height, width)):
+            place, first = torch.arange(size, device=self._device), corners[:, axis, None]
+            inside.append((place >= first) & (place < first + self._settings.cutout))
+        return inside[0][:, :, None] & inside[1][:, None, :]
 
 
 def _reflect(places: Tensor, size: int) -> Tensor:
     """Places outside 0 .. size - 1 mirrored at the first and the last pixel."""
     return (size - 1) - ((size - 1) - places.abs()).abs()
+
+
+def _jittered(images: Tensor, factors: Tensor) -> Tensor:
+    """(B, H, W, C) uint8 in other colours: `scratch.augmentation.jittered`, on the device."""
+    brightness, contrast, saturation = factors.t()[:, :, None, None, None]
+    x = images * brightness
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = mean + contrast * (x - mean)
+    grey = x.mean(dim=3, keepdim=True)
+    x = grey + saturation * (x - grey)
+    pixels: Tensor = x.round().clamp(0, 255).to(torch.uint8)
+    return pixels
