@@ -110,12 +110,17 @@ def parameter_count(function: Function) -> int:
     return len(named) + len(arguments.kwonlyargs) + sum(entry is not None for entry in rest)
 
 
+def names_every_parameter(path: Path, function: Function) -> bool:
+    """scikit-learn reads an estimator's parameters off `__init__`, which must name each of them."""
+    return function.name == "__init__" and path.parent == PACKAGE / "estimators"
+
+
 def test_functions_take_few_parameters() -> None:
     faults = [
         f"{at(path, node)}: {node.name} takes {count} parameters, at most {PARAMETERS}"
         for path in everything()
         for node in functions(path)
-        if (count := parameter_count(node)) > PARAMETERS
+        if (count := parameter_count(node)) > PARAMETERS and not names_every_parameter(path, node)
     ]
     check(faults)
 

@@ -1,7 +1,7 @@
 """Which way the code points, read from its imports.
 
-    cli, web -> study -> execution -> techniques | analysis
-             -> models | scratch | training | data | report -> core
+    cli | estimators -> web -> study -> execution -> techniques | analysis
+                     -> models | scratch | training | data | report -> core
 
 A package imports only packages to its right, the ones joined by "|" are blind to each other, and
 no module depends on itself through others. Every import counts: inside functions and for type
@@ -31,12 +31,12 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"execution"}),
     frozenset({"study"}),
     frozenset({"web"}),
-    frozenset({"cli"}),
+    frozenset({"cli", "estimators"}),
     frozenset({"__main__"}),
 )
-# Faces of the whole: they import anything, but beyond `core` only once asked, and nothing depends
-# on them.
-FACES = frozenset({"__init__", "estimators"})
+# The face of the whole: it imports anything, but beyond `core` only once asked, and nothing depends
+# on it.
+FACES = frozenset({"__init__"})
 
 HEAVY = frozenset({"scipy", "sklearn", "torch", "transformers"})
 # Modules of `study` that compute with SciPy; it loads when they compute, not with the study.
@@ -280,6 +280,17 @@ def test_light_modules_import_nothing_heavy() -> None:
     assert not faults, "\n" + "\n".join(faults)
 
 
+def test_estimators_alone_load_scikit_learn() -> None:
+    faults = [
+        f"{where(module, entry)} at module level"
+        for module in modules()
+        if place(module) != "estimators"
+        for entry in libraries(module)
+        if entry.target == "sklearn" and not entry.lazy and not entry.typing_only
+    ]
+    assert not faults, "\n" + "\n".join(faults)
+
+
 def test_study_computes_with_scipy_in_its_statistics_alone() -> None:
     faults = [
         where(module, entry)
@@ -364,6 +375,9 @@ def test_reader_tells_lazy_and_typing_imports_apart() -> None:
         ("techniques.cnn", "analysis.errors", False),
         ("report.page", "study.tables", False),
         ("data.catalogue", "estimators", False),
+        ("estimators.base", "training.loop", True),
+        ("estimators.base", "cli", False),
+        ("cli.run", "estimators", False),
     ],
 )
 def test_arrows_are_judged(

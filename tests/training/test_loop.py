@@ -71,10 +71,13 @@ def test_without_validation_the_training_loss_stops_and_the_last_weights_stay() 
 
 
 def test_divergence_without_validation_falls_back_to_the_epoch_before() -> None:
-    step = TinyStep(poison={7: "loss"})
-    fitted, progress = run_loop(step, TinyBatches(), replace(make_plan(), validation=None))
-    assert (fitted.diverged_at, fitted.selected_step) == (10, 5)
-    assert len(progress.rows) == 1
+    poisons: list[tuple[int, Poison]] = [(7, "loss"), (9, "weights")]
+    for update, poison in poisons:  # weights of an epoch's last update
+        step = TinyStep(poison={update: poison})
+        fitted, progress = run_loop(step, TinyBatches(), replace(make_plan(), validation=None))
+        assert (fitted.diverged_at, fitted.selected_step) == (10, 5)
+        assert len(progress.rows) == 1
+        assert np.isfinite(step.weights).all()
 
 
 def test_epochs_are_passes_and_iterations_are_updates() -> None:

@@ -160,8 +160,11 @@ class _Loop:
             loss = scores["log_loss"]
         keep_last = not plan.restore_best or plan.validation is None
         if keep_last or progress.best_score is None or score > progress.best_score:
-            progress.best_score, progress.best_step = score, progress.step
-            self.best = self.step.state()
+            state = self.step.state()
+            if plan.validation is None and not all(np.isfinite(a).all() for a in state.values()):
+                progress.diverged_at = progress.step
+                return True
+            progress.best_score, progress.best_step, self.best = score, progress.step, state
         self._add_row(epoch, sums, scores)
         if plan.stopping is not None and plan.stopping(score, loss):
             progress.stopped_by = "stopping rule"

@@ -1,0 +1,335 @@
+"""What the classifiers share: checked input, the one loop, prediction, attributes."""
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Examples
+from bakeoff.core.protocols import Batch, Fitted
+from bakeoff.core.streams import Streams
+from bakeoff.core.task import Classification
+from bakeoff.data.batches import TrainingBatches, evaluation_batches
+from bakeoff.data.stratify import carve
+from bakeoff.estimators.parameters import Parameters, plain
+from bakeoff.scratch.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.network import Sequence, initialise, perceptron
+from bakeoff.scratch.optimisers import Optimiser, optimiser
+from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
+from bakeoff.training.checkpoint import Progress
+from bakeoff.training.loop import Surroundings, run_loop
+from bakeoff.training.observers import Silent
+from bakeoff.training.plan import plan
+from bakeoff.training.settings import TrainingSettings
+
+EVALUATION_BATCH = 1024
+Matrix = NDArray[np.floating[Any]]
+Labels = NDArray[np.int64]
+
+
+class Lines(Silent):
+    """Writes a line to stderr for every epoch."""
+
+    def row(self, row: dict[str, Any]) -> None:
+        """One epoch's loss, and the accuracy where there is validation."""
+        score = row.get("validation/accuracy")
+        seen = "" if score is None else f", validation accuracy {score:.4f}"
+        print(f"epoch {row['epoch']}: loss {row['train/loss']:.6g}{seen}", file=sys.stderr)
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A network of `bakeoff.scratch` behind scikit-learn's methods.
+
+    All that is learnt lies in plain arrays, so that a fitted estimator can be copied and pickled;
+    the network is built around them when it is needed.
+    """
+
+    _parameters: ClassVar[type[Parameters]] = Parameters
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from scratch.
+
+        Args:
+            X: (N, D) finite numbers.
+            y: (N,) class labels of at least two classes.
+
+        Raises:
+            ValueError: where parameters or data are not allowed, or training diverged before its
+                first epoch was over.
+        """
+        settings = self._checked()
+        rows, targets = self._rows_and_targets(X, y, reset=True)
+        classes, labels = np.unique(targets, return_inverse=True)
+        self._check_classes(classes)
+        self._begin(classes, settings)
+        self._learn(rows, labels.astype(np.int64), settings)
+        return self
+
+    def _begin(self, classes: NDArray[Any], settings: Parameters) -> None:
+        """Forget what was learnt: where training diverges now, nothing is left to predict with."""
+        self.__dict__.pop("_weights", None)
+        self.classes_, self._seed = classes, self._draw_seed()
+        self._units = self._hidden(settings)
+        self._moments: dict[str, NDArray[Any]] = {}
+        self.n_iter_: int = 0
+        self.loss_curve_: list[float] = []
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there are weights to predict with."""
+        return "_weights" in self.__dict__
+
+    def _learn(self, rows: Matrix, labels: Labels, settings: Parameters) -> None:
+        """Learn from scratch from checked data: rows (N, D) and labels (N,) in 0..K-1."""
+        streams = Streams(self._seed)
+        validation = None
+        if settings.early_stopping:
+            held = self._held_out(labels, settings.validation_fraction, streams)
+            validation = rows[held], labels[held]
+            rows, labels = np.delete(rows, held, axis=0), np.delete(labels, held)
+        network = self._network(rows.dtype)
+        self._initialise(network, streams)
+        training = settings.training()
+        fitted, progress, updates = self._loop(
+            network, (rows, labels), validation, training, streams
+        )
+        self._keep(network, updates)
+        per_epoch = -(-len(labels) // training.batch_size)
+        self.n_iter_ = -(-fitted.steps // per_epoch)
+        self.loss_curve_ = [row["train/loss"] for row in progress.rows]
+        self.loss_ = self.loss_curve_[-1]
+        if validation is not None:
+            self.validation_scores_ = [row["validation/accuracy"] for row in progress.rows]
+            self.best_validation_score_ = max(self.validation_scores_)
+        self._tell(fitted, settings, per_epoch)
+
+    def _learn_more(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None) -> Self:
+        """One epoch over the given rows, from where the estimator is; moments go on too."""
+        settings = self._checked()
+        first = not self.__sklearn_is_fitted__()
+        rows, targets = self._rows_and_targets(X, y, reset=first)
+        known = self._known_classes(targets, classes)
+        if first:
+            self._begin(known, settings)
+        streams = Streams(self._seed)
+        network = self._network(rows.dtype)
+        if first:
+            self._initialise(network, streams)
+        else:
+            self._fill(network)
+        labels = np.searchsorted(known, targets).astype(np.int64)
+        once = settings.training().model_copy(
+            update={"epochs": 1, "schedule": "constant", "stopping": None, "restore_best": False}
+        )
+        order = streams.within("partial", self.n_iter_)
+        _, progress, updates = self._loop(network, (rows, labels), None, once, order)
+        self._keep(network, updates)
+        self.n_iter_ += 1
+        self.loss_curve_ = [*self.loss_curve_, progress.rows[-1]["train/loss"]]
+        self.loss_ = self.loss_curve_[-1]
+        return self
+
+    def _loop(
+        self,
+        network: Sequence,
+        data: tuple[Matrix, Labels],
+        validation: tuple[Matrix, Labels] | None,
+        training: TrainingSettings,
+        streams: Streams,
+    ) -> tuple[Fitted, Progress, Optimiser]:
+        """Train a network in place.
+
+        Raises:
+            InputError: where it diverged before it could be looked at once.
+        """
+        updates = optimiser(training.optimizer, network, training.l2, training.momentum)
+        if self._moments.keys() == updates.state().keys():
+            updates.load(self._moments)  # of the same solver; another one begins anew
+        reader = Inputs((self.n_features_in_,), data[0].dtype)
+        loss = SoftmaxCrossEntropy() if self._outputs() > 1 else BinaryCrossEntropy()
+        step = NumpyStep(network, updates, reader, loss)
+        batches = TrainingBatches(_examples(*data), training.batch_size, streams)
+
+        def validate() -> Iterator[Batch]:
+            assert validation is not None
+            return iter(evaluation_batches(_examples(*validation), EVALUATION_BATCH))
+
+        task = Classification([str(k) for k in range(len(self.classes_))])
+        fitted, progress = run_loop(
+            step,
+            batches,
+            plan(training, batches, task, None if validation is None else validate),
+            Surroundings(observer=Lines() if self.verbose else Silent()),
+        )
+        if fitted.selected_step == 0:
+            raise InputError(
+                f"training diverged within {fitted.steps} updates: learning_rate_init "
+                f"{training.learning_rate} is too large for these inputs (scale them, with "
+                "StandardScaler for instance, or lower it)"
+            )
+        return fitted, progress, updates
+
+    def _tell(self, fitted: Fitted, settings: Parameters, per_epoch: int) -> None:
+        """Warn where training did not end as it should."""
+        if fitted.diverged_at is not None:
+            warnings.warn(
+                f"training diverged at update {fitted.diverged_at}; the weights of epoch "
+                f"{fitted.selected_step // per_epoch} are kept: scale the inputs or lower "
+                f"learning_rate_init ({settings.learning_rate_init})",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif settings.tol is not None and settings.schedule == "constant" and not fitted.stopped_by:
+            warnings.warn(
+                f"{settings.max_iter} epochs were not enough for tol={settings.tol}: raise "
+                "max_iter, or set tol=None where that many are meant",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def decision_function(self, X: ArrayLike) -> Matrix:
+        """What classes score, by log-odds.
+
+        Args:
+            X: (N, D).
+
+        Returns:
+            (N, K), a softmax away from probabilities; for two classes (N,), the log-odds of the
+            second one.
+        """
+        logits = self._logits(X)
+        return logits if len(self.classes_) > 2 else logits[:, 1] - logits[:, 0]
+
+    def predict_proba(self, X: ArrayLike) -> Matrix:
+        """Class probabilities (N, K) of X (N, D), in the order of `classes_`."""
+        logits = self._logits(X)
+        return softmax(logits, out=logits)
+
+    def predict_log_proba(self, X: ArrayLike) -> Matrix:
+        """Their logarithms (N, K); finite where the probabilities themselves are too small."""
+        logits = self._logits(X)
+        logits -= logits.max(axis=1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest class of each row: (N,)."""
+        best = self._logits(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def _logits(self, X: ArrayLike) -> Matrix:
+        """(N, K), the same bits however rows are batched; one logit is that of (0, z)."""
+        check_is_fitted(self)
+        dtype = self._weights["output.bias"].dtype
+        with np.errstate(over="ignore"):
+            rows = validate_data(self, X, dtype=dtype, reset=False)
+        network = self._network(dtype)
+        self._fill(network)
+        logits = Evaluator(network, Inputs((self.n_features_in_,), dtype)).outputs(rows)
+        return logits if logits.shape[1] > 1 else np.hstack([np.zeros_like(logits), logits])
+
+    def _checked(self) -> Parameters:
+        """The parameters, or all that is wrong with them.
+
+        Raises:
+            InputError: naming each parameter, what it is and what is allowed.
+        """
+        given = plain(self.get_params(deep=False).items())
+        given.pop("random_state")
+        return self._parameters.parse(given)
+
+    def _rows_and_targets(
+        self, X: ArrayLike, y: ArrayLike, reset: bool
+    ) -> tuple[Matrix, NDArray[Any]]:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused, not warned of
+            rows, targets = validate_data(self, X, y, dtype=np.float32, reset=reset)
+        check_classification_targets(targets)
+        return rows, targets
+
+    def _check_classes(self, classes: NDArray[Any]) -> None:
+        if len(classes) < 2:
+            raise InputError(
+                f"{type(self).__name__} needs at least two classes to learn from; the data has one "
+                f"class: {classes.tolist()}"
+            )
+
+    def _known_classes(self, targets: NDArray[Any], classes: ArrayLike | None) -> NDArray[Any]:
+        """The class labels of all calls of `partial_fit`, sorted: (K,).
+
+        Raises:
+            InputError: where they are missing, change, or do not hold all of `targets`.
+        """
+        named = None if classes is None else np.unique(np.asarray(classes))
+        known = self.classes_ if self.__sklearn_is_fitted__() else named
+        if known is None:
+            raise InputError("classes must be given at the first call of partial_fit")
+        self._check_classes(known)
+        if named is not None and not np.array_equal(named, known):
+            raise InputError(
+                f"classes: {named.tolist()} received, but the first call had {known.tolist()}"
+            )
+        if strange := np.setdiff1d(targets, known).tolist():
+            raise InputError(f"y has labels {strange} that are not among {known.tolist()}")
+        return known
+
+    def _draw_seed(self) -> int:
+        """An integer is the seed of our streams itself; all else draws one, as scikit-learn does.
+
+        Equal integers are equal bits, and those of a technique with that seed.
+        """
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _held_out(self, labels: Labels, share: float, streams: Streams) -> NDArray[np.intp]:
+        """Positions that validate, stratified; no class goes as a whole."""
+        held = carve(labels, share, streams.generator("carve").random(len(labels)))
+        if len(held) == 0:
+            raise InputError(
+                f"early_stopping needs a class with at least two examples; there are {len(labels)} "
+                f"examples of {len(np.unique(labels))} classes"
+            )
+        return held
+
+    def _hidden(self, settings: Parameters) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return ()
+
+    def _network(self, dtype: DTypeLike) -> Sequence:
+        """A network of the right sizes, all zero."""
+        return perceptron((self.n_features_in_,), self._units, self._outputs(), dtype)
+
+    def _outputs(self) -> int:
+        """Logits of a row: K, or 1 for two classes."""
+        return len(self.classes_)
+
+    def _initialise(self, network: Sequence, streams: Streams) -> None:
+        """Weights before training: of a linear model zero, since there is one minimum."""
+        initialise(network, streams, {"output": "lecun" if self._units else "zero"})
+
+    def _keep(self, network: Sequence, updates: Optimiser) -> None:
+        """Put all that was learnt into plain arrays."""
+        self._weights = {path: p.copy() for path, p in network.parameters.items()}
+        self._moments = updates.state()
+        self._publish(self._weights)
+
+    def _fill(self, network: Sequence) -> None:
+        """Put what was learnt into a network."""
+        for path, values in network.parameters.items():
+            np.copyto(values, self._weights[path])
+
+    def _publish(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Set scikit-learn's own names for what was learnt."""
+        raise NotImplementedError
+
+
+def _examples(rows: Matrix, labels: Labels) -> Examples:
+    return Examples(rows, labels, np.zeros(len(labels), np.str_))
