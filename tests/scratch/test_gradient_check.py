@@ -5,8 +5,9 @@ import pytest
 
 from bakeoff.core.protocols import Position
 from bakeoff.core.streams import Streams
-from bakeoff.scratch.gradient_check import check_classifier, check_layer
+from bakeoff.scratch.gradient_check import check_classifier, check_layer, check_loss
 from bakeoff.scratch.layers import Affine, Relu
+from bakeoff.scratch.losses import Hinge, SoftmaxCrossEntropy
 from bakeoff.scratch.memory import Array
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 
@@ -80,3 +81,52 @@ def test_values_end_as_they_began() -> None:
 def test_no_gradient_is_an_error() -> None:
     with pytest.raises(ValueError, match="no gradient at the inputs"):
         check_layer(Silent(), INPUTS, np.random.default_rng(0))
+
+
+def test_coordinates_at_a_kink_are_left_out_and_counted() -> None:
+    inputs = np.array([[1.0, 0.0, 3e-6, -2.0]])
+    (error,) = check_layer(Relu(), inputs, np.random.default_rng(0))
+    assert (error.checked, error.kinks) == (4, 2)
+    assert error.right
+
+
+def test_kinks_alone_prove_nothing() -> None:
+    (error,) = check_layer(Relu(), np.full((2, 3), 1e-7), np.random.default_rng(0))
+    assert error.kinks == error.checked == 6
+    assert not error.right
+
+
+def test_a_gradient_of_0_is_right_up_to_rounding() -> None:
+    """A bias before batch norm changes nothing: its differences are noise."""
+    network = perceptron((6,), (5,), 3, np.float64, normalisation="batch", activation="tanh")
+    initialise(network, Streams(0))
+    errors = {e.name: e for e in check_layer(network, INPUTS.copy(), np.random.default_rng(0))}
+    assert np.abs(network.gradients["hidden-1.bias"]).max() < 1e-12
+    assert all(error.right for error in errors.values())
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e3])
+def test_a_fault_is_found_whatever_the_size(size: float) -> None:
+    class Wrong(Affine):
+        def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
+            gradient = super().backward(upstream, to_inputs)
+            self.gradients["weight"] *= 1 + 1e-5
+            return gradient
+
+    layer = Wrong(6, 3, np.float64)
+    layer.parameters["weight"][...] = size
+    assert wrong(check_layer(layer, INPUTS * size, np.random.default_rng(0))) == {"weight"}
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy, Hinge])
+def test_losses_are_checked_at_the_outputs(loss: type[SoftmaxCrossEntropy] | type[Hinge]) -> None:
+    labels = np.array([0, 2, 1, 0])
+    error = check_loss(loss(), INPUTS[:, :3].copy(), labels, np.random.default_rng(0))
+    assert (error.name, error.right, error.checked) == ("outputs", True, 12)
+
+    class Wrong(loss):  # type: ignore[misc, valid-type]
+        def backward(self, count: int) -> Array:
+            gradient: Array = super().backward(count)
+            return gradient * (1 + 1e-6)
+
+    assert not check_loss(Wrong(), INPUTS[:, :3].copy(), labels, np.random.default_rng(0)).right

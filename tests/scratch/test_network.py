@@ -13,7 +13,15 @@ from bakeoff.core.streams import Streams
 from bakeoff.scratch.gradient_check import check_classifier, check_layer
 from bakeoff.scratch.layers import Affine, Flatten, Layer, Relu
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
-from bakeoff.scratch.network import Sequence, initialise, perceptron, softmax_regression
+from bakeoff.scratch.network import (
+    ACTIVATIONS,
+    ActivationName,
+    NormName,
+    Sequence,
+    initialise,
+    perceptron,
+    softmax_regression,
+)
 from bakeoff.training.torch.initialise import initialise as initialise_torch
 
 GENERATOR = np.random.default_rng(0)
@@ -171,3 +179,44 @@ def test_softmax_regression_normalises_by_itself() -> None:
         np.testing.assert_allclose(network.gradients[path], gradient, rtol=1e-11, atol=1e-12)
     assert network.profile("", SHAPE) == plain.profile("", SHAPE)
     assert network.macs(SHAPE) == math.prod(SHAPE) * 4
+
+
+def test_what_stands_between_layers_is_in_order() -> None:
+    network = perceptron(
+        SHAPE, (5, 3), 4, activation="leaky-relu", normalisation="batch", dropout=0.2
+    )
+    expected = ["flatten", "hidden-1", "batch-norm-1", "leaky-relu-1", "dropout-1", "hidden-2"]
+    assert list(network.children)[:6] == expected
+    assert list(network.children)[-1] == "output"
+    plain = perceptron(SHAPE, (5,), 4, normalisation="layer")
+    assert list(plain.children) == ["flatten", "hidden-1", "layer-norm-1", "relu-1", "output"]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("normalisation", ["none", "batch", "layer"])
+def test_gradients_of_every_kind_of_perceptron(
+    activation: ActivationName, normalisation: NormName
+) -> None:
+    network = perceptron(
+        SHAPE,
+        (5, 3),
+        4,
+        np.float64,
+        activation=activation,
+        normalisation=normalisation,
+        dropout=0.2,
+    )
+    initialise(network, Streams(0), {"": "glorot"})
+    generator = np.random.default_rng(1)
+    for path in network.parameters.keys() - network.weights.keys():
+        network.parameters[path] += generator.normal(0, 0.3, network.parameters[path].shape)
+    errors = check_classifier(network, INPUTS, LABELS, np.random.default_rng(2))
+    assert all(error.right for error in errors), errors
+
+
+def test_the_scheme_of_all_other_layers() -> None:
+    network = perceptron(SHAPE, (5,), 4)
+    initialise(network, Streams(1), {"": "glorot", "output": "zero"})
+    expected = initial_weights(Streams(1), "hidden-1.weight", (5, 12), (12, 5), "glorot")
+    np.testing.assert_array_equal(network.parameters["hidden-1.weight"], expected)
+    assert not network.parameters["output.weight"].any()

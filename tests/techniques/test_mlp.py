@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,77 @@ def test_divergence_is_noticed_without_a_warning(
     assert predictor.predict(noise.validation.items).shape == (20, 3)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": {"hidden": [32], "activation": "leaky-relu", "initialisation": "glorot"}},
+        {"model": {"hidden": [32], "activation": "sigmoid"}, "training": {"learning_rate": 0.3}},
+        {"model": {"hidden": [32], "normalisation": "batch"}},
+        {"model": {"hidden": [32], "activation": "tanh", "initialisation": "lecun"}},
+        {"model": {"hidden": [32], "activation": "swish", "normalisation": "layer"}},
+        {"model": {"hidden": [64], "dropout": 0.3}},
+        {"model": {"hidden": [32]}, "training": {"loss": "hinge", "epochs": 20}},
+        {"model": {"hidden": [32]}, "training": {"optimizer": "rmsprop", "learning_rate": 0.002}},
+        {"model": {"hidden": [32]}, "training": {"l1": 1e-4, "max_norm": 3, "clip": 1}},
+    ],
+    ids=lambda changed: str(changed),
+)
+def test_every_part_learns_digits(
+    changed: dict[str, Any], digits: TrainingData, cell_of: Cells, run: Run
+) -> None:
+    sections = changed | {"training": {"epochs": 8} | changed.get("training", {})}
+    predictor = Mlp().fit(cell_of("mlp", **sections), digits, {}, run)
+    shares = predictor.predict(digits.validation.items)
+    assert (shares.argmax(axis=1) == digits.validation.labels).mean() > 0.9
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_zeros_learn_the_classes_shares_alone(
+    digits: TrainingData, cell_of: Cells, run: Run
+) -> None:
+    """Why not: no gradient passes weights of 0, so that every image gets the same answer."""
+    cell = cell_of("mlp", model={"initialisation": "zero"}, training={"epochs": 2})
+    predictor = Mlp().fit(cell, digits, {}, run)
+    assert not predictor.network.parameters["hidden-1.weight"].any()
+    assert len(np.unique(predictor.predict(digits.validation.items), axis=0)) == 1
+
+
+def test_batch_norm_is_not_learnt_in_parts(noise: TrainingData, cell_of: Cells, run: Run) -> None:
+    sections = {"model": {"normalisation": "batch"}, "training": {"epochs": 1, "accumulate": 2}}
+    with pytest.raises(InputError, match=r"training\.accumulate: 2 received"):
+        Mlp().fit(cell_of("mlp", **sections), noise, {}, run)
+
+
+def test_dropout_in_parts_is_that_of_whole_batches(
+    noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
+) -> None:
+    model = {"hidden": [9, 5], "dropout": 0.4}
+    whole, cut = (
+        Mlp().fit(
+            cell_of("mlp", model=model, training={"epochs": 2, "accumulate": parts}),
+            noise,
+            {},
+            new_run(0),
+        )
+        for parts in (1, 3)
+    )
+    for path, values in whole.network.parameters.items():
+        np.testing.assert_allclose(cut.network.parameters[path], values, rtol=1e-3, atol=1e-5)
+
+
+def test_a_saved_network_has_its_averages(
+    noise: TrainingData, cell_of: Cells, run: Run, tmp_path: Path
+) -> None:
+    cell = cell_of("mlp", model={"hidden": [9], "normalisation": "batch"}, training={"epochs": 2})
+    predictor = Mlp().fit(cell, noise, {}, run)
+    assert predictor.network.averages["batch-norm-1.running_mean"].any()
+    predictor.save(tmp_path)
+    items = noise.validation.items
+    np.testing.assert_array_equal(
+        find("mlp").load(tmp_path).predict(items), predictor.predict(items)
+    )
+
+
 def test_settings_that_make_no_network_are_refused() -> None:
     with pytest.raises(InputError, match=r"model\.hidden"):
         MlpSettings.parse({"model": {"hidden": []}})
@@ -87,6 +159,11 @@ def test_settings_that_make_no_network_are_refused() -> None:
         MlpSettings.parse({"model": {"hidden": [3, 0]}})
     with pytest.raises(InputError, match="activation"):
         MlpSettings.parse({"model": {"activation": "rellu"}})
+    for wrong in ({"dropout": 1}, {"normalisation": "group"}, {"initialisation": "xavier"}):
+        with pytest.raises(InputError, match=rf"model\.{next(iter(wrong))}"):
+            MlpSettings.parse({"model": wrong})
+    with pytest.raises(InputError, match=r"training\.loss"):
+        MlpSettings.parse({"training": {"loss": "mse"}})
 
 
 def test_wrong_shapes_are_told() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import takewhile
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,9 +11,33 @@ from numpy.typing import DTypeLike
 from bakeoff.core.initial import Scheme, initial_weights
 from bakeoff.core.protocols import LayerProfile, Normaliser, Position
 from bakeoff.core.streams import Streams
-from bakeoff.scratch.layers import Affine, Flatten, Layer, NormalisedAffine, Relu, Shape
+from bakeoff.scratch.layers import (
+    Affine,
+    BatchNorm,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    NormalisedAffine,
+    Relu,
+    Shape,
+    Sigmoid,
+    Swish,
+    Tanh,
+)
 from bakeoff.scratch.layers.composite import Composite
 from bakeoff.scratch.memory import Array
+
+ActivationName = Literal["relu", "leaky-relu", "sigmoid", "tanh", "swish"]
+NormName = Literal["none", "batch", "layer"]
+ACTIVATIONS: Mapping[ActivationName, type[Layer]] = {
+    "relu": Relu,
+    "leaky-relu": LeakyRelu,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "swish": Swish,
+}
 
 
 class Sequence(Composite):
@@ -78,35 +103,76 @@ def initialise(
     Args:
         network: Changed in place.
         streams: The cell's; the draw of a weight depends on its path and shape alone.
-        schemes: How the weights of the layers of these paths are drawn; `he` elsewhere.
+        schemes: How the weights of the layers of these paths are drawn; elsewhere as under the path
+            "", or by `he`.
     """
     network.draw_from(streams, "")
     for path, fan in network.weights.items():
         weight = network.parameters[path]
-        scheme = schemes.get(path.rpartition(".")[0], "he")
+        scheme = schemes.get(path.rpartition(".")[0], schemes.get("", "he"))
         np.copyto(weight, initial_weights(streams, path, weight.shape, fan, scheme))
 
 
 def perceptron(
-    shape: Shape, hidden: tuple[int, ...], classes: int, dtype: DTypeLike = np.float32
+    shape: Shape,
+    hidden: tuple[int, ...],
+    classes: int,
+    dtype: DTypeLike = np.float32,
+    *,
+    activation: ActivationName = "relu",
+    normalisation: NormName = "none",
+    dropout: float = 0.0,
 ) -> Sequence:
-    """Affine layers with ReLU between them.
+    """Affine layers, each but the last followed by normalisation, activation and dropout.
 
     Args:
         shape: Of one example, flattened before the first layer.
         hidden: Units of each hidden layer.
         classes: Outputs, which are logits.
         dtype: Of parameters and results.
+        activation: Behind each hidden layer.
+        normalisation: Before it.
+        dropout: Share of its outputs that is left out while learning.
     """
     flatten = Flatten()
     layers: dict[str, Layer] = {"flatten": flatten}
     (width,) = flatten.output_shape(shape)
     for number, units in enumerate(hidden, start=1):
         layers[f"hidden-{number}"] = Affine(width, units, dtype)
-        layers[f"relu-{number}"] = Relu()
+        layers |= between(str(number), units, activation, normalisation, dropout, dtype)
         width = units
     layers["output"] = Affine(width, classes, dtype)
     return Sequence(layers)
+
+
+def between(
+    name: str,
+    features: int,
+    activation: ActivationName | None = None,
+    normalisation: NormName = "none",
+    dropout: float = 0.0,
+    dtype: DTypeLike = np.float32,
+) -> dict[str, Layer]:
+    """What stands between two layers with weights: normalisation, activation, dropout.
+
+    Args:
+        name: Of the layer before, to end each child's name with.
+        features: Units or channels of the layer before.
+        activation: None: none.
+        normalisation: Of these features.
+        dropout: Share that is left out; 0: no such layer.
+        dtype: Of parameters.
+    """
+    layers: dict[str, Layer] = {}
+    if normalisation == "batch":
+        layers[f"batch-norm-{name}"] = BatchNorm(features, dtype=dtype)
+    elif normalisation == "layer":
+        layers[f"layer-norm-{name}"] = LayerNorm(features, dtype=dtype)
+    if activation is not None:
+        layers[f"{activation}-{name}"] = ACTIVATIONS[activation]()
+    if dropout:
+        layers[f"dropout-{name}"] = Dropout(dropout)
+    return layers
 
 
 def softmax_regression(

@@ -1,4 +1,4 @@
-"""The multilayer perceptron: affine layers with ReLU between them, gradients by hand.
+"""The multilayer perceptron: affine layers and activations, gradients by hand.
 
 Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors",
 with the ReLU of Nair and Hinton 2010 and the initial weights of He et al. 2015.
@@ -12,27 +12,27 @@ from pydantic import Field
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
-from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
+from bakeoff.techniques.networks import NetworkTraining
 from bakeoff.techniques.perceptrons import (
+    PerceptronModel,
     PerceptronPredictor,
+    Units,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
 )
-from bakeoff.training.settings import TrainingSettings
 
 
-class MlpModel(Frozen):
-    """The network."""
+class MlpModel(PerceptronModel):
+    """The network: affine, normalisation, activation and dropout, as often as there are units."""
 
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (512,)
+    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (512,)
     """Units of each hidden layer, first to last."""
-    activation: Literal["relu"] = "relu"
 
 
-class MlpTraining(TrainingSettings):
+class MlpTraining(NetworkTraining):
     """How the perceptron trains.
 
     The defaults were chosen on validation examples of CIFAR-10 (58 %), Fashion-MNIST and digits.
@@ -61,14 +61,15 @@ class Mlp:
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
     framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
     seeded: ClassVar[bool] = True
-    summary: ClassVar[str] = "multilayer perceptron on pixels, ReLU (NumPy)"
+    summary: ClassVar[str] = "multilayer perceptron on pixels (NumPy)"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> PerceptronPredictor:
         """Train in one phase, `train`."""
         settings = cast(MlpSettings, cell.recipe.settings)
-        return fit_perceptron(self.name, settings.model.hidden, data, run, settings.training)
+        training = settings.training
+        return fit_perceptron(self.name, settings.model, data, run, training, training.loss)
 
     def load(self, folder: Path) -> PerceptronPredictor:
         """A saved predictor, back."""
@@ -78,5 +79,5 @@ class Mlp:
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> PerceptronPredictor:
         """Zero weights."""
-        hidden = cast(MlpSettings, settings).model.hidden
-        return untrained_perceptron(self.name, hidden, shape, classes)
+        model = cast(MlpSettings, settings).model
+        return untrained_perceptron(self.name, model, shape, classes)

@@ -15,6 +15,7 @@ from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.techniques.perceptrons import (
+    LINEAR,
     PerceptronPredictor,
     fit_perceptron,
     load_perceptron,
@@ -59,7 +60,7 @@ class Softmax:
     ) -> PerceptronPredictor:
         """Train from zero weights in one phase, `train`."""
         settings = cast(SoftmaxSettings, cell.recipe.settings)
-        return fit_perceptron(self.name, (), data, run, settings.training)
+        return fit_perceptron(self.name, LINEAR, data, run, settings.training)
 
     def load(self, folder: Path) -> PerceptronPredictor:
         """A saved predictor, back."""
@@ -69,4 +70,4 @@ class Softmax:
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> PerceptronPredictor:
         """Zero weights."""
-        return untrained_perceptron(self.name, (), shape, classes)
+        return untrained_perceptron(self.name, LINEAR, shape, classes)
