@@ -13,7 +13,7 @@ from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.estimators import LogisticRegression, SoftmaxRegression
 from bakeoff.estimators.linear import LinearClassifier
-from bakeoff.techniques.perceptrons import fit_perceptron
+from bakeoff.techniques.perceptrons import LINEAR, fit_perceptron
 from bakeoff.training.settings import TrainingSettings
 
 CHECKED = [
@@ -83,7 +83,7 @@ def test_the_technique_learns_the_same() -> None:
     data = image_data(items, generator.integers(0, 3, 80), 20, 3)
     settings: dict[str, Any] = {"batch_size": 16, "l2": 0.01, "schedule": "cosine"}
     training = TrainingSettings(epochs=5, learning_rate=0.05, restore_best=False, **settings)
-    technique = fit_perceptron("softmax", (), data, MemoryRun(seed=3), training)
+    technique = fit_perceptron("softmax", LINEAR, data, MemoryRun(seed=3), training)
     assert data.normaliser is not None
     rows = data.normaliser(np.asarray(data.train.items)).reshape(60, -1)
     ours = SoftmaxRegression(

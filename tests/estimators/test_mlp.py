@@ -12,7 +12,7 @@ from tests.estimators.conftest import Split
 from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.estimators import MLPClassifier
-from bakeoff.techniques.perceptrons import fit_perceptron
+from bakeoff.techniques.perceptrons import PerceptronModel, fit_perceptron
 from bakeoff.training.settings import TrainingSettings
 
 CHECKED = [MLPClassifier(), MLPClassifier((9, 8), solver="momentum", learning_rate_init=0.05)]
@@ -45,7 +45,7 @@ def test_the_technique_learns_the_same_bits(solver: Any) -> None:
     training = TrainingSettings(
         epochs=5, learning_rate=0.01, restore_best=False, optimizer=solver, **settings
     )
-    technique = fit_perceptron("mlp", (8, 6), data, MemoryRun(seed=3), training)
+    technique = fit_perceptron("mlp", PerceptronModel(hidden=(8, 6)), data, MemoryRun(seed=3), training)
     assert data.normaliser is not None
     rows = data.normaliser(np.asarray(data.train.items)).reshape(60, -1)
     ours = MLPClassifier(
