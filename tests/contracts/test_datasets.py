@@ -49,15 +49,17 @@ def test_entry_is_complete(entry: Entry) -> None:
     assert len(entry.summary) <= 80
     assert re.match(r"https?://", entry.homepage)
     assert re.search(r"\b(19|20)\d\d\b", entry.citation), "a citation has a year"
-    assert len(set(entry.classes)) == len(entry.classes) >= 2
+    assert len(set(entry.classes)) == len(entry.classes)
+    assert len(entry.classes) >= 2 or entry.modality == "numbers"
     assert min(entry.sizes) > 0
-    assert (len(entry.shape) == 3) == (entry.modality == "image")
+    assert len(entry.shape) == {"image": 3, "text": 0, "numbers": 1}[entry.modality]
     assert entry.load.__doc__
     assert entry.hash is None or re.fullmatch(r"[0-9a-f]{64}", entry.hash)
 
 
 def test_downloads_are_pinned(entry: Entry) -> None:
     assert (entry.folder is None) == (not entry.layouts)
+    assert not (entry.generated and entry.folder)
     for download in entry.downloads:
         assert download.urls
         assert all(re.match(r"https?://", url) for url in download.urls)
@@ -83,13 +85,19 @@ def test_content(entry: Entry, dataset: Dataset) -> None:
     assert (len(dataset.train), len(dataset.test)) == entry.sizes
     for examples in dataset.splits.values():
         assert len(examples.items) == len(examples.labels) == len(examples.ids)
-        assert examples.labels.dtype == np.int64
-        assert np.bincount(examples.labels, minlength=len(entry.classes)).min() > 0
-        assert examples.labels.max() == len(entry.classes) - 1
+        if entry.classes:
+            assert examples.labels.dtype == np.int64
+            assert np.bincount(examples.labels, minlength=len(entry.classes)).min() > 0
+            assert examples.labels.max() == len(entry.classes) - 1
+        else:
+            assert examples.labels.dtype == np.float64
+            assert examples.known.all()
         assert len(set(examples.ids.tolist())) == len(examples)
         if isinstance(examples.items, np.ndarray):
-            assert examples.items.dtype == np.uint8
+            assert examples.items.dtype == (np.uint8 if entry.modality == "image" else np.float64)
             assert examples.items.shape == (len(examples), *entry.shape)
+    assert len(dataset.columns) == (entry.shape[0] if entry.modality == "numbers" else 0)
+    assert dataset.clean is None or dataset.clean.shape == dataset.test.labels.shape
 
 
 @pytest.mark.data
@@ -109,21 +117,22 @@ def test_works_under_torch(entry: Entry, dataset: Dataset) -> None:
 
     loader: DataLoader[tuple[object, int]] = DataLoader(dataset.train, batch_size=4)  # type: ignore[arg-type]
     items, labels = next(iter(loader))
-    assert labels.dtype == torch.int64
+    assert labels.dtype == (torch.int64 if entry.classes else torch.float64)
     assert labels.tolist() == dataset.train.labels[:4].tolist()
     if entry.modality == "image":
         assert items.shape == (4, *entry.shape)
         assert items.dtype == torch.uint8
         np.testing.assert_array_equal(items.numpy(), dataset.train.items[:4])
-    else:
+    elif entry.modality == "text":
         assert list(items) == list(dataset.train.items[:4])
 
 
 @pytest.mark.data
 def test_can_be_split(entry: Entry, dataset: Dataset) -> None:
-    budget = 10 * len(entry.classes)
+    budget = 10 * max(len(entry.classes), 1)
     split = splits.draw(dataset, DataSettings(set=entry.name, labels=budget), Streams(0))
     data = split.training_data()
     assert len(data.train) == budget
-    assert np.bincount(data.train.labels, minlength=len(entry.classes)).min() > 0
+    if entry.classes:
+        assert np.bincount(data.train.labels, minlength=len(entry.classes)).min() > 0
     assert data.task.classes == entry.classes

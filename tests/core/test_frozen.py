@@ -86,7 +86,7 @@ def test_every_fault_is_told_at_once() -> None:
         (
             {"set": {"table": "a.csv", "txt": "review"}},
             "data.set.txt: unknown field; did you mean 'text'? "
-            "(allowed: group, id, label, split, table, text)",
+            "(allowed: group, id, inputs, label, split, table, target, text)",
         ),
         (
             {"set": {"folder": "x", "size": 2}},
@@ -100,12 +100,12 @@ def test_every_fault_is_told_at_once() -> None:
         (
             {"set": 3},
             "data.set: input should be a valid string, or a mapping with channels, folder, size, "
-            "or a mapping with group, id, label, split, table, text (received 3)",
+            "or a mapping with group, id, inputs, label, split, table, target, text (received 3)",
         ),
         (
             {"set": {}},
             "data.set: input should be a valid string, or a mapping with channels, folder, size, "
-            "or a mapping with group, id, label, split, table, text (received {})",
+            "or a mapping with group, id, inputs, label, split, table, target, text (received {})",
         ),
         (
             {"set": "digits", "labels": "al"},

@@ -25,7 +25,7 @@ def predictions(seed: int, count: int, classes: int, unknown: bool = False) -> T
     table = Classification([str(i) for i in range(classes)]).table(
         ids=np.array([f"item {i}" for i in range(count)]),
         labels=rng.integers(-1 if unknown else 0, classes, count),
-        probabilities=(odds / odds.sum(axis=1, keepdims=True)).astype(np.float32),
+        outputs=(odds / odds.sum(axis=1, keepdims=True)).astype(np.float32),
         groups=rng.integers(0, 5, count) if seed % 2 else None,
     )
     return table
@@ -112,7 +112,7 @@ def test_the_columns_of_a_file() -> None:
     table = task.table(
         ids=np.array(["a", "b"]),
         labels=np.array([1, -1]),
-        probabilities=np.array([[0.1, 0.9], [0.75, 0.25]], np.float32),
+        outputs=np.array([[0.1, 0.9], [0.75, 0.25]], np.float32),
         groups=np.array([7, 8]),
     )
     assert task.write(table).decode() == (

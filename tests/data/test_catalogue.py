@@ -19,7 +19,7 @@ WITH_FILES = [name for name in NAMES if DATASETS[name].folder is not None]
 
 
 def keeps_contract(dataset: Dataset, entry: Entry) -> None:
-    """What holds for every data set of images, small or whole."""
+    """What holds for every data set of images or numbers, small or whole."""
     assert dataset.name == entry.name
     assert dataset.modality == entry.modality
     assert dataset.classes == entry.classes
@@ -29,12 +29,16 @@ def keeps_contract(dataset: Dataset, entry: Entry) -> None:
         items = examples.items
         assert isinstance(items, np.ndarray)
         assert items.shape == (len(examples), *entry.shape)
-        assert items.dtype == np.uint8
         assert items.flags.c_contiguous
-        assert items.max() > 200  # spread over 0..255, not 0..16 or 0..1
         assert examples.labels.shape == examples.ids.shape == (len(examples),)
-        assert examples.labels.dtype == np.int64
-        assert set(np.unique(examples.labels)) == set(range(len(entry.classes)))
+        if entry.modality == "numbers":
+            assert items.dtype == examples.labels.dtype == np.float64
+            assert np.isfinite(items).all()
+        else:
+            assert items.dtype == np.uint8
+            assert items.max() > 200  # spread over 0..255, not 0..16 or 0..1
+            assert examples.labels.dtype == np.int64
+            assert set(np.unique(examples.labels)) == set(range(len(entry.classes)))
         assert len(set(examples.ids.tolist())) == len(examples)
         first, last = examples[0], examples[-1]
         assert first[0].tolist() == items[0].tolist()

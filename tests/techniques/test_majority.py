@@ -11,15 +11,15 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques import find
-from bakeoff.techniques.majority import Majority, MajorityPredictor, MajoritySettings
+from bakeoff.techniques.majority import ConstantPredictor, Majority, MajoritySettings
 
 
 @pytest.fixture
-def fitted(digits: TrainingData, cell_of: Callable[..., Cell], run: Run) -> MajorityPredictor:
+def fitted(digits: TrainingData, cell_of: Callable[..., Cell], run: Run) -> ConstantPredictor:
     return Majority().fit(cell_of("majority"), digits, {}, run)
 
 
-def test_probabilities_are_the_frequencies(fitted: MajorityPredictor, digits: TrainingData) -> None:
+def test_probabilities_are_the_frequencies(fitted: ConstantPredictor, digits: TrainingData) -> None:
     probabilities = fitted.predict(digits.validation.items)
     shares = np.bincount(digits.train.labels) / len(digits.train)
     assert probabilities.dtype == np.float32
@@ -50,7 +50,7 @@ def test_it_stands_in_for_any_technique(
     assert fitted.predict(noise.validation.items).shape == (20, 3)
 
 
-def test_saved_and_loaded(fitted: MajorityPredictor, digits: TrainingData, tmp_path: Path) -> None:
+def test_saved_and_loaded(fitted: ConstantPredictor, digits: TrainingData, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     again = find("majority").load(tmp_path)
     items = digits.validation.items

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bakeoff.core.recipe import DatasetReference
 
 PACKAGED = "with a package"
+GENERATED = "generated"
 ABSENT = "not here"
 
 
@@ -65,6 +66,8 @@ def path(name: str) -> None:
         raise InputError(f"{name}: not on this machine (looked in {looked})")
     if found == PACKAGED:
         raise InputError(f"{name}: comes with a package and has no folder")
+    if found == GENERATED:
+        raise InputError(f"{name}: is generated and has no folder")
     click.echo(found)
 
 
@@ -142,6 +145,6 @@ def place(name: str) -> str:
 
     entry = find(name)
     if entry.folder is None:
-        return PACKAGED
+        return GENERATED if entry.generated else PACKAGED
     found = sources.locate(entry)
     return ABSENT if found is None else str(found)

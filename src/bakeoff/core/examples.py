@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "numbers"]
 Items = NDArray[Any] | Sequence[str]
 """Images (N, H, W, C) uint8, rows of numbers (N, D) float, or N texts."""
 
@@ -18,13 +18,14 @@ class Examples:
 
     Args:
         items: Images (N, H, W, C) uint8, possibly memory-mapped, rows (N, D), or N texts.
-        labels: (N,) int64, an index into the class names; -1 where unknown.
+        labels: (N,) int64, an index into the class names, -1 where unknown; or (N,) float64, the
+            value to be predicted, NaN where unknown.
         ids: (N,) str: what a predictions file calls each example.
         groups: (N,) int64 or None: examples of one group stay together.
     """
 
     items: Items
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     ids: NDArray[np.str_]
     groups: NDArray[np.int64] | None = None
 
@@ -32,13 +33,20 @@ class Examples:
         """The number of examples N."""
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        """One item ((H, W, C) uint8 or a text) and its label.
+    def __getitem__(self, index: int) -> tuple[Any, int | float]:
+        """One item ((H, W, C) uint8, a text, or (D,) float64) and its label.
 
         Raises:
             IndexError: where the index is outside -N..N-1.
         """
-        return self.items[index], int(self.labels[index])
+        label: int | float = self.labels[index].item()
+        return self.items[index], label
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) whose labels are known."""
+        unknown = np.isnan(self.labels) if self.labels.dtype.kind == "f" else self.labels < 0
+        return np.logical_not(unknown)
 
     def take(self, indices: NDArray[np.intp]) -> "Examples":
         """The examples at `indices`, copied."""

@@ -103,7 +103,8 @@ def _tell_union(
     wanted: list[str] = []
     received: Any = None
     for key, faults in groups.items():
-        member = named.get(str(key), Any)
+        # A type with a validator of its own is told as `function-after[validator(), Type]`.
+        member = named.get(str(key).rpartition(", ")[2].rstrip("]"), Any)
         at_once = [fault for location, fault in faults if not location]
         if at_once:
             received = at_once[0]

@@ -225,6 +225,8 @@ _OF_MARGINS: Mapping[str, Callable[[Margins], Floats]] = {
     "matthews_corrcoef": _matthews_corrcoef,
 }
 DIRECTIONS: Mapping[str, Direction] = {**dict.fromkeys(_OF_MARGINS, "max"), "log_loss": "min"}
+JACKKNIFED = tuple(name for name in _OF_MARGINS if name != "accuracy")
+"""Scores of a whole confusion table, whose values per example are the jackknife's."""
 
 
 def _checked(metric: str) -> str:

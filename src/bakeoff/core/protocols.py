@@ -12,7 +12,7 @@ from bakeoff.core.cell import Cell, Key
 from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.recipe import Settings
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification, Direction
+from bakeoff.core.task import Direction, Task
 
 Arrays = Mapping[str, NDArray[Any]]
 State = dict[str, NDArray[Any]]
@@ -54,20 +54,22 @@ class Normaliser:
 class TrainingData:
     """All a technique may learn from. There is no test data in it."""
 
-    task: Classification
+    task: Task
     modality: Modality
     train: Examples
     validation: Examples
     normaliser: Normaliser | None
-    """None for texts."""
+    """None for all but images."""
+    columns: tuple[str, ...] = ()
+    """Names of the D numbers of an item; empty for images and texts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some examples: items, labels (B,) int64, and their positions (B,) in the training set."""
+    """Some examples: items, labels (B,), and their positions (B,) in the training set."""
 
     items: Items
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     indices: NDArray[np.intp]
 
 
@@ -93,11 +95,11 @@ class Step(Protocol):
     """May be cut into micro-batches (not with batch norm or in-batch mining)."""
 
     def __call__(self, batch: Batch, at: Position) -> Mapping[str, Value]:
-        """Update on a batch; returns sums over its examples: `loss`, `correct`, `count`."""
+        """Update on a batch; returns sums over its examples: `loss`, `count`, and `correct`."""
         ...
 
-    def evaluate(self, batch: Batch) -> NDArray[np.float32]:
-        """Class probabilities (B, K) of a batch."""
+    def evaluate(self, batch: Batch) -> NDArray[Any]:
+        """The outputs of a batch: class probabilities (B, K) float32, or numbers (B,) float64."""
         ...
 
     def state(self) -> State:
@@ -147,7 +149,9 @@ class LoopPlan:
     direction: Direction
     validation: Callable[[], Iterator[Batch]] | None
     """None: nothing validates; training's own loss goes to the stopping rule."""
-    score: Callable[[NDArray[np.int64], NDArray[np.float32]], Mapping[str, float]]
+    score: Callable[[NDArray[Any], NDArray[Any]], Mapping[str, float]]
+    loss: str = "log_loss"
+    """The metric that is the validation loss."""
     stopping: Stopping | None = None
     restore_best: bool = True
     parts: int = 1
@@ -195,8 +199,8 @@ class LayerProfile:
 class Predictor(Protocol):
     """What fitting yields: preprocessing, weights and class names in one."""
 
-    def predict(self, items: Items) -> NDArray[np.float32]:
-        """Class probabilities (N, K) float32, independent of how items are batched."""
+    def predict(self, items: Items) -> NDArray[Any]:
+        """Class probabilities (N, K) float32, or numbers (N,) float64; batching changes no bit."""
         ...
 
     def layers(self) -> tuple[LayerProfile, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SerializeAsAny
+from pydantic import BaseModel, Field, SerializeAsAny, model_validator
 
 from bakeoff.core.frozen import Frozen, plain
 
@@ -19,19 +19,39 @@ class FolderSource(Frozen):
 
 
 class TableSource(Frozen):
-    """Texts in a CSV, TSV, JSONL or Parquet file; columns that are not named are guessed."""
+    """Rows of a CSV, TSV, JSONL or Parquet file: texts with labels, or numbers with a target.
+
+    With `target` they are numbers: that column is predicted from `inputs`. Else they are texts,
+    whose columns are guessed where they are not named.
+    """
 
     table: str
     text: str | None = None
     label: str | None = None
+    target: str | None = None
+    """The column of numbers to be predicted."""
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The columns it is predicted from; None: all that have no other role."""
     group: str | None = None
     """Examples of one group (document, author, patient) stay on one side of every split."""
     split: str | None = None
     id: str | None = None
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> "TableSource":
+        texts = [name for name in ("text", "label") if getattr(self, name) is not None]
+        if self.target is not None and texts:
+            raise ValueError(
+                f"target (a table of numbers) and {' and '.join(texts)} (a table of texts) "
+                "exclude each other"
+            )
+        if self.inputs is not None and self.target is None:
+            raise ValueError("inputs need a target: the column that is predicted from them")
+        return self
+
 
 DatasetReference = str | FolderSource | TableSource
-"""A name of the catalogue, a folder of images, or a table of texts."""
+"""A name of the catalogue, a folder of images, or a table of texts or numbers."""
 
 
 class DataSettings(Frozen):

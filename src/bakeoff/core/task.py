@@ -2,22 +2,38 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core import metrics
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.regression import Regression
 from bakeoff.core.table import Table, csv_bytes, read_csv
 
 Direction = metrics.Direction
 
 
+TaskName = Literal["classification", "regression"]
+
+
 class Task(Protocol):
-    """What is asked of the data."""
+    """What is asked of the data.
+
+    Outputs are what a predictor says of N items: class probabilities (N, K) float32, or numbers
+    (N,) float64. Labels are (N,) class indices, -1 where unknown, or target values, NaN where
+    unknown.
+    """
 
     name: str
+    loss: str
+    """The metric that the loop calls its validation loss."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K class names; empty where nothing is classified."""
+        ...
 
     @property
     def directions(self) -> Mapping[str, Direction]:
@@ -28,12 +44,44 @@ class Task(Protocol):
         """Every metric of a table of predictions, with NumPy alone."""
         ...
 
+    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> Mapping[str, float]:
+        """Every metric of outputs against labels."""
+        ...
+
+    def table(
+        self,
+        ids: NDArray[np.str_],
+        labels: NDArray[Any],
+        outputs: NDArray[Any],
+        groups: NDArray[np.int64] | None = None,
+    ) -> Table:
+        """Predictions of N items from a predictor's outputs."""
+        ...
+
+    def answers(self, predictions: Table) -> Table:
+        """What is judged: `truth` and `prediction` of the rows whose label is known, and more."""
+        ...
+
+    def reduced(self, predictions: Table) -> Table:
+        """Only the columns the metrics and tests need; every metric keeps its bits."""
+        ...
+
     def write(self, predictions: Table) -> bytes:
         """A predictions file: CSV, input order, class names."""
         ...
 
     def read(self, path: Path) -> Table:
         """A predictions file back, with the columns the metrics need."""
+        ...
+
+    @staticmethod
+    def value(metric: str, answers: Table) -> float:
+        """One metric of answers."""
+        ...
+
+    @staticmethod
+    def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
+        """What each of N answers contributes to a metric, larger = better, (N,) float64."""
         ...
 
 
@@ -54,6 +102,7 @@ class Classification:
 
     name = "classification"
     directions: Mapping[str, Direction] = metrics.DIRECTIONS
+    loss = "log_loss"
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
@@ -72,27 +121,50 @@ class Classification:
             rows["label"], rows["prediction"], label_probabilities(rows), len(self.classes)
         )
 
-    def score(
-        self, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
-    ) -> dict[str, float]:
+    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
         """Every metric of class probabilities (N, K) against labels (N,)."""
-        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, probabilities))
+        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, outputs))
 
     def table(
         self,
         ids: NDArray[np.str_],
-        labels: NDArray[np.int64],
-        probabilities: NDArray[np.float32],
+        labels: NDArray[Any],
+        outputs: NDArray[Any],
         groups: NDArray[np.int64] | None = None,
     ) -> Table:
         """Predictions of N items from their class probabilities (N, K)."""
         columns = {
             "id": ids,
             "label": labels,
-            "prediction": probabilities.argmax(axis=1),
-            "probabilities": probabilities.astype(np.float32, copy=False),
+            "prediction": outputs.argmax(axis=1),
+            "probabilities": outputs.astype(np.float32, copy=False),
         }
         return Table(columns if groups is None else columns | {"group": groups})
+
+    def answers(self, predictions: Table) -> Table:
+        """`truth`, `prediction`, `label_probability` (and `group`) where the label is known."""
+        columns = {
+            "truth": predictions["label"],
+            "prediction": predictions["prediction"],
+            "label_probability": label_probabilities(predictions),
+        }
+        if "group" in predictions:
+            columns["group"] = predictions["group"]
+        return Table(columns).take(np.flatnonzero(predictions["label"] >= 0))
+
+    @staticmethod
+    def value(metric: str, answers: Table) -> float:
+        """One metric of answers."""
+        return metrics.score(
+            metric, answers["truth"], answers["prediction"], answers.get("label_probability")
+        )
+
+    @staticmethod
+    def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
+        """What each of N answers contributes to a metric, larger = better, (N,) float64."""
+        return metrics.example_values(
+            metric, answers["truth"], answers["prediction"], answers.get("label_probability")
+        )
 
     def write(self, predictions: Table) -> bytes:
         """CSV with `id,label,prediction,confidence,prob_<class>...[,group]`, classes by name."""
@@ -169,3 +241,50 @@ def label_probabilities(predictions: Table) -> NDArray[np.float32]:
         predictions["probabilities"], np.maximum(labels, 0)[:, None], axis=1
     )[:, 0]
     return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)
+
+
+TASKS: Mapping[str, type[Classification] | type[Regression]] = {
+    "classification": Classification,
+    "regression": Regression,
+}
+
+
+def task_of(name: str, classes: Sequence[str] = ()) -> Task:
+    """The task of that name.
+
+    Args:
+        name: As records and data sets call it.
+        classes: The class names, where there are any.
+
+    Raises:
+        InputError: where there is none, or the class names are not allowed.
+    """
+    if name not in TASKS:
+        raise unknown("task", name, tuple(TASKS))
+    return Regression() if name == "regression" else Classification(classes)
+
+
+def metric_owner(metric: str) -> type[Classification] | type[Regression]:
+    """The task that knows a metric.
+
+    Args:
+        metric: Its name, with or without the split (`test/accuracy`).
+
+    Raises:
+        InputError: where no task knows it.
+    """
+    name = metric.rpartition("/")[2]
+    for task in TASKS.values():
+        if name in task.directions:
+            return task
+    every = [name for task in TASKS.values() for name in task.directions]
+    raise unknown("metric", name, every)
+
+
+def direction_of(metric: str) -> Direction:
+    """Which way a metric, with or without its split, is better.
+
+    Raises:
+        InputError: where no task knows it.
+    """
+    return metric_owner(metric).directions[metric.rpartition("/")[2]]

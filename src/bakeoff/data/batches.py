@@ -24,7 +24,8 @@ class TrainingBatches:
         batch_size: Examples in a batch.
         streams: Of the replicate.
         sampling: `shuffle`: every example once an epoch, the last batch shorter where N is no
-            multiple; `random`: drawn with replacement, all batches full.
+            multiple; `random`: drawn with replacement, all batches full; `sequence`: as
+            `shuffle`, in their own order every epoch.
 
     Raises:
         InputError: where there are no examples, or the batch size is below 1.
@@ -35,7 +36,7 @@ class TrainingBatches:
         examples: Examples,
         batch_size: int,
         streams: Streams,
-        sampling: Literal["shuffle", "random"] = "shuffle",
+        sampling: Literal["shuffle", "random", "sequence"] = "shuffle",
     ) -> None:
         _check(examples, batch_size)
         self.examples = examples
@@ -46,8 +47,10 @@ class TrainingBatches:
 
     def order(self, number: int) -> NDArray[np.int64]:
         """Positions of epoch `number` in order: (N,), or (per_epoch * batch_size,) if random."""
-        generator = self._streams.generator("order", number)
         count = len(self.examples)
+        if self.sampling == "sequence":
+            return np.arange(count)
+        generator = self._streams.generator("order", number)
         if self.sampling == "shuffle":
             return generator.permutation(count)
         return generator.integers(count, size=self.per_epoch * self.batch_size)
@@ -56,8 +59,8 @@ class TrainingBatches:
         """The batches of an epoch, from the `start`-th on.
 
         Yields:
-            Batches of fresh arrays: images (B, H, W, C) uint8 or B texts, labels (B,) int64 and
-            positions (B,) in the training set.
+            Batches of fresh arrays: images (B, H, W, C) uint8, numbers (B, D) float64 or B texts,
+            labels (B,) and positions (B,) in the training set.
         """
         order = self.order(number)
         for first in range(start * self.batch_size, len(order), self.batch_size):

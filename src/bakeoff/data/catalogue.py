@@ -17,6 +17,7 @@ from bakeoff.data.cifar10 import CIFAR10
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.digits import DIGITS
 from bakeoff.data.fashion_mnist import FASHION_MNIST
+from bakeoff.data.generated import NOISE_CANCELLING, SYSTEM_IDENTIFICATION, TWO_INPUTS
 from bakeoff.data.kmnist import KMNIST, KMNIST_7011
 from bakeoff.data.mnist import MNIST
 from bakeoff.data.sources import Entry
@@ -28,6 +29,9 @@ DATASETS: dict[str, Entry] = {
     "kmnist": KMNIST,
     "kmnist-7011": KMNIST_7011,
     "mnist": MNIST,
+    "noise-cancelling": NOISE_CANCELLING,
+    "system-identification": SYSTEM_IDENTIFICATION,
+    "two-inputs": TWO_INPUTS,
 }
 
 KEPT = 3
@@ -44,7 +48,7 @@ def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
     downloaded into the cache.
 
     Args:
-        reference: A name of the catalogue, a folder of images, or a table of texts.
+        reference: A name of the catalogue, a folder of images, or a table of texts or numbers.
         offline: Do not download. `BAKEOFF_OFFLINE=1` and `HF_HUB_OFFLINE=1` say the same.
 
     Returns:
@@ -112,6 +116,10 @@ def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
 
         return load_folder(reference)
     if isinstance(reference, TableSource):
+        if reference.target is not None:
+            from bakeoff.data.numbers import load_numbers
+
+            return load_numbers(reference)
         from bakeoff.data.tables import load_table
 
         return load_table(reference)

@@ -26,6 +26,7 @@ FEW_TEST_EXAMPLES = 10
 SORTED_SHARE = 0.1
 """Labels that change at less than this share of the places a random order would are sorted."""
 CHUNK = 4096
+_EMPTY = {"image": "images of one colour", "text": "empty texts", "numbers": "rows of zeros"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Report:
         dataset: The set's name.
         hash: `Dataset.hash`.
         sizes: Examples in each split.
-        class_counts: Examples of each class in each split; "" counts unknown labels.
+        class_counts: Examples of each class in each split; "" counts unknown labels. Empty where
+            labels are numbers.
         repeats: Duplicates, where there are any.
         near_skipped: Why near duplicates were not looked for, or None.
         problems: What would falsify a comparison; one sentence each.
@@ -82,6 +84,8 @@ class Report:
         sizes = ", ".join(f"{count:,} {split}" for split, count in self.sizes.items())
         out = [f"{self.dataset}: {sizes}", f"  hash {self.hash}"]
         for split, counts in self.class_counts.items():
+            if not counts:
+                continue
             smallest, largest = min(counts.values()), max(counts.values())
             each = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
             out.append(f"  {split}: {len(counts)} classes of {each} examples")
@@ -106,9 +110,9 @@ def check(dataset: Dataset) -> Report:
     problems += _gaps(counts)
     for name, examples in dataset.splits.items():
         if empty := _empty(examples.items):
-            what = "images of one colour" if dataset.modality == "image" else "empty texts"
+            what = _EMPTY[dataset.modality]
             problems.append(f"{name} has {len(empty)} {what}: {_some(examples, empty)}")
-        if _is_sorted(examples.labels):
+        if dataset.classes and _is_sorted(examples.labels):
             remarks.append(f"{name} is sorted by label; bakeoff always shuffles, others may not")
     remarks += _few(counts)
     if skipped:
@@ -128,7 +132,7 @@ def check(dataset: Dataset) -> Report:
 def _repeats(dataset: Dataset) -> Iterator[Repeats]:
     splits = dataset.splits
     digests = {name: item_digests(examples.items) for name, examples in splits.items()}
-    near = _near_texts(splits) if dataset.modality == "text" else _near_images(splits)
+    near = _NEAR[dataset.modality](splits)
     for of, split in combinations_with_replacement(splits, 2):
         exact = exact_pairs(digests[split], None if of == split else digests[of])
         yield _describe("exact", split, of, exact, splits)
@@ -172,6 +176,15 @@ def _near_texts(splits: dict[str, Examples]) -> Near:
     return out
 
 
+def _near_numbers(splits: dict[str, Examples]) -> Near:
+    """None: close measurements are what repeated measuring gives."""
+    nothing = (np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.float32))
+    return {(split, of): nothing for of, split in combinations_with_replacement(splits, 2)}
+
+
+_NEAR = {"image": _near_images, "text": _near_texts, "numbers": _near_numbers}
+
+
 def _describe(
     kind: Literal["exact", "near"],
     split: str,
@@ -181,7 +194,8 @@ def _describe(
 ) -> Repeats:
     first, second = splits[split], splits[of]
     labels, others = first.labels[pairs[:, 0]], second.labels[pairs[:, 1]]
-    conflicting = (labels != others) & (labels >= 0) & (others >= 0)
+    known = first.known[pairs[:, 0]] & second.known[pairs[:, 1]]
+    conflicting = (labels != others) & known
     # Conflicts first: they are what has to be looked at.
     order = np.argsort(~conflicting, kind="stable")
     ids = tuple((str(first.ids[a]), str(second.ids[b])) for a, b in pairs[order][:SHOWN])
@@ -217,6 +231,8 @@ def _pairs(repeats: Repeats) -> str:
 
 
 def _class_counts(dataset: Dataset, examples: Examples) -> dict[str, int]:
+    if not dataset.classes:
+        return {}
     known = examples.labels[examples.labels >= 0]
     counts = np.bincount(known, minlength=len(dataset.classes)).tolist()
     out = dict(zip(dataset.classes, counts, strict=True))
@@ -244,9 +260,11 @@ def _few(counts: dict[str, dict[str, int]]) -> list[str]:
 
 
 def _empty(items: Items) -> list[int]:
-    """The positions of images of one colour, or of texts without a character."""
+    """The positions of images of one colour, texts without a character, rows of zeros."""
     if not isinstance(items, np.ndarray):
         return [i for i, text in enumerate(items) if not text.strip()]
+    if items.ndim == 2:
+        return np.flatnonzero((items == 0).all(axis=1)).tolist()
     flat: list[int] = []
     for start in range(0, len(items), CHUNK):
         part = items[start : start + CHUNK]

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Modality
 from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.task import Task, TaskName, task_of
 from bakeoff.data.hashing import examples_hash, item_digests
 from bakeoff.data.stratify import carve
 
@@ -29,12 +31,17 @@ class Dataset:
 
     Args:
         name: The catalogue's, or the path it was read from.
-        modality: `image` or `text`.
-        classes: The class names, in label order.
+        modality: `image`, `text` or `numbers`.
+        classes: The class names, in label order; () where the labels are numbers.
         train: Examples to learn from; validation is carved from them where none is published.
         test: Examples for the final evaluation alone; None where there are none.
         validation: The published validation examples, if any.
         notes: Guesses and repairs made while reading, one sentence each, for people.
+        columns: Names of the D numbers of an item; () for images and texts.
+        ordered: Whether examples follow each other in time: what validates is then what comes last,
+            for every seed.
+        clean: (test examples,) float64, the test targets without their noise where that is known;
+            drawn in reports, never learnt from.
     """
 
     name: str
@@ -44,6 +51,18 @@ class Dataset:
     test: Examples | None
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    ordered: bool = False
+    clean: NDArray[np.float64] | None = None
+
+    @property
+    def task_name(self) -> TaskName:
+        """What is asked of the data: with class names classification, else regression."""
+        return "classification" if self.classes else "regression"
+
+    def task(self, classes: tuple[str, ...] | None = None) -> Task:
+        """What is asked of the data, of some of its classes or of all."""
+        return task_of(self.task_name, self.classes if classes is None else classes)
 
     @cached_property
     def hash(self) -> str:
@@ -67,7 +86,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(H, W, C) of an image; () of a text."""
+        """(H, W, C) of an image, (D,) of numbers; () of a text."""
         items = self.train.items
         return items.shape[1:] if isinstance(items, np.ndarray) else ()
 
@@ -78,6 +97,16 @@ class Dataset:
         return {name: examples for name, examples in every.items() if examples is not None}
 
 
+def strata_of(examples: Examples) -> NDArray[np.int64]:
+    """(N,) what a draw keeps the shares of: the classes, or one stratum where labels are numbers.
+
+    -1 where the label is unknown.
+    """
+    if examples.labels.dtype.kind in "iu":
+        return examples.labels
+    return np.where(examples.known, 0, -1)
+
+
 def numbered(count: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     """(N,) str: "0", "1", ...: identities of examples whose publisher gave none."""
     return np.arange(count).astype(f"U{len(str(max(count - 1, 0)))}")
@@ -86,14 +115,16 @@ def numbered(count: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
 def hold_out_test(
     examples: Examples, classes: tuple[str, ...], where: str
 ) -> tuple[Examples, Examples, str]:
-    """Set a test split aside where none is published: stratified, groups and duplicates whole.
+    """Set a test split aside where none is published: groups and duplicates whole.
+
+    Stratified where there are classes.
 
     Who goes is decided by each item's own digest. The draw is therefore the same for every seed,
     whatever the order or the names of the files, and hardly moves when examples are added.
 
     Args:
         examples: All of them.
-        classes: The names the labels stand for.
+        classes: The names the labels stand for; () where they are numbers.
         where: The path they were read from, to begin messages with.
 
     Returns:
@@ -102,11 +133,14 @@ def hold_out_test(
     Raises:
         InputError: where a class has fewer than 3 examples, or lies in one group.
     """
-    counts = np.bincount(examples.labels, minlength=len(classes))
+    strata = strata_of(examples)
+    names = classes or ("",)
+    counts = np.bincount(strata, minlength=len(names))
     small = np.flatnonzero(counts < FEWEST_PER_CLASS)
-    if few := [f"'{classes[i]}' has {counts[i]}" for i in small]:
+    if few := [f"'{names[i]}' has {counts[i]}" if classes else f"{counts[i]} rows" for i in small]:
+        each = "every class needs" if classes else "there must be"
         raise InputError(
-            f"{where}: {_some(few)}; without a test split every class needs at least "
+            f"{where}: {_some(few)}; without a test split {each} at least "
             f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"
         )
     keys = item_digests(examples.items)
@@ -114,18 +148,19 @@ def hold_out_test(
     if groups is None:
         distinct, inverse = np.unique(keys, return_inverse=True)
         groups = inverse.astype(np.int64) if len(distinct) < len(keys) else None
-    chosen = np.sort(carve(examples.labels, TEST_SHARE, keys, groups))
-    missing = np.flatnonzero(np.bincount(examples.labels[chosen], minlength=len(classes)) == 0)
+    chosen = np.sort(carve(strata, TEST_SHARE, keys, groups))
+    missing = np.flatnonzero(np.bincount(strata[chosen], minlength=len(names)) == 0)
     if len(missing):
+        what = f"all examples of {_some(classes, missing)}" if classes else "all rows"
         raise InputError(
-            f"{where}: no test split can be set aside: all examples of {_some(classes, missing)} "
+            f"{where}: no test split can be set aside: {what} "
             "belong to one group or are copies of one another; give a test split"
         )
     rest = np.setdiff1d(np.arange(len(examples)), chosen)
     kept = "" if examples.groups is None else ", groups kept whole"
     note = (
-        f"no test split: {len(chosen)} of {len(examples)} examples set aside as one, stratified"
-        f"{kept}, the same for every seed"
+        f"no test split: {len(chosen)} of {len(examples)} examples set aside as one"
+        f"{', stratified' if classes else ''}{kept}, the same for every seed"
     )
     return examples.take(rest), examples.take(chosen), note
 

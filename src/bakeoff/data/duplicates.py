@@ -251,6 +251,8 @@ def can_compare(items: Items) -> str | None:
     """Why near duplicates are not looked for; None where they are."""
     if not isinstance(items, np.ndarray):
         return None
+    if items.ndim == 2:
+        return "rows of numbers that are close are nothing unusual"
     if min(items.shape[1:3]) < SMALLEST_SIDE:
         return f"images below {SMALLEST_SIDE} x {SMALLEST_SIDE} are too small to tell"
     if len(items) > MOST_IMAGES:

@@ -20,7 +20,9 @@ def examples_hash(examples: Examples, classes: tuple[str, ...]) -> str:
         64 hexadecimal digits, the same on every platform.
     """
     state = hashlib.sha256(canonical_json(["examples", list(classes), len(examples)]))
-    state.update(np.ascontiguousarray(examples.labels, dtype="<i8").tobytes())
+    of_classes = examples.labels.dtype.kind in "iu"
+    labels = np.ascontiguousarray(examples.labels, dtype="<i8" if of_classes else "<f8")
+    state.update(labels.tobytes())
     if isinstance(examples.items, np.ndarray):
         state.update(canonical_json(list(examples.items.shape)))
         if examples.items.size:

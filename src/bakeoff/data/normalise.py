@@ -17,15 +17,16 @@ CHUNK = 4096
 
 
 def resolve(kind: Kind, modality: Modality) -> Kind:
-    """`auto` is `channel` for images and `none` for texts.
+    """`auto` is `channel` for images and `none` for all else.
 
     Raises:
-        InputError: where texts are to be normalised like pixels.
+        InputError: where texts or numbers are to be normalised like pixels.
     """
     if kind == "auto":
         return "channel" if modality == "image" else "none"
-    if modality == "text" and kind != "none":
-        raise InputError(f"data.normalise: '{kind}' is for images; texts allow auto and none")
+    if modality != "image" and kind != "none":
+        what = "texts" if modality == "text" else "numbers"
+        raise InputError(f"data.normalise: '{kind}' is for images; {what} allow auto and none")
     return kind
 
 

@@ -53,16 +53,17 @@ class Entry:
     Args:
         name: What studies write behind `dataset:`.
         summary: One line for lists.
-        modality: `image` or `text`.
-        classes: The class names, in label order.
-        shape: (H, W, C) of an image; () of a text.
+        modality: `image`, `text` or `numbers`.
+        classes: The class names, in label order; () where the labels are numbers.
+        shape: (H, W, C) of an image, (D,) of numbers; () of a text.
         sizes: Examples in train and test.
         licence: What its publisher allows.
         citation: Whom to cite.
         homepage: The publisher's page.
         load: Reads the set from its folder.
         folder: The folder's name below `$BAKEOFF_DATA`, `./data` and the cache; None for a set
-            that comes with a package.
+            that comes with a package or is generated.
+        generated: Whether it is computed, and needs no files at all.
         layouts: Alternative lists of files; the set is there where one list is complete. A name
             stands for `name`.gz too.
         downloads: What to fetch where it is not there; () where it cannot be fetched.
@@ -80,6 +81,7 @@ class Entry:
     homepage: str
     load: Callable[[Path], Dataset]
     folder: str | None = None
+    generated: bool = False
     layouts: tuple[tuple[str, ...], ...] = ()
     downloads: tuple[Download, ...] = ()
     hash: str | None = None

@@ -22,8 +22,7 @@ from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
-from bakeoff.data.dataset import Dataset
+from bakeoff.data.dataset import Dataset, strata_of
 from bakeoff.data.normalise import fit, resolve
 from bakeoff.data.stratify import carve, stratified_order
 
@@ -39,7 +38,7 @@ class Split:
         dataset: What was split.
         settings: What was asked.
         seed: The replicate's.
-        classes: The names of labels 0..K-1.
+        classes: The names of labels 0..K-1; () where labels are numbers.
         train: Positions in `dataset.train`, ascending.
         validation: Positions, ascending, in `dataset.train`, or in `dataset.validation` where
             that is published.
@@ -73,13 +72,14 @@ class Split:
         assert source is not None
         train = _select(dataset.train, self.train, dataset, self.classes)
         kind = resolve(self.settings.normalise, dataset.modality)
-        images = train.items if isinstance(train.items, np.ndarray) else None
+        images = np.asarray(train.items) if dataset.modality == "image" else None
         return TrainingData(
-            Classification(self.classes),
+            dataset.task(self.classes),
             dataset.modality,
             train,
             _select(source, self.validation, dataset, self.classes),
             None if images is None else fit(kind, images),
+            dataset.columns,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -123,18 +123,18 @@ def draw(dataset: Dataset, settings: DataSettings, streams: Streams) -> Split:
     """
     resolve(settings.normalise, dataset.modality)
     classes = _check_classes(dataset, settings)
-    labels = dataset.train.labels
+    strata = strata_of(dataset.train)
     if dataset.validation is None:
-        validation = _carve(dataset.train, settings.validation, streams)
-        train = np.setdiff1d(np.flatnonzero(labels >= 0), validation)
-        validation_labels = labels
+        validation = _carve(dataset, settings.validation, streams)
+        train = np.setdiff1d(np.flatnonzero(strata >= 0), validation)
+        validation_strata = strata
     else:
-        validation_labels = dataset.validation.labels
-        validation = _ordered(validation_labels, np.flatnonzero(validation_labels >= 0), streams)
-        train = np.flatnonzero(labels >= 0)
-    wanted = np.array([dataset.classes.index(name) for name in classes])
-    train = train[np.isin(labels[train], wanted)]
-    validation = validation[np.isin(validation_labels[validation], wanted)]
+        validation_strata = strata_of(dataset.validation)
+        validation = _in_order(dataset, validation_strata, streams)
+        train = np.flatnonzero(strata >= 0)
+    wanted = _wanted(dataset, classes)
+    train = train[np.isin(strata[train], wanted)]
+    validation = validation[np.isin(validation_strata[validation], wanted)]
     train = _budget(dataset, settings, classes, train, streams)
     if settings.labels != "all":
         validation = validation[: settings.labels]
@@ -160,7 +160,8 @@ def test_examples(dataset: Dataset, settings: DataSettings) -> Examples:
     classes = _check_classes(dataset, settings)
     positions = _test_positions(dataset, classes)
     if dataset.test is None or not len(positions):
-        raise InputError(f"{dataset.name}: has no test examples of {', '.join(classes)}")
+        of = f" of {', '.join(classes)}" if classes else ""
+        raise InputError(f"{dataset.name}: has no test examples{of}")
     return _select(dataset.test, positions, dataset, classes)
 
 
@@ -181,19 +182,34 @@ def decode_positions(text: str, count: int) -> Positions:
     return np.flatnonzero(np.unpackbits(data, count=count))
 
 
-def _carve(examples: Examples, share: float, streams: Streams) -> Positions:
-    """Validation out of the training examples with a known label, each prefix stratified."""
-    known = np.flatnonzero(examples.labels >= 0)
+def _carve(dataset: Dataset, share: float, streams: Streams) -> Positions:
+    """Validation out of the training examples with a known label, each prefix stratified.
+
+    Of examples in the order of time: the last ones.
+    """
+    examples = dataset.train
+    strata = strata_of(examples)
+    known = np.flatnonzero(strata >= 0)
+    if dataset.ordered:
+        return known[len(known) - max(1, round(share * len(known))) :]
     # Drawn for all, so that it does not depend on which labels are known.
     keys = streams.generator("carve").random(len(examples))[known]
     groups = None if examples.groups is None else examples.groups[known]
-    return known[carve(examples.labels[known], share, keys, groups)]
+    return known[carve(strata[known], share, keys, groups)]
 
 
-def _ordered(labels: NDArray[np.int64], known: Positions, streams: Streams) -> Positions:
-    """Published validation in stratified order, for budgets to cut."""
-    keys = streams.generator("carve").random(len(labels))[known]
-    return known[stratified_order(labels[known], keys)]
+def _in_order(dataset: Dataset, strata: NDArray[np.int64], streams: Streams) -> Positions:
+    """Published validation in stratified order, or that of time, for budgets to cut."""
+    known = np.flatnonzero(strata >= 0)
+    if dataset.ordered:
+        return known
+    keys = streams.generator("carve").random(len(strata))[known]
+    return known[stratified_order(strata[known], keys)]
+
+
+def _wanted(dataset: Dataset, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """The strata of some classes; the only one where labels are numbers."""
+    return np.array([dataset.classes.index(name) for name in classes] or [0])
 
 
 def _budget(
@@ -217,13 +233,17 @@ def _budget(
             f"data.labels: {count} asked for, {dataset.name} has {len(train)} examples to train on"
             f"{'' if dataset.validation else carved}"
         )
+    if dataset.ordered:
+        return train[len(train) - count :]
     keys = streams.generator("budget").random(len(dataset.train))[train]
-    return train[stratified_order(dataset.train.labels[train], keys)[:count]]
+    return train[stratified_order(strata_of(dataset.train)[train], keys)[:count]]
 
 
 def _check_classes(dataset: Dataset, settings: DataSettings) -> tuple[str, ...]:
     if settings.classes is None:
         return dataset.classes
+    if not dataset.classes:
+        raise InputError(f"data.classes: {dataset.name} has no classes: its labels are numbers")
     for name in settings.classes:
         if name not in dataset.classes:
             raise unknown("class", name, dataset.classes, f"data.classes of {dataset.name}")
@@ -242,10 +262,11 @@ def _check_enough(
     train: Positions,
     validation: Positions,
 ) -> None:
-    counts = np.bincount(dataset.train.labels[train], minlength=len(dataset.classes))
+    counts = np.bincount(strata_of(dataset.train)[train], minlength=len(dataset.classes))
     empty = [name for name in classes if counts[dataset.classes.index(name)] == 0]
-    if empty:
-        raise InputError(f"{dataset.name}: no training example of {', '.join(empty)}")
+    if empty or not len(train):
+        of = f" of {', '.join(empty)}" if empty else ""
+        raise InputError(f"{dataset.name}: no training example{of}")
     if not len(validation):
         raise InputError(
             f"{dataset.name}: nothing to validate on: data.validation {settings.validation:g} of "
@@ -262,16 +283,14 @@ def _test_positions(dataset: Dataset, classes: tuple[str, ...]) -> Positions:
     return np.flatnonzero(np.isin(dataset.test.labels, wanted))
 
 
-def _relabel(
-    labels: NDArray[np.int64], dataset: Dataset, classes: tuple[str, ...]
-) -> NDArray[np.int64]:
+def _relabel(labels: NDArray[Any], dataset: Dataset, classes: tuple[str, ...]) -> NDArray[Any]:
     if classes == dataset.classes:
         return labels
     # The last entry is that of label -1, unknown, which stays so.
     new = np.full(len(dataset.classes) + 1, -1, dtype=np.int64)
     for i, name in enumerate(classes):
         new[dataset.classes.index(name)] = i
-    return new[labels]
+    return np.asarray(new[labels])
 
 
 def _select(
@@ -287,11 +306,13 @@ def _select(
 def _describe(
     source: Examples, positions: Positions, dataset: Dataset, classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    labels = _relabel(source.labels[positions], dataset, classes)
-    counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+    counts = [0] * len(classes)
+    if classes:
+        labels = _relabel(source.labels[positions], dataset, classes)
+        counts = np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
     return {
         "count": len(positions),
         "of": len(source),
-        "classes": dict(zip(classes, counts.tolist(), strict=True)),
+        "classes": dict(zip(classes, counts, strict=True)),
         "positions": encode_positions(positions, len(source)),
     }

@@ -68,7 +68,7 @@ def load_table(source: TableSource) -> Dataset:
     classes = _classes(path, names["label"], columns.label)
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index[label] for label in columns.label], dtype=np.int64)
-    groups = None if columns.group is None else _group_codes(columns.group)
+    groups = None if columns.group is None else group_codes(columns.group)
     whole = Examples(columns.text, labels, np.array(columns.id, dtype=np.str_), groups)
     notes = [*rows.notes, *notes, *columns.notes]
     if columns.split is None:
@@ -93,13 +93,13 @@ def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
     path = Path(source.table).expanduser()
     rows = read_rows(path)
     names, _ = _choose_columns(path, rows, source, required=("text",))
-    texts = [text or "" for text in _strings(path, rows, names["text"], numbers=False)]
+    texts = [text or "" for text in strings(path, rows, names["text"], numbers=False)]
     labels = np.full(len(texts), -1, dtype=np.int64)
     if "label" in names:
         index = {name: i for i, name in enumerate(classes)}
-        found = _strings(path, rows, names["label"], numbers=True)
+        found = strings(path, rows, names["label"], numbers=True)
         labels[:] = [index.get(label or "", -1) for label in found]
-    ids, _ = _ids(path, rows, names, list(range(len(texts))), guessed=source.id is None)
+    ids, _ = identities(path, rows, names, list(range(len(texts))), guessed=source.id is None)
     return Examples(texts, labels, np.array(ids, dtype=np.str_))
 
 
@@ -173,8 +173,8 @@ def _no_header(names: list[str]) -> bool:
 
 def _clean(path: Path, rows: Rows, names: dict[str, str], source: TableSource) -> _Columns:
     """Texts and labels as strings; rows that lack one are left out."""
-    texts = _strings(path, rows, names["text"], numbers=False)
-    labels = _strings(path, rows, names["label"], numbers=True)
+    texts = strings(path, rows, names["text"], numbers=False)
+    labels = strings(path, rows, names["label"], numbers=True)
     keep: list[int] = []
     lacking: dict[str, list[int]] = {"text": [], "label": []}
     for i, (text, label) in enumerate(zip(texts, labels, strict=True)):
@@ -198,20 +198,24 @@ def _clean(path: Path, rows: Rows, names: dict[str, str], source: TableSource) -
         notes.append(
             f"{len(damaged)} texts hold the sign for a lost character (lines {_first(damaged)})"
         )
-    groups = _strings(path, rows, names["group"], numbers=True) if "group" in names else None
-    ids, id_notes = _ids(path, rows, names, keep, guessed=source.id is None)
+    groups = strings(path, rows, names["group"], numbers=True) if "group" in names else None
+    ids, id_notes = identities(path, rows, names, keep, guessed=source.id is None)
     return _Columns(
         [texts[i] or "" for i in keep],
         [labels[i] or "" for i in keep],
-        _splits(path, rows, names["split"], keep) if "split" in names else None,
+        splits_of(path, rows, names["split"], keep) if "split" in names else None,
         None if groups is None else [groups[i] for i in keep],
         ids,
         notes + id_notes,
     )
 
 
-def _strings(path: Path, rows: Rows, column: str, *, numbers: bool) -> list[str | None]:
-    """A column as text; None where a value is missing."""
+def strings(path: Path, rows: Rows, column: str, *, numbers: bool) -> list[str | None]:
+    """A column as text; None where a value is missing.
+
+    Raises:
+        InputError: where a value is no text, nor a number where `numbers` are allowed.
+    """
     out: list[str | None] = []
     for value, line in zip(rows.columns[column], rows.lines, strict=True):
         text = _string(value)
@@ -255,9 +259,14 @@ def _classes(path: Path, column: str, labels: list[str]) -> tuple[str, ...]:
     return tuple(different)
 
 
-def _splits(path: Path, rows: Rows, column: str, keep: list[int]) -> list[str]:
+def splits_of(path: Path, rows: Rows, column: str, keep: list[int]) -> list[str]:
+    """The split that each of the rows `keep` says it belongs to, by our names.
+
+    Raises:
+        InputError: naming values that are no split.
+    """
     meaning = {spelling: split for split, names in SPLIT_NAMES.items() for spelling in names}
-    values = _strings(path, rows, column, numbers=True)
+    values = strings(path, rows, column, numbers=True)
     out: list[str] = []
     unknown: dict[str, int] = {}
     for i in keep:
@@ -275,14 +284,18 @@ def _splits(path: Path, rows: Rows, column: str, keep: list[int]) -> list[str]:
     return out
 
 
-def _ids(
+def identities(
     path: Path, rows: Rows, names: dict[str, str], keep: list[int], *, guessed: bool
 ) -> tuple[list[str], list[str]]:
-    """The identities; row numbers where there are none, or a guessed column turns out wrong."""
+    """The identities; row numbers where there are none, or a guessed column turns out wrong.
+
+    Raises:
+        InputError: where a column that was named does not tell the rows apart.
+    """
     numbers = [str(i) for i in keep]
     if "id" not in names:
         return numbers, []
-    values = _strings(path, rows, names["id"], numbers=True)
+    values = strings(path, rows, names["id"], numbers=True)
     chosen = [values[i] or "" for i in keep]
     if len(set(chosen)) == len(chosen) and "" not in chosen:
         return chosen, []
@@ -292,7 +305,7 @@ def _ids(
     return numbers, [f"{message}: row numbers are the ids"]
 
 
-def _group_codes(values: list[str | None]) -> NDArray[np.int64]:
+def group_codes(values: list[str | None]) -> NDArray[np.int64]:
     """(N,) int64: equal for equal values; a row without one is a group of its own."""
     codes: dict[str, int] = {}
     out = []

@@ -173,9 +173,9 @@ def _evaluate(
 
     def score(split: str, examples: Examples, write: bool) -> float:
         began = time.perf_counter()
-        probabilities = predictor.predict(examples.items)
+        outputs = predictor.predict(examples.items)
         seconds = time.perf_counter() - began
-        table = task.table(examples.ids, examples.labels, probabilities, examples.groups)
+        table = task.table(examples.ids, examples.labels, outputs, examples.groups)
         if write:
             write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         metrics.update({f"{split}/{name}": v for name, v in task.metrics(table).items()})

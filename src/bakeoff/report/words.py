@@ -11,6 +11,8 @@ _NAMES = {
     "f1_macro": "macro F1",
     "matthews_corrcoef": "Matthews correlation",
     "mean_squared_error": "squared error",
+    "mean_absolute_error": "absolute error",
+    "r2": "R\N{SUPERSCRIPT TWO}",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import new_folder
 from bakeoff.core.record import Record
-from bakeoff.core.task import Classification
+from bakeoff.core.task import task_of
 from bakeoff.study.manifest import MANIFEST, check_manifest, write_manifest
 from bakeoff.study.plan import PLAN
 from bakeoff.study.results import Folder, cell_folder, open_folder, write_results
@@ -66,7 +66,7 @@ def _pack_cell(folder: Folder, record: Record, target: Path) -> None:
     for name in KEPT_OF_CELL:
         if (folder.path / cell_folder(record) / name).exists():
             shutil.copyfile(folder.path / cell_folder(record) / name, target / name)
-    task = Classification(record.classes)
+    task = task_of(record.task, record.classes)
     for split in ("validation", "test"):
         reduced = task.reduced(folder.predictions(record, split))
         data = gzip.compress(task.write(reduced), compresslevel=9, mtime=0)

@@ -15,7 +15,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
+from bakeoff.core.task import direction_of
 from bakeoff.data import splits
 from bakeoff.study.prepare import Ready, cells_of
 from bakeoff.study.resolve import Planned
@@ -79,7 +79,7 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
         "study": study.name,
         "question": study.question,
         "metric": study.metric,
-        "direction": Classification.directions[study.metric.partition("/")[2]],
+        "direction": direction_of(study.metric),
         "margin": margin,
         "margin_source": source,
         "seeds": plain(study)["seeds"],
@@ -172,6 +172,7 @@ def _dataset(ready: Ready) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "modality": dataset.modality,
+        "task": dataset.task_name,
         "classes": list(split.classes),
         "sizes": {
             "train": len(split.train),

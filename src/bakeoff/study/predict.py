@@ -13,9 +13,10 @@ from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import Numerics, TableSource
 from bakeoff.core.record import Record, read_record
-from bakeoff.core.task import Classification
+from bakeoff.core.task import task_of
 from bakeoff.data import catalogue
 from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
+from bakeoff.data.numbers import read_numbers
 from bakeoff.data.tables import read_texts
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_predictor
@@ -31,7 +32,12 @@ class Fitted:
     predictor: Predictor
     record: Record
     shape: tuple[int, ...]
-    """(H, W, C) of its images; () for texts."""
+    """(H, W, C) of its images, (D,) of its numbers; () for texts."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its inputs, where it reads tables of numbers."""
+        return tuple(getattr(self.predictor, "columns", ()))
 
 
 def find_cell(run: str) -> Path:
@@ -91,10 +97,10 @@ def predict(fitted: Fitted, source: Path | str) -> bytes:
     Raises:
         InputError: where the items cannot be read or do not fit the predictor.
     """
-    task = Classification(fitted.record.classes)
+    task = task_of(fitted.record.task, fitted.record.classes)
     examples = _read(source, fitted)
-    probabilities = fitted.predictor.predict(examples.items)
-    return task.write(task.table(examples.ids, examples.labels, probabilities))
+    outputs = fitted.predictor.predict(examples.items)
+    return task.write(task.table(examples.ids, examples.labels, outputs))
 
 
 def _read(source: Path | str, fitted: Fitted) -> Examples:
@@ -108,7 +114,11 @@ def _read(source: Path | str, fitted: Fitted) -> Examples:
     if path.suffix.lower() in TABLES:
         learnt = fitted.record.recipe["data"]["set"]
         named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
+        if fitted.record.task == "regression":
+            return read_numbers(path, fitted.columns, named.get("target"))
         return read_texts(TableSource(table=str(path), text=named.get("text")), classes)
+    if fitted.record.task == "regression":
+        raise InputError(f"{source}: a table of numbers is needed ({', '.join(TABLES)})")
     return _images(path, fitted)
 
 
@@ -117,7 +127,11 @@ def _test_split(name: str, record: Record) -> Examples:
     dataset = catalogue.load(name)
     if dataset.test is None:
         raise InputError(f"{name}: has no test split")
+    if dataset.task_name != record.task:
+        raise InputError(f"{name}: asks for {dataset.task_name}, where {record.task} was learnt")
     open_test(dataset.test_hash, digest(canonical_json(record.recipe)), record.key)
+    if not record.classes:
+        return dataset.test
     index = {name: i for i, name in enumerate(record.classes)}
     # The last entry is that of label -1, unknown, which stays so.
     table = np.array([*(index.get(name, -1) for name in dataset.classes), -1], np.int64)

@@ -46,7 +46,7 @@ def prepare(
     """
     declare(study)  # its faults are told before any data are fetched
     dataset = catalogue.load(study.dataset, offline=offline)
-    if dataset.test is None or (dataset.test.labels < 0).all():
+    if dataset.test is None or not dataset.test.known.any():
         raise InputError(f"dataset: {dataset.name} has no labelled test split to compare on")
     numerics = None if before is None else Numerics.parse(before["numerics"])
     planned = resolve(study, dataset, numerics)
@@ -74,7 +74,7 @@ def prepare(
 
 def _building_faults(p: Planned, dataset: Dataset) -> list[str]:
     """What is wrong with settings from which no predictor of these items can be built."""
-    classes = p.recipe.data.classes or dataset.classes
+    classes = p.recipe.data.classes or dataset.classes  # none where numbers are predicted
     try:
         find(p.recipe.technique).untrained(p.recipe.settings, dataset.shape, len(classes))
     except InputError as error:

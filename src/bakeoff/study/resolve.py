@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.recipe import Numerics, Recipe, references
-from bakeoff.core.task import Classification
+from bakeoff.core.task import TASKS, Task, metric_owner
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
@@ -74,8 +74,9 @@ def declare(study: Declaration) -> list[Planned]:
     faults: list[str] = []
     if isinstance(study.dataset, str) and study.dataset not in catalogue.DATASETS:
         faults += unknown("data set", study.dataset, sorted(catalogue.DATASETS), "dataset").faults
-    if study.metric.partition("/")[2] not in Classification.directions:
-        metrics = [f"test/{name}" for name in Classification.directions]
+    known = [name for task in TASKS.values() for name in task.directions]
+    if study.metric.partition("/")[2] not in known:
+        metrics = [f"test/{name}" for name in known]
         faults += unknown("metric", study.metric, metrics, "metric").faults
     planned: list[Planned] = []
     contents = _contents(study, faults)
@@ -89,7 +90,7 @@ def declare(study: Declaration) -> list[Planned]:
             except InputError as error:
                 faults += [_of_factor(fault, where, level) for fault in error.faults]
                 continue
-            faults += _selection_faults(recipe, where)
+            faults += _selection_faults(recipe, where, study.metric)
             of_level.append(Planned(recipe, name, change, level))
         planned += [_with_inputs(p, of_level, study, faults) for p in of_level]
     if faults:
@@ -109,13 +110,20 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
         InputError: with every fault of every recipe at once.
     """
     planned = declare(study)
+    task = dataset.task()
+    _task_faults(study, dataset.name, task)
     frameworks: set[str] = {find(p.recipe.technique).framework for p in planned}
     computed: dict[Numerics, Numerics] = {}
     faults: list[str] = []
     settled: list[Planned] = []
     for p in planned:
         where, technique = _where(study, p.plain_name), find(p.recipe.technique)
-        if dataset.modality not in technique.modalities:
+        if task.name not in technique.tasks:
+            faults.append(
+                f"{where}.technique: {technique.name} is for {' and '.join(technique.tasks)}; "
+                f"{dataset.name} asks for {task.name}"
+            )
+        elif dataset.modality not in technique.modalities:
             faults.append(
                 f"{where}.technique: {technique.name} reads "
                 f"{' or '.join(sorted(technique.modalities))} data; {dataset.name} holds "
@@ -136,6 +144,19 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
         raise InputError(list(dict.fromkeys(faults)))
     _only_declared(study, settled)
     return settled
+
+
+def _task_faults(study: Declaration, name: str, task: Task) -> None:
+    """The metric is one of what the data ask for.
+
+    Raises:
+        InputError: where it is another task's.
+    """
+    if study.metric.partition("/")[2] not in task.directions:
+        allowed = ", ".join(f"test/{metric}" for metric in task.directions)
+        raise InputError(
+            f"metric: {study.metric} received, but {name} asks for {task.name} (allowed: {allowed})"
+        )
 
 
 def _where(study: Declaration, name: str) -> str:
@@ -259,9 +280,12 @@ def _with_inputs(
     return replace(p, inputs=found)
 
 
-def _selection_faults(recipe: Recipe, where: str) -> tuple[str, ...]:
-    """Weights are selected by a metric that the task knows, where a technique selects them."""
-    allowed = ["auto", *Classification.directions]
+def _selection_faults(recipe: Recipe, where: str, metric: str) -> tuple[str, ...]:
+    """Weights are selected by a metric of the study's task, where a technique selects them."""
+    try:
+        allowed = ["auto", *metric_owner(metric).directions]
+    except InputError:
+        return ()  # the study's own metric is no metric, which was told
     select = getattr(getattr(recipe.settings, "training", None), "select", "auto")
     place = f"{where}.training.select"
     return () if select in allowed else unknown("metric", select, allowed, place).faults

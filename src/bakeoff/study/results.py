@@ -18,7 +18,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.table import Table
-from bakeoff.core.task import Classification, label_probabilities
+from bakeoff.core.task import Task, metric_owner, task_of
 from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.plan import PLAN, SCHEMA, Plan, read_plan
 from bakeoff.study.statistics import mean_interval, noise_floor
@@ -60,7 +60,12 @@ class Folder:
         folder = self.path / cell_folder(record) / "predictions"
         packed = folder / f"{split}.csv.gz"
         path = packed if packed.exists() else folder / f"{split}.csv"
-        return Classification(record.classes).read(path)
+        return task(record).read(path)
+
+
+def task(record: Record) -> Task:
+    """What was asked of the data."""
+    return task_of(record.task, record.classes)
 
 
 def cell_folder(record: Record) -> str:
@@ -176,7 +181,7 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     metric = plan["metric"].partition("/")[2]
     pairs = _pairs(folder, scored, plan["metric"], "planned")
     uncounted = _replaced(pairs, plan)
-    for other in Classification.directions:
+    for other in metric_owner(metric).directions:
         if other != metric:
             pairs += _pairs(folder, scored, f"test/{other}", "secondary")
     judged = judge([*uncounted, *pairs], plan=looks, margin=plan["margin"])
@@ -239,14 +244,13 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
     """The test predictions of one recipe by seed."""
     found = {}
     for seed, record in folder.records[name].items():
-        table = folder.predictions(record)
-        table = table.take(np.flatnonzero(table["label"] >= 0))
+        answers = task(record).answers(folder.predictions(record))
         seconds = record.cost.train_seconds + record.cost.upstream_seconds
         found[seed] = Scored(
-            labels=table["label"],
-            predictions=table["prediction"],
-            label_probabilities=label_probabilities(table),
-            groups=table.get("group"),
+            labels=answers["truth"],
+            predictions=answers["prediction"],
+            label_probabilities=answers.get("label_probability"),
+            groups=answers.get("group"),
             train_seconds=seconds if record.cost.alone and seconds > 0 else None,
         )
     return found

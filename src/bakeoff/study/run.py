@@ -178,10 +178,12 @@ class _Runner:
 
 
 def _write_disagreements(ready: Ready, out: Path) -> None:
-    """Pictures of the test items on which recipes of the first level disagree."""
+    """Pictures of the test items on which recipes of the first level disagree on the class."""
+    if not ready.dataset.classes:
+        return
     folder = open_folder(out)
     test = splits.test_examples(ready.dataset, ready.control.recipe.data)
-    known = np.flatnonzero(test.labels >= 0)
+    known = np.flatnonzero(test.known)
     predictions = {}
     for name, recipe in folder.plan["recipes"].items():
         records = folder.records[name].values()

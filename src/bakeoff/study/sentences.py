@@ -130,7 +130,13 @@ def duration(seconds: float) -> str:
 
 _SCOPE = "for these settings, over seeds, on new examples like the test examples"
 _POINTS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1"}
-_OTHERS = {"matthews_corrcoef": "Matthews correlation", "log_loss": "log loss"}
+_OTHERS = {
+    "matthews_corrcoef": "Matthews correlation",
+    "log_loss": "log loss",
+    "mean_squared_error": "squared error",
+    "mean_absolute_error": "absolute error",
+    "r2": "R\N{SUPERSCRIPT TWO}",
+}
 
 
 class _Words:

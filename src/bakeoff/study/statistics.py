@@ -368,7 +368,8 @@ def default_margin(metric: str, control_validation_value: float) -> float:
     """The difference that does not matter, where a study declares none.
 
     A tenth of the control's validation error and at most 1 point (accuracy, F1); 0.03 (Matthews);
-    5 % of the control's validation loss; 1 % (perplexity, whose differences are logarithms).
+    5 % of the control's validation loss (R2: of the share of the variance that it leaves
+    unexplained); 1 % (perplexity, whose differences are logarithms).
 
     Args:
         metric: Its name, with or without the split (`test/accuracy`).
@@ -379,10 +380,12 @@ def default_margin(metric: str, control_validation_value: float) -> float:
         return min(0.01, max(0.0, 1 - control_validation_value) / 10)
     if name in _LOSS_METRICS:
         return 0.05 * control_validation_value
+    if name == "r2":
+        return 0.05 * (1 - control_validation_value)
     fixed = {"matthews_corrcoef": 0.03, "perplexity": math.log(1.01)}
     if name not in fixed:
         raise unknown(
-            "metric with a default margin", name, [*_ERROR_METRICS, *_LOSS_METRICS, *fixed]
+            "metric with a default margin", name, [*_ERROR_METRICS, *_LOSS_METRICS, "r2", *fixed]
         )
     return fixed[name]
 

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.metrics import DIRECTIONS, Floats, example_values, score
+from bakeoff.core.metrics import JACKKNIFED, Floats
+from bakeoff.core.table import Table
+from bakeoff.core.task import direction_of, metric_owner
 from bakeoff.study import statistics
 from bakeoff.study.looks import FamilyResult, LookPlan, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Range, Verdict, sentence
@@ -33,18 +35,26 @@ class Scored:
     """One recipe's test predictions at one seed.
 
     Attributes:
-        labels: (m,) integers from 0.
-        predictions: (m,) integers from 0.
-        label_probabilities: (m,) floats in [0, 1]: given to the true label.
+        labels: (m,) integers from 0; of regression the targets, float64.
+        predictions: (m,) integers from 0; of regression numbers, float64.
+        label_probabilities: (m,) floats in [0, 1]: given to the true label; of regression None.
         groups: (m,) of any type that sorts: examples of one group are not independent.
         train_seconds: Of a cell that had the machine to itself, else None.
     """
 
-    labels: NDArray[np.integer[Any]]
-    predictions: NDArray[np.integer[Any]]
-    label_probabilities: NDArray[np.floating[Any]]
+    labels: NDArray[Any]
+    predictions: NDArray[Any]
+    label_probabilities: NDArray[np.floating[Any]] | None = None
     groups: NDArray[Any] | None = None
     train_seconds: float | None = None
+
+    @property
+    def answers(self) -> Table:
+        """As a task judges them."""
+        columns = {"truth": self.labels, "prediction": self.predictions}
+        if self.label_probabilities is not None:
+            columns["label_probability"] = self.label_probabilities
+        return Table(columns)
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,8 @@ class _Compared:
     look: int  # the last one that the plan's first seeds reach; 0: none
     differences: Floats  # (n,) d_s
     values: Floats  # (n, m) D_si, or per group
-    rarest: tuple[tuple[int, int], ...]  # (n,) test examples of the rarest class, and which
+    rarest: tuple[tuple[int, int], ...]  # (n,) test examples of the rarest class, and which;
+    # () for metrics that do not look at classes
 
     @property
     def in_plan(self) -> bool:
@@ -162,13 +173,14 @@ class _Compared:
         if count < LEAST_EXAMPLES:
             what = "groups of test examples" if self.grouped else "test examples"
             return f"{count} {what}, at least {LEAST_EXAMPLES} are needed"
-        size, rarest = min(self.rarest[:seed_count])
         # A jackknife takes a score for smooth, which it is not where few examples carry a class.
-        if self.pair.name not in ("accuracy", "log_loss") and size < LEAST_PER_CLASS:
-            return (
-                f"class {rarest} has {size} test examples, {self.pair.name} needs at least "
-                f"{LEAST_PER_CLASS} of each"
-            )
+        if self.pair.name in JACKKNIFED:
+            size, rarest = min(self.rarest[:seed_count])
+            if size < LEAST_PER_CLASS:
+                return (
+                    f"class {rarest} has {size} test examples, {self.pair.name} needs at least "
+                    f"{LEAST_PER_CLASS} of each"
+                )
         if seed_count < LEAST_SEEDS and not self.pair.deterministic:
             seeds = f"{seed_count} seed{'s' if seed_count > 1 else ''}"
             return f"{seeds}, at least {LEAST_SEEDS} are needed"
@@ -183,7 +195,7 @@ class _Compared:
         largest = float(np.abs(values).max())
         if self.pair.name == "accuracy" and not self.grouped:
             largest = 1.0
-        elif self.pair.name != "log_loss":
+        elif self.pair.name in ("accuracy", *JACKKNIFED):
             # No disagreement at all in predictions: as if one (average) group were all differing.
             largest = largest or 1.0
         return statistics.measure(
@@ -211,9 +223,10 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
     if a[0].groups is not None:
         values = statistics.group_values(values, a[0].groups)
     scores = [_score(pair, x) - _score(pair, y) for x, y in zip(a, b, strict=True)]
-    sign = 1 if DIRECTIONS[pair.name] == "max" else -1
+    sign = 1 if direction_of(pair.name) == "max" else -1
     planned = next((i for i, s in enumerate(plan.seeds) if s not in seeds), len(plan.seeds))
-    rarest = tuple(_rarest(x, y) for x, y in zip(a, b, strict=True))
+    pairs = zip(a, b, strict=True) if pair.name in JACKKNIFED else ()
+    rarest = tuple(_rarest(x, y) for x, y in pairs)
     return _Compared(pair, seeds, plan.reached(planned), sign * np.array(scores), values, rarest)
 
 
@@ -237,10 +250,12 @@ def _common_seeds(pair: PairInput, plan: LookPlan) -> tuple[int, ...]:
 
 
 def _all_equal(scored: Sequence[Scored]) -> bool:
+    first = scored[0].answers
     return all(
-        np.array_equal(other.predictions, scored[0].predictions)
-        and np.array_equal(other.label_probabilities, scored[0].label_probabilities)
+        np.array_equal(other.answers[name], column)
         for other in scored[1:]
+        for name, column in first.items()
+        if name != "truth"
     )
 
 
@@ -259,11 +274,11 @@ def _require_same_examples(pair: PairInput, first: Scored, other: Scored) -> Non
 
 
 def _values(pair: PairInput, scored: Scored) -> Floats:
-    return example_values(pair.name, scored.labels, scored.predictions, scored.label_probabilities)
+    return metric_owner(pair.name).example_values(pair.name, scored.answers)
 
 
 def _score(pair: PairInput, scored: Scored) -> float:
-    return score(pair.name, scored.labels, scored.predictions, scored.label_probabilities)
+    return metric_owner(pair.name).value(pair.name, scored.answers)
 
 
 def _rarest(a: Scored, b: Scored) -> tuple[int, int]:
@@ -372,7 +387,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         look_count=len(plan.sizes),
         last_look=plan.sizes[-1],
         margin=study.margin,
-        direction=DIRECTIONS[pair.name],
+        direction=direction_of(pair.name),
         deterministic=pair.deterministic,
         seconds_per_seed=pair.seconds_per_seed,
     )

@@ -13,7 +13,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import file_digest, pretty_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.record import Record
-from bakeoff.core.task import Classification
+from bakeoff.core.task import direction_of, task_of
 from bakeoff.report import page
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.manifest import MANIFEST, check_manifest
@@ -72,7 +72,7 @@ def verify(path: Path) -> Verification:
 def _check_record(folder: Folder, record: Record, found: Verification) -> None:
     """Metrics of the splits whose predictions are there are recomputed; the rest is attested."""
     where = cell_folder(record)
-    task = Classification(record.classes)
+    task = task_of(record.task, record.classes)
     recomputed: dict[str, float] = {}
     for split in ("validation", "test"):
         metrics = task.metrics(folder.predictions(record, split))
@@ -105,7 +105,7 @@ def _check_selected_step(folder: Folder, record: Record, found: Verification) ->
     best = rows[-1]
     if training["restore_best"]:
         metric = training["select"]
-        sign = 1 if Classification.directions[metric] == "max" else -1
+        sign = 1 if direction_of(metric) == "max" else -1
         best = max(rows, key=lambda row: sign * row[f"validation/{metric}"])  # the first of equals
     found.counts["derived"] += 1
     _compare(found, f"{cell_folder(record)}: selected_step", best["step"], record.selected_step)

@@ -1,8 +1,13 @@
-"""The class frequencies of the training labels, whatever the item: what learning has to beat."""
+"""A constant, whatever the item: what learning has to beat.
+
+Of classification the class frequencies of the training labels, whose greatest is the majority's
+class; of regression the mean of the training targets, which no other constant beats in squared
+error on them. A cell that diverged before its first validation counts with it.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,61 +23,70 @@ class MajoritySettings(Settings):
     """None: there is nothing to choose."""
 
 
-class MajorityPredictor:
-    """The same probabilities for every item; their greatest is the majority's class.
+class ConstantPredictor:
+    """The same outputs for every item.
 
     Args:
-        frequencies: (K,) float32, the share of each class among the training labels.
-        classes: The K class names.
+        outputs: (K,) float32, the share of each class among the training labels; or () float64,
+            the mean of the training targets.
+        classes: The K class names; () for regression.
     """
 
-    def __init__(self, frequencies: NDArray[np.float32], classes: Sequence[str]) -> None:
-        self.frequencies, self.classes = frequencies, tuple(classes)
+    def __init__(self, outputs: NDArray[Any], classes: Sequence[str]) -> None:
+        self.outputs, self.classes = outputs, tuple(classes)
 
-    def predict(self, items: Items) -> NDArray[np.float32]:
-        """(N, K) float32."""
-        return np.tile(self.frequencies, (len(items), 1))
+    def predict(self, items: Items) -> NDArray[Any]:
+        """(N, K) float32, or (N,) float64."""
+        return np.tile(self.outputs, (len(items), *[1] * self.outputs.ndim))
 
     def layers(self) -> tuple[LayerProfile, ...]:
-        """One row: K numbers, and nothing to multiply."""
-        count = len(self.frequencies)
-        weights = {"frequencies": (count,)}
-        return (LayerProfile("majority", "constant", (), (count,), weights, count, count),)
+        """One row: K numbers (or one), and nothing to multiply."""
+        name = "frequencies" if self.classes else "mean"
+        shape, count = self.outputs.shape or (1,), self.outputs.size
+        weights = {name: shape}
+        return (LayerProfile("majority", "constant", (), shape, weights, count, count),)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""
         state = {"technique": Majority.name, "classes": list(self.classes)}
-        write_predictor(folder, {"frequencies": self.frequencies}, state)
+        name = "frequencies" if self.classes else "mean"
+        write_predictor(folder, {name: np.atleast_1d(self.outputs)}, state)
 
 
 class Majority:
-    """Predict the class frequencies of the training labels."""
+    """Predict the class frequencies of the training labels, or the mean of the targets."""
 
     name: ClassVar[str] = "majority"
     version: ClassVar[int] = 1
     settings: ClassVar[type[Settings]] = MajoritySettings
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text", "numbers"})
     framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
     seeded: ClassVar[bool] = False
-    summary: ClassVar[str] = "the most frequent class, always: what learning has to beat"
+    summary: ClassVar[str] = "the most frequent class or the mean, always: what to beat"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
-    ) -> MajorityPredictor:
+    ) -> ConstantPredictor:
         """Count labels; there is no phase, and the settings of the cell are not read."""
-        classes = data.task.classes
-        counts = np.bincount(data.train.labels, minlength=len(classes))
-        return MajorityPredictor((counts / counts.sum()).astype(np.float32), classes)
+        classes, labels = data.task.classes, data.train.labels
+        if not classes:
+            return ConstantPredictor(np.asarray(labels.mean(), np.float64), ())
+        counts = np.bincount(labels, minlength=len(classes))
+        return ConstantPredictor((counts / counts.sum()).astype(np.float32), classes)
 
-    def load(self, folder: Path) -> MajorityPredictor:
+    def load(self, folder: Path) -> ConstantPredictor:
         """A saved predictor, back."""
         arrays, state = read_predictor(folder, self.name)
-        return MajorityPredictor(arrays["frequencies"], state["classes"])
+        if state["classes"]:
+            return ConstantPredictor(arrays["frequencies"], state["classes"])
+        return ConstantPredictor(arrays["mean"][0], ())
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int
-    ) -> MajorityPredictor:
-        """Equal frequencies."""
+    ) -> ConstantPredictor:
+        """Equal frequencies, or zero."""
+        if not classes:
+            return ConstantPredictor(np.asarray(0.0), ())
         even = np.full(classes, 1 / classes, np.float32)
-        return MajorityPredictor(even, [str(i) for i in range(classes)])
+        return ConstantPredictor(even, [str(i) for i in range(classes)])

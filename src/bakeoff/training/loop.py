@@ -21,6 +21,8 @@ from bakeoff.training.checkpoint import Progress
 from bakeoff.training.observers import Observer, Silent
 
 TICK_SECONDS = 0.25
+MEANS = {"correct": "accuracy"}
+"""What the mean over examples of a step's sum is called, where it has a name of its own."""
 
 
 @dataclass
@@ -43,9 +45,9 @@ def run_loop(
     """Train to the end of the plan, from the last checkpoint if there is one.
 
     The step is left holding the selected weights: the best on validation, or the last ones (always
-    the last ones where nothing validates). Where
-    training sums or validation probabilities are not finite, the loop ends at that validation with
-    the weights selected before; `selected_step` 0 says that there are none.
+    the last ones where nothing validates). Where training sums, validation outputs or their scores
+    are not finite, the loop ends at that validation with the weights selected before;
+    `selected_step` 0 says that there are none.
 
     Args:
         step: What an update and an evaluation are.
@@ -151,13 +153,14 @@ class _Loop:
         score = -loss
         if plan.validation is not None:
             batches = list(plan.validation())
-            probabilities = np.concatenate([self.step.evaluate(batch) for batch in batches])
-            if not np.isfinite(probabilities).all():
+            outputs = np.concatenate([self.step.evaluate(batch) for batch in batches])
+            if np.isfinite(outputs).all():
+                scores = plan.score(np.concatenate([batch.labels for batch in batches]), outputs)
+            if not scores or not _finite(scores):
                 progress.diverged_at = progress.step
                 return True
-            scores = plan.score(np.concatenate([batch.labels for batch in batches]), probabilities)
             score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
-            loss = scores["log_loss"]
+            loss = scores[plan.loss]
         keep_last = not plan.restore_best or plan.validation is None
         if keep_last or progress.best_score is None or score > progress.best_score:
             state = self.step.state()
@@ -178,8 +181,11 @@ class _Loop:
             "epoch": epoch + 1,
             "seconds": round(progress.train_seconds + time.perf_counter() - self._began, 3),
             "learning_rate": self.plan.learning_rate(progress.step - 1),
-            "train/loss": sums["loss"] / sums["count"],
-            "train/accuracy": sums["correct"] / sums["count"],
+            **{
+                f"train/{MEANS.get(name, name)}": value / sums["count"]
+                for name, value in sums.items()
+                if name != "count"
+            },
             **{f"validation/{name}": value for name, value in scores.items()},
         }
         progress.rows.append(row)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from bakeoff.core.errors import unknown
 from bakeoff.core.protocols import Batch, Batches, LoopPlan
-from bakeoff.core.task import Classification
+from bakeoff.core.task import Task
 from bakeoff.training.schedules import schedule
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.stopping import Trigger
@@ -13,7 +13,7 @@ from bakeoff.training.stopping import Trigger
 def plan(
     settings: TrainingSettings,
     batches: Batches,
-    task: Classification,
+    task: Task,
     validation: Callable[[], Iterator[Batch]] | None,
 ) -> LoopPlan:
     """The plan of a loop over `batches`.
@@ -25,7 +25,9 @@ def plan(
         validation: Gives the validation batches, anew for each validation; None: there are none,
             the stopping rule sees the training loss, and the last weights are kept.
     """
-    select = "accuracy" if settings.select == "auto" else settings.select
+    # A study's metric comes in the place of `auto`; alone, each task has its usual one.
+    usual = "accuracy" if "accuracy" in task.directions else task.loss
+    select = usual if settings.select == "auto" else settings.select
     if select not in task.directions:
         raise unknown("metric", select, list(task.directions), "training.select")
     steps = settings.iterations or (settings.epochs or 0) * batches.per_epoch
@@ -37,6 +39,7 @@ def plan(
         direction=task.directions[select],
         validation=validation,
         score=task.score,
+        loss=task.loss,
         stopping=Trigger(settings.stopping) if settings.stopping else None,
         restore_best=settings.restore_best,
         parts=settings.accumulate,
