@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,9 +15,10 @@ from tests.contracts.small import STEPS, Attempt, Bench, modality_of, same_bits,
 
 from bakeoff.cli.profile import per_example
 from bakeoff.core.errors import InputError, Interrupted
-from bakeoff.core.examples import Items, take_items
+from bakeoff.core.examples import Items, Modality, take_items
 from bakeoff.core.protocols import LayerProfile, Technique
 from bakeoff.core.recipe import Settings
+from bakeoff.core.task import TASKS
 from bakeoff.data.hashing import examples_hash
 from bakeoff.techniques import TECHNIQUES, find, names
 from bakeoff.techniques.recipes import parse_recipe
@@ -115,9 +116,9 @@ def test_attributes(technique: Technique) -> None:
     assert technique.version >= 1
     assert issubclass(technique.settings, Settings)
     assert technique.tasks
-    assert technique.tasks <= {"classification"}
+    assert technique.tasks <= set(TASKS)
     assert technique.modalities
-    assert technique.modalities <= {"image", "text"}
+    assert technique.modalities <= set(get_args(Modality))
     assert technique.framework in ("numpy", "torch")
     assert isinstance(technique.seeded, bool)
     assert 10 <= len(technique.summary) <= 80
