@@ -1,6 +1,7 @@
 """The perceptron: scikit-learn's checks, its accuracy, and the bits of the technique."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,9 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.neural_network import MLPClassifier as Reference
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tests.estimators.conftest import Split
-from tests.techniques.conftest import MemoryRun, image_data
+from tests.estimators.conftest import Split, learnt
 
 from bakeoff.estimators import MLPClassifier
-from bakeoff.techniques.perceptrons import PerceptronModel, fit_perceptron
-from bakeoff.training.settings import TrainingSettings
 
 CHECKED = [MLPClassifier(), MLPClassifier((9, 8), solver="momentum", learning_rate_init=0.05)]
 
@@ -37,25 +35,20 @@ def test_as_good_as_scikit_learn(digits: Split, cancer: Split) -> None:
 
 
 @pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
-def test_the_technique_learns_the_same_bits(solver: Any) -> None:
-    generator = np.random.default_rng(0)
-    items = generator.integers(0, 256, (80, 4, 3, 2), np.uint8)
-    data = image_data(items, generator.integers(0, 3, 80), 20, 3)
+def test_the_technique_learns_the_same_bits(solver: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"batch_size": 16, "l2": 0.01, "schedule": "cosine"}
-    training = TrainingSettings(
-        epochs=5, learning_rate=0.01, restore_best=False, optimizer=solver, **settings
+    training = settings | {"epochs": 5, "learning_rate": 0.01, "optimizer": solver}
+    training["restore_best"] = False
+    weights, rows, labels = learnt(
+        "mlp", tmp_path, seed=3, model={"hidden": [8, 6]}, training=training
     )
-    technique = fit_perceptron("mlp", PerceptronModel(hidden=(8, 6)), data, MemoryRun(seed=3), training)
-    assert data.normaliser is not None
-    rows = data.normaliser(np.asarray(data.train.items)).reshape(60, -1)
     ours = MLPClassifier(
         (8, 6), solver=solver, max_iter=5, learning_rate_init=0.01, tol=None, random_state=3,
         **settings,
-    ).fit(rows, data.train.labels)  # fmt: skip
+    ).fit(rows, labels)  # fmt: skip
     for layer, path in enumerate(("hidden-1", "hidden-2", "output")):
-        weights = technique.network.parameters
-        np.testing.assert_array_equal(ours.coefs_[layer].T, weights[f"{path}.weight"])
-        np.testing.assert_array_equal(ours.intercepts_[layer], weights[f"{path}.bias"])
+        np.testing.assert_array_equal(ours.coefs_[layer].T, weights[f"network.{path}.weight"])
+        np.testing.assert_array_equal(ours.intercepts_[layer], weights[f"network.{path}.bias"])
 
 
 def test_hidden_layers_solve_what_no_line_does() -> None:
