@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.estimators.parameters import MLPParameters, Parameters, plain
+from bakeoff.estimators.parameters import MLPParameters, Parameters, plain, seed_of
 
 GIVEN: dict[str, Any] = {
     "solver": "adam",
@@ -79,3 +79,12 @@ def test_stopping_follows_validation_only_where_there_is_some() -> None:
     assert early.stopping is not None
     assert (early.stopping.on, early.stopping.tolerance, early.restore_best) == ("score", 0.0, True)
     assert Parameters.parse(GIVEN | {"tol": None}).training().stopping is None
+
+
+def test_an_integer_is_the_seed_itself() -> None:
+    assert [seed_of(3), seed_of(np.int64(3))] == [3, 3]
+    drawn = [seed_of(np.random.RandomState(state)) for state in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert seed_of(None) >= 0
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        seed_of("one")

@@ -3,7 +3,8 @@
 Importing this loads scikit-learn; nothing else in the package imports it.
 """
 
+from bakeoff.estimators.adaptive import LMSRegressor
 from bakeoff.estimators.linear import LogisticRegression, SoftmaxRegression
 from bakeoff.estimators.mlp import MLPClassifier
 
-__all__ = ["LogisticRegression", "MLPClassifier", "SoftmaxRegression"]
+__all__ = ["LMSRegressor", "LogisticRegression", "MLPClassifier", "SoftmaxRegression"]

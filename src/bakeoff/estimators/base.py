@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,7 +19,7 @@ from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.stratify import carve
-from bakeoff.estimators.parameters import Parameters, plain
+from bakeoff.estimators.parameters import Parameters, plain, seed_of
 from bakeoff.scratch.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Optimiser, optimiser
@@ -77,7 +76,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _begin(self, classes: NDArray[Any], settings: Parameters) -> None:
         """Forget what was learnt: where training diverges now, nothing is left to predict with."""
         self.__dict__.pop("_weights", None)
-        self.classes_, self._seed = classes, self._draw_seed()
+        self.classes_, self._seed = classes, seed_of(self.random_state)
         self._units = self._hidden(settings)
         self._moments: dict[str, NDArray[Any]] = {}
         self.n_iter_: int = 0
@@ -279,15 +278,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if strange := np.setdiff1d(targets, known).tolist():
             raise InputError(f"y has labels {strange} that are not among {known.tolist()}")
         return known
-
-    def _draw_seed(self) -> int:
-        """An integer is the seed of our streams itself; all else draws one, as scikit-learn does.
-
-        Equal integers are equal bits, and those of a technique with that seed.
-        """
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _held_out(self, labels: Labels, share: float, streams: Streams) -> NDArray[np.intp]:
         """Positions that validate, stratified; no class goes as a whole."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field
+from sklearn.utils import check_random_state
 
 from bakeoff.core.frozen import Frozen
 from bakeoff.training.settings import OptimizerName, StoppingSettings, TrainingSettings
@@ -71,3 +72,16 @@ def plain(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {
         name: value.item() if isinstance(value, np.generic) else value for name, value in values
     }
+
+
+def seed_of(random_state: object) -> int:
+    """An integer is the seed of our streams itself; all else draws one, as scikit-learn does.
+
+    Equal integers are equal bits, and those of a technique with that seed.
+
+    Raises:
+        ValueError: where it is no seed, no `RandomState` and not None.
+    """
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
