@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,9 @@ WORDS = {
 
 
 def dataset_of(modality: Modality, folder: Path) -> Dataset:
-    """Digits, or a table of short texts that is written into `folder`."""
-    if modality == "image":
-        return catalogue.load("digits")
+    """Digits, generated numbers, or a table of short texts that is written into `folder`."""
+    if modality != "text":
+        return catalogue.load("digits" if modality == "image" else "two-inputs")
     generator = np.random.default_rng(0)
     rows = ["text,label"]
     for i in range(300):
@@ -48,8 +49,9 @@ def dataset_of(modality: Modality, folder: Path) -> Dataset:
 
 
 def modality_of(technique: Technique) -> Modality:
-    """What a technique is tried on: images, where it reads them."""
-    return "image" if "image" in technique.modalities else "text"
+    """What a technique is tried on: images, where it reads them; then texts, then numbers."""
+    order: tuple[Modality, ...] = ("image", "text", "numbers")
+    return next(modality for modality in order if modality in technique.modalities)
 
 
 def settings_of(technique: Technique) -> Settings:
@@ -152,6 +154,6 @@ class Check:
             raise Interrupted(15)
 
 
-def same_bits(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+def same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
     """Whether two arrays are the same to the last bit."""
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -51,8 +51,11 @@ def made_up(entry: Entry) -> Dataset:
 
     def examples(per_class: int, seed: int) -> Examples:
         generator = np.random.default_rng(seed)
-        labels = np.repeat(np.arange(len(entry.classes)), per_class)
         items: Items
+        if entry.modality == "numbers":
+            rows = generator.normal(size=(4 * per_class, *entry.shape))
+            return Examples(rows, rows.sum(axis=1), numbered(len(rows)))
+        labels = np.repeat(np.arange(len(entry.classes)), per_class)
         if entry.modality == "image":
             items = generator.integers(0, 256, (len(labels), *entry.shape), np.uint8)
         else:
@@ -60,7 +63,8 @@ def made_up(entry: Entry) -> Dataset:
         return Examples(items, labels, numbered(len(labels)))
 
     train, test = examples(PER_CLASS, 0), examples(2, 1)
-    return Dataset(entry.name, entry.modality, entry.classes, train, test)
+    columns = tuple(f"x{i}" for i in range(*entry.shape)) if entry.modality == "numbers" else ()
+    return Dataset(entry.name, entry.modality, entry.classes, train, test, columns=columns)
 
 
 def shortened(recipe: Recipe, classes: int) -> Recipe:
@@ -73,7 +77,7 @@ def shortened(recipe: Recipe, classes: int) -> Recipe:
     return recipe.model_copy(
         update={
             "settings": settings,
-            "data": recipe.data.model_copy(update={"labels": classes * PER_CLASS // 2}),
+            "data": recipe.data.model_copy(update={"labels": max(classes, 1) * PER_CLASS // 2}),
             "numerics": recipe.numerics.model_copy(update={"threads": 1}),
         }
     )
@@ -107,9 +111,10 @@ def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
         predictor = find(recipe.technique).fit(cell_of(recipe), split.training_data(), inputs, run)
         fitted[planned.name] = predictor
         assert dataset.test is not None
-        probabilities = predictor.predict(dataset.test.items)
-        assert probabilities.shape == (len(dataset.test), len(split.classes)), planned.name
-        assert np.isfinite(probabilities).all(), planned.name
+        outputs = predictor.predict(dataset.test.items)
+        shape = (len(dataset.test), len(split.classes)) if split.classes else (len(dataset.test),)
+        assert outputs.shape == shape, planned.name
+        assert np.isfinite(outputs).all(), planned.name
 
 
 def test_evidence_that_the_readme_names() -> None:

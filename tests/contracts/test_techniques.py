@@ -48,6 +48,17 @@ class Fitted:
     def classes(self) -> int:
         return len(self.data.task.classes)
 
+    def check(self, found: NDArray[Any], count: int) -> None:
+        """Outputs are what the task takes: probabilities of each class, or a number."""
+        assert np.isfinite(found).all()
+        if not self.classes:
+            assert (found.dtype, found.shape) == (np.float64, (count,))
+            return
+        assert (found.dtype, found.shape) == (np.float32, (count, self.classes))
+        assert (found >= 0).all()
+        assert (found <= 1).all()
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
     @property
     def reads_items(self) -> bool:
         """Not so for what says the same of every item."""
@@ -175,21 +186,13 @@ def test_misspelt_training_field(technique: Technique) -> None:
     assert "training.batchsize: unknown field; did you mean 'batch_size'?" in str(caught.value)
 
 
-def test_probabilities(fitted: Fitted) -> None:
+def test_outputs(fitted: Fitted) -> None:
     for items in (fitted.items, reordered(fitted.items, np.arange(1))):
-        found = fitted.predictor.predict(items)
-        assert found.dtype == np.float32
-        assert found.shape == (len(items), fitted.classes)
-        assert np.isfinite(found).all()
-        assert (found >= 0).all()
-        assert (found <= 1).all()
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+        fitted.check(fitted.predictor.predict(items), len(items))
 
 
 def test_no_items(fitted: Fitted) -> None:
-    none = fitted.predictor.predict(reordered(fitted.items, np.arange(0)))
-    assert none.shape == (0, fitted.classes)
-    assert none.dtype == np.float32
+    fitted.check(fitted.predictor.predict(reordered(fitted.items, np.arange(0))), 0)
 
 
 def test_extreme_items(fitted: Fitted) -> None:
@@ -197,11 +200,11 @@ def test_extreme_items(fitted: Fitted) -> None:
     extreme: Items
     if isinstance(items, np.ndarray):
         extreme = np.stack([np.zeros_like(items[0]), np.full_like(items[0], 255)])
+        if items.ndim == 2:
+            extreme = np.concatenate([extreme, -1e6 * extreme])
     else:
         extreme = ["", "word " * 2000, "\U0001f600", "never seen"]
-    found = fitted.predictor.predict(extreme)
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    fitted.check(fitted.predictor.predict(extreme), len(extreme))
 
 
 def test_batches_and_order_change_no_bit(fitted: Fitted) -> None:
@@ -251,7 +254,7 @@ def test_layers(fitted: Fitted) -> None:
     layers = fitted.predictor.layers()
     assert layers
     assert len({layer.name for layer in layers}) == len(layers)
-    assert layers[-1].output[-1:] == (fitted.classes,)
+    assert layers[-1].output[-1:] == (fitted.classes or 1,)
     for layer in layers:
         assert layer.kind
         assert 0 <= layer.trained_parameters <= layer.parameters
@@ -279,7 +282,11 @@ def test_wrong_items(fitted: Fitted) -> None:
     if not fitted.reads_items:
         return
     wrong: list[Any] = [["a text"]]
-    if isinstance(fitted.items, np.ndarray):
+    if isinstance(fitted.items, np.ndarray) and fitted.items.ndim == 2:
+        size = fitted.items.shape[1]
+        wrong += [np.zeros((2, size + 1)), np.zeros(size), np.full((1, size), np.nan)]
+        wrong.append(fitted.items.astype(np.float32))
+    elif isinstance(fitted.items, np.ndarray):
         _, height, width, channels = fitted.items.shape
         for shape in ((2, height + 1, width, channels), (2, height, width, channels + 2), (2, 5)):
             wrong.append(np.zeros(shape, np.uint8))

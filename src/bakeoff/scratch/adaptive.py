@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Rule = Literal["lms", "nlms", "rls"]
 
-OVERFLOW = 1e75
-"""An error of this size counts as overflow: its fourth power, which the spread of squared errors
-needs, is not far from the end of float64."""
+OVERFLOW = 1e20
+"""An error of this size counts as overflow: no target is known to that many digits, and what is
+computed from squared errors (their spread, its spread) is still far from the end of float64."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from bakeoff.core.protocols import Technique
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "knn": "bakeoff.techniques.knn:Knn",
+    "lms": "bakeoff.techniques.lms:Lms",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
     "softmax": "bakeoff.techniques.softmax:Softmax",

@@ -66,6 +66,30 @@ def read_predictor(folder: Path, technique: str) -> tuple[dict[str, NDArray[Any]
         raise InputError(f"{path}: not a saved predictor: {error}") from None
 
 
+def numbers(items: Items, size: int, technique: str) -> NDArray[np.float64]:
+    """Items as rows of as many finite numbers as a predictor was fitted on.
+
+    Args:
+        items: What was received.
+        size: D.
+        technique: Named in the message.
+
+    Returns:
+        `items` itself: (N, D) float64.
+
+    Raises:
+        InputError: where they are something else.
+    """
+    needed = f"rows of {size} finite numbers (N, {size}) float64 needed"
+    if not isinstance(items, np.ndarray):
+        raise InputError(f"{technique}: {needed}, {type(items).__name__} received")
+    if items.dtype != np.float64 or items.shape[1:] != (size,):
+        raise InputError(f"{technique}: {needed}, {items.shape} {items.dtype} received")
+    if not np.isfinite(items).all():
+        raise InputError(f"{technique}: {needed}, NaN or infinite ones received")
+    return items
+
+
 def images(items: Items, shape: tuple[int, ...], technique: str) -> NDArray[np.uint8]:
     """Items as images of the shape a predictor was fitted on.
 

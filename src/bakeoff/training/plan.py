@@ -6,12 +6,12 @@ from bakeoff.core.errors import unknown
 from bakeoff.core.protocols import Batch, Batches, LoopPlan
 from bakeoff.core.task import Task
 from bakeoff.training.schedules import schedule
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import LoopSettings
 from bakeoff.training.stopping import Trigger
 
 
 def plan(
-    settings: TrainingSettings,
+    settings: LoopSettings,
     batches: Batches,
     task: Task,
     validation: Callable[[], Iterator[Batch]] | None,
@@ -42,6 +42,6 @@ def plan(
         loss=task.loss,
         stopping=Trigger(settings.stopping) if settings.stopping else None,
         restore_best=settings.restore_best,
-        parts=settings.accumulate,
+        parts=settings.parts,
         checkpoint_seconds=settings.checkpoint_seconds,
     )

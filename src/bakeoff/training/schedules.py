@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable
 
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import LoopSettings
 
 Schedule = Callable[[int], float]
 
 
-def schedule(settings: TrainingSettings, steps: int) -> Schedule:
+def schedule(settings: LoopSettings, steps: int) -> Schedule:
     """The rate of update 0 .. steps - 1.
 
     With warm-up over w updates the rate rises linearly, (step + 1) / w of the peak; the named shape
@@ -35,7 +35,7 @@ def schedule(settings: TrainingSettings, steps: int) -> Schedule:
     return rate
 
 
-def _shape(settings: TrainingSettings) -> Callable[[float], float]:
+def _shape(settings: LoopSettings) -> Callable[[float], float]:
     """The factor on the peak rate at a share 0 <= x < 1 of the run."""
     decay = settings.decay
     match settings.schedule:

@@ -29,17 +29,54 @@ class StoppingSettings(Frozen):
     """Changes up to this size count as none."""
 
 
-class TrainingSettings(Frozen):
-    """How a loop trains. Techniques override the defaults."""
+class LoopSettings(Frozen):
+    """Length, rate, validation and selection: what every loop has."""
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     iterations: Annotated[int, Field(ge=1)] | None = None
     """Updates; instead of `epochs`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.05
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the updates over which the rate rises linearly from 0 (one-cycle: to its peak)."""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of `step` at each third, and of `exponential` over the whole run."""
+    validate_every: Annotated[int, Field(ge=1)] | None = None
+    """Updates between validations; None: every epoch."""
+    stopping: StoppingSettings | None = None
+    select: str = "auto"
+    """The metric whose best validation value selects the weights; `auto`: the study's."""
+    restore_best: bool = True
+    """Keep the weights with the best validation score, not the last ones."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _iterations_for_epochs(cls, value: Any) -> Any:
+        """`iterations` alone take the place of the epochs a technique has by default."""
+        if isinstance(value, dict) and value.get("iterations") is not None:
+            return {"epochs": None} | value
+        return value
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "LoopSettings":
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("give either epochs or iterations")
+        return self
+
+    @property
+    def parts(self) -> int:
+        """Micro-batches a batch is cut into."""
+        return 1
+
+
+class TrainingSettings(LoopSettings):
+    """How a loop of gradient steps trains. Techniques override the defaults."""
+
     sampling: Literal["shuffle", "random"] = "shuffle"
     """`shuffle`: every example once an epoch; `random`: drawn with replacement."""
     optimizer: OptimizerName = "momentum"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of `momentum` and `nesterov`."""
     l2: Annotated[float, Field(ge=0)] = 0.0
@@ -54,32 +91,10 @@ class TrainingSettings(Frozen):
     """Before each update, the gradients, without those of the penalties, are scaled down where the
     Euclidean norm of all of them together is greater (Pascanu et al. 2013, "On the difficulty of
     training recurrent neural networks")."""
-    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the updates over which the rate rises linearly from 0 (one-cycle: to its peak)."""
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Factor of `step` at each third, and of `exponential` over the whole run."""
-    validate_every: Annotated[int, Field(ge=1)] | None = None
-    """Updates between validations; None: every epoch."""
-    stopping: StoppingSettings | None = None
-    select: str = "auto"
-    """The metric whose best validation value selects the weights; `auto`: the study's."""
-    restore_best: bool = True
-    """Keep the weights with the best validation score, not the last ones."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Micro-batches a batch is cut into; the update is the whole batch's."""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
 
-    @model_validator(mode="before")
-    @classmethod
-    def _iterations_for_epochs(cls, value: Any) -> Any:
-        """`iterations` alone take the place of the epochs a technique has by default."""
-        if isinstance(value, dict) and value.get("iterations") is not None:
-            return {"epochs": None} | value
-        return value
-
-    @model_validator(mode="after")
-    def _one_length(self) -> "TrainingSettings":
-        if (self.epochs is None) == (self.iterations is None):
-            raise ValueError("give either epochs or iterations")
-        return self
+    @property
+    def parts(self) -> int:
+        """Micro-batches a batch is cut into."""
+        return self.accumulate
