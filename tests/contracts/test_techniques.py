@@ -52,9 +52,11 @@ class Fitted:
         """Outputs are what the task takes: probabilities of each class, or a number."""
         assert np.isfinite(found).all()
         if not self.classes:
-            assert (found.dtype, found.shape) == (np.float64, (count,))
+            assert found.dtype == np.float64
+            assert found.shape == (count,)
             return
-        assert (found.dtype, found.shape) == (np.float32, (count, self.classes))
+        assert found.dtype == np.float32
+        assert found.shape == (count, self.classes)
         assert (found >= 0).all()
         assert (found <= 1).all()
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)

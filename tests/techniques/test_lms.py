@@ -60,11 +60,12 @@ def test_chunks_change_no_bit(data: TrainingData, tmp_path: Path, rule: str, chu
     model = {"rule": rule, "weights": "zero", "bias": False}
     predictor, run, _ = fitted(few, tmp_path, model=model, training=training)
     rows, targets = arrays(few)
-    by_hand: adaptive.Filter = {
+    rules: dict[str, adaptive.Filter] = {
         "lms": adaptive.Lms(np.zeros(2), 0.02),
         "nlms": adaptive.Nlms(np.zeros(2), 0.02),
         "rls": adaptive.Rls(np.zeros(2)),
-    }[rule]
+    }
+    by_hand = rules[rule]
     losses = [np.square(by_hand.run(rows, targets).errors).mean() for _ in range(3)]
     np.testing.assert_array_equal(predictor.weights, by_hand.weights)
     np.testing.assert_allclose([row["train/loss"] for row in run.rows], losses, rtol=1e-12)
@@ -84,8 +85,8 @@ def test_a_rate_beyond_the_bound_is_divergence_not_a_failure(
 def test_random_weights_follow_the_seed_and_zero_ones_do_not(data: TrainingData) -> None:
     for weights, same in (("zero", True), ("random", False)):
         settings = LmsSettings.parse({"model": {"weights": weights}})
-        ends = [first_pass(settings, data, Streams(seed)).errors for seed in (0, 1)]
-        assert np.array_equal(*ends) == same
+        first, second = (first_pass(settings, data, Streams(seed)).errors for seed in (0, 1))
+        assert np.array_equal(first, second) == same
 
 
 @pytest.mark.parametrize(
