@@ -16,6 +16,10 @@ import click
 from bakeoff import __version__
 
 COMMANDS = {
+    "check-gradients": (
+        "bakeoff.cli.check_gradients:check_gradients",
+        "Every gradient of a from-scratch model against central differences.",
+    ),
     "completion": ("bakeoff.cli.completion:completion", "Print a script that completes commands."),
     "data": ("bakeoff.cli.data:data", "List, fetch, check and locate data sets."),
     "demo": ("bakeoff.cli.run:demo", "Run the main job on embedded data."),

@@ -58,6 +58,15 @@ def model_names(
     return _names(sorted({*MODELS, *names()}), incomplete)
 
 
+def checkable_names(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    """Techniques, layers and losses of our own that begin so."""
+    from bakeoff.techniques.gradients import checkable_names
+
+    return _names(checkable_names(), incomplete)
+
+
 def _names_or_files(names: list[str], incomplete: str) -> "list[CompletionItem]":
     from click.shell_completion import CompletionItem
 

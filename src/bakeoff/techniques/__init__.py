@@ -17,6 +17,7 @@ TECHNIQUES = {
     "lms": "bakeoff.techniques.lms:Lms",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
+    "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }
 

@@ -14,11 +14,14 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.networks import NetworkTraining
 from bakeoff.techniques.perceptrons import (
     PerceptronModel,
     PerceptronPredictor,
     Units,
+    differentiable_perceptron,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
@@ -81,3 +84,10 @@ class Mlp:
         """Zero weights."""
         model = cast(MlpSettings, settings).model
         return untrained_perceptron(self.name, model, shape, classes)
+
+    def differentiable(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> tuple[Layer, Loss]:
+        """The network in float64 and its loss, for checks of gradients."""
+        chosen = cast(MlpSettings, settings)
+        return differentiable_perceptron(chosen.model, shape, classes, chosen.training.loss)

@@ -13,7 +13,8 @@ from bakeoff.core.examples import Items
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
-from bakeoff.scratch.losses import LossName
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import LOSSES, Loss, LossName
 from bakeoff.scratch.network import ActivationName, NormName, perceptron, softmax_regression
 from bakeoff.scratch.step import Inputs, Pixels
 from bakeoff.techniques.networks import (
@@ -137,6 +138,28 @@ def fit_perceptron(
     predictor = new_network(technique, plain(model), data, run, partial(_build, technique), schemes)
     train(predictor, data, run, training, loss)
     return predictor
+
+
+def differentiable_perceptron(
+    model: PerceptronModel, shape: tuple[int, ...], classes: int, loss: LossName = "cross-entropy"
+) -> tuple[Layer, Loss]:
+    """The network in float64 and its loss, for checks of gradients."""
+    if model.hidden:
+        network = perceptron(
+            shape,
+            model.hidden,
+            classes,
+            np.float64,
+            activation=model.activation,
+            normalisation=model.normalisation,
+            dropout=model.dropout,
+        )
+    else:
+        # Any normalisation that is neither 0 nor 1 anywhere.
+        mean, sd = np.linspace(-0.3, 0.5, shape[-1]) / 255, np.linspace(0.5, 2, shape[-1]) / 255
+        normaliser = Normaliser(mean.astype(np.float32), sd.astype(np.float32))
+        network = softmax_regression(normaliser, shape, classes, np.float64)
+    return network, LOSSES[loss]()
 
 
 def _build(

@@ -14,9 +14,12 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.perceptrons import (
     LINEAR,
     PerceptronPredictor,
+    differentiable_perceptron,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
@@ -71,3 +74,9 @@ class Softmax:
     ) -> PerceptronPredictor:
         """Zero weights."""
         return untrained_perceptron(self.name, LINEAR, shape, classes)
+
+    def differentiable(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> tuple[Layer, Loss]:
+        """The network in float64 and its loss, for checks of gradients."""
+        return differentiable_perceptron(LINEAR, shape, classes)

@@ -1,0 +1,183 @@
+"""A convolutional network in NumPy: every gradient by hand, torch never loaded.
+
+Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; blocks of
+small convolutions as in Simonyan and Zisserman 2015, "Very deep convolutional networks for
+large-scale image recognition".
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import Field, model_validator
+
+from bakeoff.core.augmentation import AugmentationSettings, Draws
+from bakeoff.core.cell import Cell
+from bakeoff.core.examples import Modality
+from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.initial import Scheme
+from bakeoff.core.protocols import Normaliser, Predictor, Run, TrainingData
+from bakeoff.core.recipe import Settings
+from bakeoff.scratch.augmentation import Augmentation
+from bakeoff.scratch.convolutional import Block, PoolName, convolutional
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import LOSSES, Loss
+from bakeoff.scratch.network import ActivationName, NormName, Sequence
+from bakeoff.scratch.step import Pixels
+from bakeoff.techniques.networks import (
+    NetworkPredictor,
+    NetworkTraining,
+    initial_schemes,
+    load_network,
+    new_network,
+    train,
+    untrained_network,
+)
+from bakeoff.training.settings import OptimizerName
+
+Units = Annotated[int, Field(ge=1)]
+
+
+class ScratchCnnModel(Frozen):
+    """Blocks of convolutions, a 2 x 2 pooling behind the first of each, then affine layers."""
+
+    channels: Annotated[tuple[Units, ...], Field(min_length=1)] = (32, 64, 128)
+    """Of each block, first to last."""
+    convolutions: Annotated[int, Field(ge=1, le=16)] = 1
+    """In a block."""
+    kernel: Annotated[int, Field(ge=1, le=15)] = 3
+    """Sides of a convolution's window; odd, so that images keep their size."""
+    pooling: PoolName = "max"
+    normalisation: NormName = "batch"
+    """Behind each convolution, before its activation; `batch` looks at whole batches."""
+    residual: bool = False
+    """A shortcut around all but the first convolution of each block."""
+    hidden: tuple[Units, ...] = ()
+    """Units of each hidden affine layer."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the inputs of each affine layer that is left out while learning."""
+    activation: ActivationName = "relu"
+    initialisation: Scheme = "he"
+    """Of the weights; with `he`, those of the output layer by `lecun`. `zero` shows why not."""
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "ScratchCnnModel":
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel: {self.kernel} received (allowed: odd numbers)")
+        if self.residual and self.convolutions == 1:
+            raise ValueError("residual: a block of one convolution has nothing to go around")
+        return self
+
+    def network(self, shape: tuple[int, ...], classes: int, dtype: str = "float32") -> Sequence:
+        """The network for images of this shape (H, W, C).
+
+        Raises:
+            InputError: where images are too small to be halved by every block.
+        """
+        blocks = tuple(
+            Block(
+                channels,
+                self.convolutions,
+                self.kernel,
+                self.pooling,
+                self.normalisation,
+                self.activation,
+                self.residual,
+            )
+            for channels in self.channels
+        )
+        return convolutional(
+            shape,
+            blocks,
+            self.hidden,
+            classes,
+            activation=self.activation,
+            dropout=self.dropout,
+            dtype=dtype,
+        )
+
+
+class ScratchCnnTraining(NetworkTraining):
+    """How the network trains."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 8
+    optimizer: OptimizerName = "nesterov"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.03
+    l2: Annotated[float, Field(ge=0)] = 5e-4
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "one-cycle"
+
+
+class ScratchCnnSettings(Settings):
+    """Of the convolutional network in NumPy."""
+
+    model: ScratchCnnModel = ScratchCnnModel()
+    training: ScratchCnnTraining = ScratchCnnTraining()
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+class ScratchCnn:
+    """A convolutional network on images, in NumPy."""
+
+    name: ClassVar[str] = "scratch-cnn"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = ScratchCnnSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "convolutional network from random weights (NumPy)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> NetworkPredictor:
+        """Train in one phase, `train`.
+
+        Raises:
+            InputError: where the data are not images, or settings do not fit their size.
+        """
+        settings = cast(ScratchCnnSettings, cell.recipe.settings)
+        training, model = settings.training, settings.model
+        schemes = initial_schemes(model.initialisation)
+        predictor = new_network(
+            self.name, plain(model), data, run, partial(_build, self.name), schemes
+        )
+        shape = cast(tuple[int, int, int], predictor.shape)
+        draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
+        augmentation = Augmentation(draws, predictor.normaliser.mean)
+        train(predictor, data, run, training, training.loss, augmentation)
+        return predictor
+
+    def load(self, folder: Path) -> NetworkPredictor:
+        """A saved predictor, back.
+
+        Raises:
+            InputError: where there is none of this technique, or its files contradict each other.
+        """
+        return load_network(folder, self.name, partial(_build, self.name))
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> NetworkPredictor:
+        """Zero weights."""
+        model = cast(ScratchCnnSettings, settings).model
+        return untrained_network(plain(model), shape, classes, partial(_build, self.name))
+
+    def differentiable(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> tuple[Layer, Loss]:
+        """The network in float64 and its loss, for checks of gradients."""
+        chosen = cast(ScratchCnnSettings, settings)
+        return chosen.model.network(shape, classes, "float64"), LOSSES[chosen.training.loss]()
+
+
+def _build(
+    technique: str,
+    model: Mapping[str, Any],
+    normaliser: Normaliser,
+    shape: tuple[int, ...],
+    classes: tuple[str, ...],
+) -> NetworkPredictor:
+    network = ScratchCnnModel.parse(model, "model").network(shape, len(classes))
+    reader = Pixels(normaliser, shape)
+    return NetworkPredictor(technique, network, reader, normaliser, classes, model)
