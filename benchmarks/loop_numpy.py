@@ -21,7 +21,7 @@ from bakeoff.core.task import Classification
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.network import softmax_regression
 from bakeoff.scratch.optimisers import optimiser
-from bakeoff.scratch.step import NumpyStep, RawPixels
+from bakeoff.scratch.step import Inputs, NumpyStep
 from bakeoff.training.loop import run_loop
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
@@ -130,7 +130,7 @@ def ours(work: Work) -> float:
     )
     shape = work.images.shape[1:]
     network = softmax_regression(_normaliser(), shape, CLASSES)
-    step = NumpyStep(network, optimiser("momentum", network, L2, MOMENTUM), RawPixels(shape))
+    step = NumpyStep(network, optimiser("momentum", network, L2, MOMENTUM), Inputs(shape))
     batches = TrainingBatches(examples, work.batch_size, Streams(0), "shuffle")
     few = examples.take(np.arange(64))
 

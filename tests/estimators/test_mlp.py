@@ -13,7 +13,10 @@ from tests.estimators.conftest import Split, learnt
 
 from bakeoff.estimators import MLPClassifier
 
-CHECKED = [MLPClassifier(), MLPClassifier((9, 8), solver="momentum", learning_rate_init=0.05)]
+CHECKED = [
+    MLPClassifier(),
+    MLPClassifier((9, 8), activation="tanh", solver="momentum", learning_rate_init=0.05),
+]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -34,18 +37,33 @@ def test_as_good_as_scikit_learn(digits: Split, cancer: Split) -> None:
         assert ours.score(held, held_labels) > expected - 2 * noise
 
 
-@pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
-def test_the_technique_learns_the_same_bits(solver: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("solver", "activation"),
+    [
+        ("sgd", "relu"),
+        ("momentum", "leaky-relu"),
+        ("nesterov", "sigmoid"),
+        ("rmsprop", "tanh"),
+        ("adam", "swish"),
+        ("adamw", "relu"),
+    ],
+)
+def test_the_technique_learns_the_same_bits(solver: str, activation: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"batch_size": 16, "l2": 0.01, "schedule": "cosine"}
     training = settings | {"epochs": 5, "learning_rate": 0.01, "optimizer": solver}
     training["restore_best"] = False
-    weights, rows, labels = learnt(
-        "mlp", tmp_path, seed=3, model={"hidden": [8, 6]}, training=training
-    )
+    model = {"hidden": [8, 6], "activation": activation}
+    weights, rows, labels = learnt("mlp", tmp_path, seed=3, model=model, training=training)
     ours = MLPClassifier(
-        (8, 6), solver=solver, max_iter=5, learning_rate_init=0.01, tol=None, random_state=3,
+        (8, 6),
+        activation=activation,
+        solver=solver,
+        max_iter=5,
+        learning_rate_init=0.01,
+        tol=None,
+        random_state=3,
         **settings,
-    ).fit(rows, labels)  # fmt: skip
+    ).fit(rows, labels)
     for layer, path in enumerate(("hidden-1", "hidden-2", "output")):
         np.testing.assert_array_equal(ours.coefs_[layer].T, weights[f"network.{path}.weight"])
         np.testing.assert_array_equal(ours.intercepts_[layer], weights[f"network.{path}.bias"])

@@ -49,14 +49,14 @@ def test_what_is_not_allowed_is_named(name: str, value: object, told: str) -> No
     [(5, (5,)), ([5, 3], (5, 3)), ((5,), (5,)), (np.int64(5), (5,)), (np.array([5, 3]), (5, 3))],
 )
 def test_units_are_a_number_or_several(given: object, units: tuple[int, ...]) -> None:
-    parsed = MLPParameters.parse(GIVEN | {"hidden_layer_sizes": given})
+    parsed = MLPParameters.parse(GIVEN | {"hidden_layer_sizes": given, "activation": "relu"})
     assert parsed.hidden_layer_sizes == units
 
 
 @pytest.mark.parametrize("given", [(), 0, (5, 0), (2.5,), "5"])
 def test_units_that_are_none_are_refused(given: object) -> None:
     with pytest.raises(InputError, match="hidden_layer_sizes"):
-        MLPParameters.parse(GIVEN | {"hidden_layer_sizes": given})
+        MLPParameters.parse(GIVEN | {"hidden_layer_sizes": given, "activation": "relu"})
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

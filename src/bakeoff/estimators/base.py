@@ -77,7 +77,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Forget what was learnt: where training diverges now, nothing is left to predict with."""
         self.__dict__.pop("_weights", None)
         self.classes_, self._seed = classes, seed_of(self.random_state)
-        self._units = self._hidden(settings)
+        self._layers = self._layers_of(settings)
         self._moments: dict[str, NDArray[Any]] = {}
         self.n_iter_: int = 0
         self.loss_curve_: list[float] = []
@@ -289,13 +289,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return held
 
-    def _hidden(self, settings: Parameters) -> tuple[int, ...]:
-        """Units of each hidden layer."""
-        return ()
+    def _layers_of(self, settings: Parameters) -> Mapping[str, Any]:
+        """What `perceptron` is told besides sizes of inputs and outputs."""
+        return {"hidden": ()}
 
     def _network(self, dtype: DTypeLike) -> Sequence:
         """A network of the right sizes, all zero."""
-        return perceptron((self.n_features_in_,), self._units, self._outputs(), dtype)
+        inputs = (self.n_features_in_,)
+        return perceptron(inputs, classes=self._outputs(), dtype=dtype, **self._layers)
 
     def _outputs(self) -> int:
         """Logits of a row: K, or 1 for two classes."""
@@ -303,7 +304,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _initialise(self, network: Sequence, streams: Streams) -> None:
         """Weights before training: of a linear model zero, since there is one minimum."""
-        initialise(network, streams, {"output": "lecun" if self._units else "zero"})
+        initialise(network, streams, {"output": "lecun" if self._layers["hidden"] else "zero"})
 
     def _keep(self, network: Sequence, updates: Optimiser) -> None:
         """Put all that was learnt into plain arrays."""

@@ -11,13 +11,14 @@ from bakeoff.estimators.parameters import MLPParameters, Parameters
 
 
 class MLPClassifier(NetworkClassifier):
-    """Affine layers with ReLU between them, the technique `mlp`; computes in float32.
+    """Affine layers with an activation between them, the technique `mlp`; computes in float32.
 
     Minimised is the mean cross-entropy plus `l2 / 2 * |w|^2` over all weights; biases are free.
     scikit-learn's `alpha` is divided by the rows of a batch: `l2 = alpha / batch_size`.
 
     Args:
         hidden_layer_sizes: Units of each hidden layer, first to last.
+        activation: `relu`, `leaky-relu`, `sigmoid`, `tanh` or `swish`, behind each hidden layer.
         solver: The optimiser.
         l2: Weight of the penalty; with `adamw`, the decay.
         learning_rate_init: Step size, or its peak where `schedule` shapes it.
@@ -53,6 +54,7 @@ class MLPClassifier(NetworkClassifier):
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
+        activation: str = "relu",
         solver: str = "adam",
         l2: float = 1e-4,
         learning_rate_init: float = 2e-3,
@@ -68,6 +70,7 @@ class MLPClassifier(NetworkClassifier):
         verbose: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
         self.solver = solver
         self.l2 = l2
         self.learning_rate_init = learning_rate_init
@@ -95,8 +98,9 @@ class MLPClassifier(NetworkClassifier):
         """
         return self._learn_more(X, y, classes)
 
-    def _hidden(self, settings: Parameters) -> tuple[int, ...]:
-        return cast(MLPParameters, settings).hidden_layer_sizes
+    def _layers_of(self, settings: Parameters) -> Mapping[str, Any]:
+        own = cast(MLPParameters, settings)
+        return {"hidden": own.hidden_layer_sizes, "activation": own.activation}
 
     def _publish(self, weights: Mapping[str, NDArray[Any]]) -> None:
         names = [path.removesuffix(".weight") for path in weights if path.endswith(".weight")]

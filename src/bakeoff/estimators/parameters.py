@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from sklearn.utils import check_random_state
 
 from bakeoff.core.frozen import Frozen
+from bakeoff.scratch.network import ActivationName
 from bakeoff.training.settings import OptimizerName, StoppingSettings, TrainingSettings
 
 
@@ -65,6 +66,7 @@ class MLPParameters(Parameters):
     hidden_layer_sizes: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_plain)
     ]
+    activation: ActivationName
 
 
 def plain(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
