@@ -13,21 +13,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.frozen import Frozen
-from bakeoff.core.protocols import Arrays, Batch, Fitted, Position, State, Value
+from bakeoff.core.protocols import Fitted, State
 from bakeoff.core.regression import Regression
 from bakeoff.core.streams import Streams
 from bakeoff.data.batches import TrainingBatches
 from bakeoff.estimators.base import Lines
 from bakeoff.estimators.parameters import plain, seed_of
-from bakeoff.scratch.adaptive import Filter, Lms, Nlms, Rls, Rule, predicted, stability
+from bakeoff.scratch.adaptive import Filter, Rule, predicted, stability
+from bakeoff.techniques.lms import (
+    FilterStep,
+    LmsSettings,
+    bound_sentence,
+    design,
+    split_bias,
+    start,
+)
 from bakeoff.training.loop import Surroundings, run_loop
 from bakeoff.training.observers import Silent
 from bakeoff.training.plan import plan
-from bakeoff.training.settings import StoppingSettings, TrainingSettings
 
 Floats = NDArray[np.float64]
-CHUNK = 1024
-"""Samples between two looks of the loop; no number depends on it."""
 SHARE = 0.1
 """Of the rate that is always stable for Gaussian inputs: settles about 3 % above least squares."""
 NLMS_RATE = 0.1
@@ -45,39 +50,6 @@ class LMSParameters(Frozen):
     tol: Annotated[float, Field(ge=0)] | None
     n_iter_no_change: Annotated[int, Field(ge=1)]
     verbose: bool
-
-
-class FilterStep:
-    """The loop's step for an adaptive filter: samples one after another, weights in between."""
-
-    splittable = False
-
-    def __init__(self, filter: Filter) -> None:
-        self.filter = filter
-
-    def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
-        """Learn from the samples of a batch in their order.
-
-        Returns:
-            `loss`, the sum of squared errors, each before its own update (infinite where the filter
-            overflowed), and `count`.
-        """
-        passed = self.filter.run(np.asarray(batch.items), batch.labels)
-        overflow = passed.overflow_at is not None
-        loss = np.inf if overflow else float(passed.errors @ passed.errors)
-        return {"loss": loss, "count": len(batch.labels)}
-
-    def evaluate(self, batch: Batch) -> Floats:
-        """Predictions (B,) of a batch."""
-        return predicted(np.asarray(batch.items), self.filter.weights)
-
-    def state(self) -> State:
-        """The filter's, copied."""
-        return dict(self.filter.state())
-
-    def load(self, state: Arrays) -> None:
-        """Put a state back."""
-        self.filter.load(dict(state))
 
 
 class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -151,17 +123,9 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 epoch.
         """
         settings = self._checked()
-        rows, targets = self._rows_and_targets(X, y, settings, reset=True)
+        rows, targets = self._rows_and_targets(X, y, reset=True)
         self._begin(rows, settings)
-        stopping = None
-        if settings.tol is not None:
-            stopping = StoppingSettings(
-                rule="patience",
-                on="loss",
-                window=settings.n_iter_no_change,
-                tolerance=settings.tol * float(targets.var()),
-            )
-        fitted = self._learn(rows, targets, settings, stopping)
+        fitted = self._learn(rows, targets, self._settings(settings, float(targets.var())))
         if fitted.diverged_at is not None:
             warnings.warn(
                 f"training diverged in epoch {self.n_iter_}; the weights before it are kept: "
@@ -191,11 +155,11 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         settings = self._checked()
         first = not self.__sklearn_is_fitted__()
-        rows, targets = self._rows_and_targets(X, y, settings, reset=first)
+        rows, targets = self._rows_and_targets(X, y, reset=first)
         if first:
             self._begin(rows, settings)
-        once = settings.model_copy(update={"max_iter": 1, "shuffle": False})
-        self._learn(rows, targets, once, None)
+        once = settings.model_copy(update={"max_iter": 1, "shuffle": False, "tol": None})
+        self._learn(rows, targets, self._settings(once))
         return self
 
     def predict(self, X: ArrayLike) -> Floats:
@@ -213,24 +177,19 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         given.pop("random_state")
         return LMSParameters.parse(given)
 
-    def _rows_and_targets(
-        self, X: ArrayLike, y: ArrayLike, settings: LMSParameters, reset: bool
-    ) -> tuple[Floats, Floats]:
-        """Checked data, with the input that is always 1 as last column."""
+    def _rows_and_targets(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[Floats, Floats]:
         rows, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=reset)
-        if settings.fit_intercept:
-            rows = np.hstack([rows, np.ones((len(rows), 1))])
         return rows, targets.astype(np.float64, copy=False)
 
     def _begin(self, rows: Floats, settings: LMSParameters) -> None:
         """Forget what was learnt, and settle the step size on the first rows (n, D)."""
         self.__dict__.pop("coef_", None)
         with np.errstate(over="ignore", invalid="ignore"):
-            bounds = stability(rows)
-        self.learning_rate_bound_ = bounds.mean
+            self._bounds = stability(design(rows, settings.fit_intercept))
+        self.learning_rate_bound_ = self._bounds.mean
         rate = settings.learning_rate_init
         if rate == "auto":
-            share = SHARE * bounds.sufficient
+            share = SHARE * self._bounds.sufficient
             rate = NLMS_RATE if settings.rule == "nlms" else min(share, 1.0)
         self.learning_rate_ = None if settings.rule == "rls" else float(rate)
         self._kind = settings.rule, settings.fit_intercept
@@ -239,66 +198,70 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_: int = 0
         self.loss_curve_: list[float] = []
 
-    def _filter(self, size: int, settings: LMSParameters) -> Filter:
-        """The filter as it was left; weights of zero at first.
+    def _settings(self, given: LMSParameters, variance: float = 0.0) -> LmsSettings:
+        """The technique's own.
+
+        Args:
+            given: Checked parameters.
+            variance: Of the targets.
 
         Raises:
-            InputError: where it was another kind of filter.
+            InputError: where it was another kind of filter that began.
         """
-        kind = settings.rule, settings.fit_intercept
+        kind = given.rule, given.fit_intercept
         if self._kind != kind:
             raise InputError(
                 f"rule and fit_intercept were {self._kind} at the first call, {kind} received: "
                 "call fit to start anew"
             )
-        start = np.zeros(size)
-        found: Filter
-        if settings.rule == "rls":
-            found = Rls(start, settings.forgetting)
-        else:
-            assert self.learning_rate_ is not None
-            found = (Lms if settings.rule == "lms" else Nlms)(start, self.learning_rate_)
-        if self._state:
-            found.load(dict(self._state))
-        return found
+        training: dict[str, object] = {
+            "epochs": given.max_iter,
+            "sampling": "shuffle" if given.shuffle else "sequence",
+        }
+        if self.learning_rate_ is not None:
+            training["learning_rate"] = self.learning_rate_
+        if given.tol is not None:
+            training["stopping"] = {
+                "rule": "patience",
+                "on": "loss",
+                "window": given.n_iter_no_change,
+                "tolerance": given.tol * variance,
+            }
+        model: dict[str, object] = {"rule": given.rule, "weights": "zero", "bias": given.fit_intercept}
+        if given.rule == "rls":
+            model["forgetting"] = given.forgetting
+        return LmsSettings.parse({"model": model, "training": training})
 
-    def _learn(
-        self,
-        rows: Floats,
-        targets: Floats,
-        settings: LMSParameters,
-        stopping: StoppingSettings | None,
-    ) -> Fitted:
+    def _learn(self, rows: Floats, targets: Floats, settings: LmsSettings) -> Fitted:
         """Learn in the loop, from where the filter is.
 
         Raises:
             InputError: where it overflowed in the first epoch.
         """
-        step = FilterStep(self._filter(rows.shape[1], settings))
+        streams, training = Streams(self._seed), settings.training
+        rule: Filter = start(settings, rows.shape[1], streams)
+        if self._state:
+            rule.load(dict(self._state))
+        step = FilterStep(rule, settings.model.bias)
         examples = Examples(rows, targets, np.zeros(len(targets), np.str_))
-        sampling: Literal["shuffle", "sequence"] = "shuffle" if settings.shuffle else "sequence"
-        batches = TrainingBatches(examples, CHUNK, Streams(self._seed), sampling)
-        training = TrainingSettings(epochs=settings.max_iter, stopping=stopping)
-        where = Surroundings(observer=Lines() if settings.verbose else Silent())
+        batches = TrainingBatches(examples, training.batch_size, streams, training.sampling)
+        where = Surroundings(observer=Lines() if self.verbose else Silent())
         fitted, progress = run_loop(
             step, batches, plan(training, batches, Regression(), None), where
         )
         if fitted.selected_step == 0:
             raise InputError(f"the filter overflowed in its first epoch: {self._why()}")
         self._state = step.state()
-        weights = self._state["weights"]
-        self.coef_ = weights[: self.n_features_in_].copy()
-        self.intercept_ = float(weights[-1]) if settings.fit_intercept else 0.0
+        self.coef_, self.intercept_ = split_bias(rule.weights, settings.model.bias)
         self.n_iter_ += -(-fitted.steps // batches.per_epoch)
         self.loss_curve_ = [*self.loss_curve_, *(row["train/loss"] for row in progress.rows)]
         return fitted
 
     def _why(self) -> str:
         """What to do about divergence."""
-        if self.learning_rate_ is None:
+        if self._kind[0] != "lms" or self.learning_rate_ is None:
             return "scale the inputs (StandardScaler)"
         return (
-            f"the step size is {self.learning_rate_:g}; with `lms`, the mean weights converge below"
-            f" {self.learning_rate_bound_:g}, the squared error needs less: lower "
-            "learning_rate_init or scale the inputs"
+            f"{bound_sentence(self.learning_rate_, self._bounds)}; lower learning_rate_init or "
+            "scale the inputs"
         )
