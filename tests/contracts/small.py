@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Replicate
-from bakeoff.core.errors import Interrupted
+from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Technique, TrainingData
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe, Settings, TableSource, references
@@ -60,6 +60,15 @@ def settings_of(technique: Technique) -> Settings:
     return technique.settings.parse(short)
 
 
+def classes_of(technique: Technique, dataset: Dataset) -> tuple[str, ...]:
+    """All classes, or two where the technique tells no more apart."""
+    try:
+        technique.untrained(settings_of(technique), dataset.shape, len(dataset.classes))
+    except InputError:
+        return dataset.classes[:2]
+    return dataset.classes
+
+
 @cache
 def resolved(framework: str) -> Numerics:
     """One thread, on whatever this machine computes."""
@@ -106,7 +115,11 @@ class Bench:
     def data(self, seed: int = 0) -> TrainingData:
         """A few examples, drawn as any study draws them."""
         dataset = dataset_of(modality_of(self.technique), self.folder)
-        settings = DataSettings(set="digits", labels=LABELS)
+        classes = classes_of(self.technique, dataset)
+        labels, share = LABELS, 0.1
+        if len(classes) < len(dataset.classes):  # of few examples, more must validate
+            labels, share = 80, 0.4
+        settings = DataSettings(set="digits", labels=labels, classes=classes, validation=share)
         return splits.draw(dataset, settings, Streams(seed)).training_data()
 
     def fit(self, place: str, seed: int = 0, stop_at: int | None = None) -> Attempt:

@@ -1,6 +1,6 @@
 """Small data, cells without a study, and a run in memory, for the tests of techniques."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,11 @@ class MemoryRun:
         """Compute."""
         self.solved[phase] = share
         return compute()
+
+    def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Remember."""
+        self.fitted.append(fitted)
+        self.rows += [dict(row) for row in rows]
 
 
 def numbered(items: NDArray[np.uint8], labels: NDArray[np.int64]) -> Examples:

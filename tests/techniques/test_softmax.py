@@ -11,13 +11,13 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques import find
-from bakeoff.techniques.perceptrons import PerceptronPredictor
+from bakeoff.techniques.linear import LinearPredictor
 from bakeoff.techniques.softmax import Softmax, SoftmaxSettings
 
 Cells = Callable[..., Cell]
 
 
-def accuracy(predictor: PerceptronPredictor, data: TrainingData) -> float:
+def accuracy(predictor: LinearPredictor, data: TrainingData) -> float:
     guesses = predictor.predict(data.validation.items).argmax(axis=1)
     return float((guesses == data.validation.labels).mean())
 
@@ -77,7 +77,7 @@ def test_saved_and_loaded_gives_the_same_bits(
     whole = predictor.predict(items)
     np.testing.assert_array_equal(again.predict(items), whole)
     np.testing.assert_array_equal(again.predict(items[5:6]), whole[5:6])
-    assert isinstance(again, PerceptronPredictor)
+    assert isinstance(again, LinearPredictor)
     assert again.classes == noise.task.classes
 
 

@@ -1,6 +1,6 @@
 """What techniques, steps, batches and predictors promise each other."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -179,6 +179,10 @@ class Run(Protocol):
 
     def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
         """Compute arrays in one piece, or read them back; `share`: from the cache, if there."""
+        ...
+
+    def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        """What an iterative solve came to, and its curve: a loop says both of itself."""
         ...
 
 

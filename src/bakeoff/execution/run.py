@@ -1,7 +1,7 @@
 """What a technique's `fit` works through: phases that are resumed, read back, timed and watched."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,11 @@ class CellRun:
         arrays, seconds = arrays_at(path, compute)
         self.train_seconds += seconds
         return arrays
+
+    def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Put what a solve came to into the record, and its curve into `metrics.jsonl`."""
+        self.fitted.append(fitted)
+        self.rows += [dict(row) for row in rows]
 
     def _begin(self, phase: str) -> None:
         """A phase's name is where its results lie: a second one would read the first one's."""

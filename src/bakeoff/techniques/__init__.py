@@ -15,6 +15,7 @@ TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
+    "logistic": "bakeoff.techniques.logistic:Logistic",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",

@@ -16,18 +16,18 @@ from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
-from bakeoff.techniques.perceptrons import (
-    LINEAR,
-    PerceptronPredictor,
-    differentiable_perceptron,
-    fit_perceptron,
-    load_perceptron,
-    untrained_perceptron,
+from bakeoff.techniques.linear import (
+    LinearPredictor,
+    LinearSettings,
+    LinearTraining,
+    differentiable_linear,
+    fit_linear,
+    load_linear,
+    untrained_linear,
 )
-from bakeoff.training.settings import TrainingSettings
 
 
-class SoftmaxTraining(TrainingSettings):
+class SoftmaxTraining(LinearTraining):
     """How softmax regression trains.
 
     The defaults were chosen on validation examples of digits (96 %) and CIFAR-10 (41 %).
@@ -40,43 +40,43 @@ class SoftmaxTraining(TrainingSettings):
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
 
 
-class SoftmaxSettings(Settings):
+class SoftmaxSettings(LinearSettings):
     """Of softmax regression."""
 
     training: SoftmaxTraining = SoftmaxTraining()
 
 
 class Softmax:
-    """Softmax regression on pixels, in NumPy."""
+    """Softmax regression on pixels or patch features, in NumPy."""
 
     name: ClassVar[str] = "softmax"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     settings: ClassVar[type[Settings]] = SoftmaxSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
     framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
     seeded: ClassVar[bool] = True
-    summary: ClassVar[str] = "softmax regression on pixels (NumPy)"
+    summary: ClassVar[str] = "softmax regression on pixels or patch features (NumPy)"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
-    ) -> PerceptronPredictor:
-        """Train from zero weights in one phase, `train`."""
+    ) -> LinearPredictor:
+        """Train from zero weights, in a loop or a solve."""
         settings = cast(SoftmaxSettings, cell.recipe.settings)
-        return fit_perceptron(self.name, LINEAR, data, run, settings.training)
+        return fit_linear(self.name, settings, data, run, len(data.task.classes))
 
-    def load(self, folder: Path) -> PerceptronPredictor:
+    def load(self, folder: Path) -> LinearPredictor:
         """A saved predictor, back."""
-        return load_perceptron(folder, self.name)
+        return load_linear(folder, self.name)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int
-    ) -> PerceptronPredictor:
+    ) -> LinearPredictor:
         """Zero weights."""
-        return untrained_perceptron(self.name, LINEAR, shape, classes)
+        return untrained_linear(self.name, cast(SoftmaxSettings, settings), shape, classes, classes)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
         """The network in float64 and its loss, for checks of gradients."""
-        return differentiable_perceptron(LINEAR, shape, classes)
+        return differentiable_linear(shape, classes)

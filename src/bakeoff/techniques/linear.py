@@ -1,0 +1,334 @@
+"""What softmax and logistic regression share: settings, features, both solvers, the predictor."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Examples, Items
+from bakeoff.core.frozen import plain
+from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
+from bakeoff.core.recipe import Settings
+from bakeoff.data.batches import TrainingBatches, evaluation_batches
+from bakeoff.data.normalise import fit as fit_normaliser
+from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from bakeoff.scratch.network import saved, softmax_regression
+from bakeoff.scratch.objective import Objective
+from bakeoff.scratch.optimisers import Limits, optimiser
+from bakeoff.scratch.patches import PatchEncoder
+from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
+from bakeoff.techniques.lbfgs import solve
+from bakeoff.techniques.patches import (
+    FeatureSettings,
+    PatchFeatures,
+    PixelFeatures,
+    encode,
+    fit_features,
+    profile,
+    restored_encoder,
+    saved_encoder,
+    untrained_encoder,
+)
+from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.training.plan import plan
+from bakeoff.training.settings import TrainingSettings
+
+EVALUATION_BATCH = 1024
+ENCODED_AT_ONCE = 2048
+"""Images whose features are in memory at a time while predicting."""
+
+
+class LinearTraining(TrainingSettings):
+    """How a linear classifier trains: by the loop, or by L-BFGS over all examples at once."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 30
+    solver: Literal["loop", "lbfgs"] = "loop"
+    """`lbfgs`: `iterations` of L-BFGS, which reads only the fields below besides."""
+    tolerance: Annotated[float, Field(gt=0)] = 1e-5
+    """Of `lbfgs`: it has converged where no component of the gradient is greater."""
+
+    lbfgs_iterations: ClassVar[int] = 100
+    """Where none are given."""
+    lbfgs_reads: ClassVar[frozenset[str]] = frozenset(
+        {"solver", "iterations", "l2", "select", "restore_best", "tolerance"}
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lbfgs_has_iterations(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("solver") == "lbfgs":
+            return {"epochs": None, "iterations": cls.lbfgs_iterations} | value
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_without_meaning(self) -> "LinearTraining":
+        """What the solver does not read may not be set to anything but its default."""
+        if self.solver == "loop":
+            unread = {"tolerance"}
+        else:
+            unread = set(type(self).model_fields) - self.lbfgs_reads
+        fields = type(self).model_fields
+        allowed = {name: None if name == "epochs" else fields[name].default for name in unread}
+        wrong = sorted(n for n in unread if getattr(self, n) != allowed[n])
+        if wrong:
+            told = ", ".join(f"{name} {getattr(self, name)}" for name in wrong)
+            read = ", ".join(sorted(self.lbfgs_reads - {"solver"}))
+            why = "the loop does not read it" if self.solver == "loop" else f"it reads {read}"
+            raise ValueError(f"solver {self.solver} received with {told}: {why}")
+        return self
+
+
+class LinearSettings(Settings):
+    """Of a linear classifier."""
+
+    features: FeatureSettings = PixelFeatures()
+    training: LinearTraining = LinearTraining()
+
+    @property
+    def solves(self) -> bool:
+        """Whether fitting has phases in one piece, whose price grows with the examples."""
+        return self.training.solver == "lbfgs" or isinstance(self.features, PatchFeatures)
+
+
+class LinearPredictor:
+    """A linear classifier with what it needs to read images and to name classes.
+
+    Args:
+        technique: The name it is saved under.
+        normaliser: Of the pixels, or of the features (D,); fitted on training examples.
+        shape: (H, W, C) of one image.
+        classes: The K class names.
+        outputs: Logits: K, or 1 for two classes.
+        encoder: Of images to features, with its settings; None: pixels.
+    """
+
+    def __init__(
+        self,
+        technique: str,
+        normaliser: Normaliser,
+        shape: Sequence[int],
+        classes: Sequence[str],
+        outputs: int,
+        encoder: tuple[PatchFeatures, PatchEncoder] | None = None,
+    ) -> None:
+        self.technique, self.normaliser = technique, normaliser
+        self.shape, self.classes, self.outputs = tuple(shape), tuple(classes), outputs
+        self.features = None if encoder is None else encoder[0]
+        self.encoder = None if encoder is None else encoder[1]
+        inputs = self.shape if self.encoder is None else (self.encoder.size,)
+        self.network = softmax_regression(normaliser, inputs, outputs)
+        self.reader = Inputs(inputs)
+        self._known: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+
+    def remember(self, items: Items, features: Items) -> None:
+        """Take these features for these very items (the same array) from here on."""
+        self._known.append((np.asarray(items), np.asarray(features)))
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """Class probabilities (N, K) float32 of (N, H, W, C) uint8.
+
+        Raises:
+            InputError: where the items are not images of that shape.
+        """
+        pixels = images(items, self.shape, self.technique)
+        evaluator = Evaluator(self.network, self.reader)
+        out = np.empty((len(pixels), len(self.classes)), np.float32)
+        for rows, inputs in self._inputs(pixels):
+            out[rows] = evaluator.probabilities(inputs)
+        return out
+
+    def represent(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32: what the classifier reads, normalised.
+
+        Raises:
+            InputError: where the items are not images of the right shape.
+        """
+        pixels = images(items, self.shape, self.technique)
+        out = np.empty((len(pixels), self.reader.size), np.float32)
+        for rows, inputs in self._inputs(pixels):
+            out[rows] = self.normaliser(inputs).reshape(len(inputs), -1)
+        return out
+
+    def _inputs(self, pixels: NDArray[np.uint8]) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+        """What the network reads: the images, or their features, some at a time."""
+        if self.encoder is None:
+            yield slice(0, len(pixels)), pixels
+            return
+        for known, features in self._known:
+            if known is pixels:
+                yield slice(0, len(pixels)), features
+                return
+        for start in range(0, len(pixels), ENCODED_AT_ONCE):
+            rows = slice(start, start + ENCODED_AT_ONCE)
+            yield rows, encode(self.encoder, pixels[rows])
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """One row for each layer; the features' before them."""
+        rows = self.network.profile("", self.reader.shape)
+        return rows if self.encoder is None else (profile(self.encoder), *rows)
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        arrays = {f"network.{path}": values for path, values in saved(self.network).items()}
+        arrays |= {"normaliser.mean": self.normaliser.mean, "normaliser.sd": self.normaliser.sd}
+        if self.encoder is not None:
+            arrays |= {f"encoder.{n}": a for n, a in saved_encoder(self.encoder).items()}
+        state = {
+            "technique": self.technique,
+            "shape": list(self.shape),
+            "classes": list(self.classes),
+            "features": None if self.features is None else plain(self.features),
+        }
+        write_predictor(folder, arrays, state)
+
+
+def load_linear(folder: Path, technique: str) -> LinearPredictor:
+    """A saved predictor, back; it gives the same bits.
+
+    Raises:
+        InputError: where there is none of that technique.
+    """
+    arrays, state = read_predictor(folder, technique)
+    try:
+        encoder = None
+        if state["features"] is not None:
+            features = PatchFeatures.parse(state["features"])
+            prefix = "encoder."
+            own = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+            encoder = features, restored_encoder(features, tuple(state["shape"]), own)
+        predictor = LinearPredictor(
+            technique,
+            Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"]),
+            state["shape"],
+            state["classes"],
+            len(arrays["network.output.bias"]),
+            encoder,
+        )
+        for path, values in saved(predictor.network).items():
+            np.copyto(values, arrays[f"network.{path}"], casting="no")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder}: not a saved {technique}: {error}") from None
+    return predictor
+
+
+def untrained_linear(
+    technique: str, settings: LinearSettings, shape: tuple[int, ...], classes: int, outputs: int
+) -> LinearPredictor:
+    """A predictor with zero weights, for its sizes.
+
+    Raises:
+        InputError: where the features do not fit the images.
+    """
+    size, encoder = shape[-1], None
+    if isinstance(settings.features, PatchFeatures):
+        encoder = settings.features, untrained_encoder(settings.features, shape)
+        size = encoder[1].size
+    normaliser = Normaliser(np.zeros(size, np.float32), np.ones(size, np.float32))
+    names = [str(i) for i in range(classes)]
+    return LinearPredictor(technique, normaliser, shape, names, outputs, encoder)
+
+
+def differentiable_linear(shape: tuple[int, ...], outputs: int) -> tuple[Layer, Loss]:
+    """The network in float64 and its loss, for checks of gradients."""
+    # Any normalisation that is neither 0 nor 1 anywhere.
+    mean, sd = np.linspace(-0.3, 0.5, shape[-1]) / 255, np.linspace(0.5, 2, shape[-1]) / 255
+    normaliser = Normaliser(mean.astype(np.float32), sd.astype(np.float32))
+    return softmax_regression(normaliser, shape, outputs, np.float64), _loss(outputs)
+
+
+def fit_linear(
+    technique: str, settings: LinearSettings, data: TrainingData, run: Run, outputs: int
+) -> LinearPredictor:
+    """Fit a linear classifier from zero weights: there is one minimum.
+
+    Phases: `dictionary` and `features` for patch features, then `train` (a loop) or `solve`.
+
+    Args:
+        technique: The name it is saved under.
+        settings: Features and training.
+        data: Images.
+        run: What is worked through.
+        outputs: Logits: one for each class, or 1 for two classes.
+
+    Raises:
+        InputError: where the data are not images, or features do not fit them.
+    """
+    if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
+        raise InputError(f"{technique}: images needed, {data.modality} received")
+    shape, classes = data.train.items.shape[1:], data.task.classes
+    train, validation = data.train, data.validation
+    if isinstance(settings.features, PatchFeatures):
+        encoder, train, validation = fit_features(settings.features, data, run)
+        normaliser = fit_normaliser("feature", np.asarray(train.items))
+        kind = (settings.features, encoder)
+        predictor = LinearPredictor(technique, normaliser, shape, classes, outputs, kind)
+        for images_, features in ((data.train, train), (data.validation, validation)):
+            predictor.remember(images_.items, features.items)
+    else:
+        predictor = LinearPredictor(technique, data.normaliser, shape, classes, outputs)
+    if settings.training.solver == "lbfgs":
+        _solve(predictor, settings.training, (data, train, validation), run)
+    else:
+        _train(predictor, settings.training, (data, train, validation), run)
+    return predictor
+
+
+Sets = tuple[TrainingData, Examples, Examples]
+"""What is learnt, and the examples to train and to validate on as the network reads them."""
+
+
+def _loss(outputs: int) -> Loss:
+    return BinaryCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
+
+
+def _train(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run: Run) -> None:
+    """Minibatches, in the loop."""
+    data, train, validation = sets
+    network = predictor.network
+    limits = Limits(training.l1, training.max_norm, training.clip)
+    step = NumpyStep(
+        network,
+        optimiser(training.optimizer, network, training.l2, training.momentum, limits),
+        predictor.reader,
+        _loss(predictor.outputs),
+    )
+    batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
+
+    def validating() -> Iterator[Batch]:
+        return iter(evaluation_batches(validation, EVALUATION_BATCH))
+
+    watched = validating if len(validation) else None
+    run.loop("train", step, batches, plan(training, batches, data.task, watched))
+
+
+def _solve(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run: Run) -> None:
+    """All examples at once."""
+    data, train, validation = sets
+    items, others = np.asarray(train.items), np.asarray(validation.items)
+    evaluator = Evaluator(predictor.network, predictor.reader)
+    objective = Objective(
+        predictor.network,
+        _loss(predictor.outputs),
+        predictor.reader,
+        items,
+        train.labels,
+        training.l2,
+    )
+
+    def scores() -> Mapping[str, float]:
+        if not len(validation):
+            return {}
+        return data.task.score(validation.labels, evaluator.probabilities(others))
+
+    metric = "accuracy" if training.select == "auto" else training.select
+    select = None
+    if training.restore_best and len(validation):
+        select = metric, data.task.directions[metric]
+    objective.put(
+        solve(run, objective, scores, select, training.iterations or 1, training.tolerance)
+    )

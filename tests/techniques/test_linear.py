@@ -1,0 +1,127 @@
+"""What linear techniques share: settings refused, features by both solvers, saving, divergence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import TrainingData
+from bakeoff.techniques.linear import LinearTraining, fit_linear, load_linear, untrained_linear
+from bakeoff.techniques.saved import write_predictor
+from bakeoff.techniques.softmax import Softmax, SoftmaxSettings, SoftmaxTraining
+
+Cells = Callable[..., Cell]
+PATCHES = {"name": "patches", "size": 3, "atoms": 12, "patches": 500, "grid": 2, "threshold": 0.5}
+
+
+def test_lbfgs_has_iterations_of_its_own() -> None:
+    found = SoftmaxTraining.parse({"solver": "lbfgs"})
+    assert (found.epochs, found.iterations) == (None, LinearTraining.lbfgs_iterations)
+    assert SoftmaxTraining.parse({"solver": "lbfgs", "iterations": 7}).iterations == 7
+    assert SoftmaxTraining.parse(found.model_dump()) == found
+
+
+def test_what_lbfgs_does_not_read_is_refused() -> None:
+    told = r"training: solver lbfgs received with batch_size 32, schedule constant: it reads "
+    with pytest.raises(InputError, match=told + "iterations, l2, restore_best, select, tolerance"):
+        SoftmaxTraining.parse(
+            {"solver": "lbfgs", "batch_size": 32, "schedule": "constant"}, "training"
+        )
+    with pytest.raises(InputError, match="give either epochs or iterations"):
+        SoftmaxTraining.parse({"solver": "lbfgs", "epochs": 3})
+    with pytest.raises(InputError, match=r"solver loop received with tolerance 0\.1"):
+        SoftmaxTraining.parse({"tolerance": 0.1})
+
+
+def test_lbfgs_is_scikit_learns_minimum(digits: TrainingData, cell_of: Cells, run: Any) -> None:
+    """Both minimise the mean loss + l2 / 2 |w|^2: scikit-learn's C is 1 / (l2 N)."""
+    count, l2 = len(digits.train), 0.1
+    training = {"solver": "lbfgs", "l2": l2, "restore_best": False, "tolerance": 1e-7}
+    predictor = Softmax().fit(cell_of("softmax", training=training), digits, {}, run)
+    assert digits.normaliser is not None
+    x = digits.normaliser(np.asarray(digits.train.items)).reshape(count, -1).astype(np.float64)
+    reference = LogisticRegression(C=1 / (l2 * count), tol=1e-10, max_iter=2000)
+    reference.fit(x, digits.train.labels)
+    weight = predictor.network.parameters["output.weight"]
+    np.testing.assert_allclose(weight, reference.coef_, atol=3e-4)
+    assert run.fitted[0].steps == len(run.rows)
+    losses = [row["train/loss"] for row in run.rows]
+    assert losses[-1] < losses[0] < np.log(10)
+
+
+@pytest.mark.parametrize("solver", ["loop", "lbfgs"])
+def test_patches_are_learnt_from(
+    digits: TrainingData, cell_of: Cells, run: Any, solver: str, tmp_path: Path
+) -> None:
+    training: dict[str, Any] = {"solver": solver, "l2": 0.01}
+    training |= {"iterations": 30} if solver == "lbfgs" else {"epochs": 10}
+    cell = cell_of("softmax", training=training, features=PATCHES)
+    predictor = Softmax().fit(cell, digits, {}, run)
+    remembered = predictor.predict(digits.validation.items)
+    assert (remembered.argmax(axis=1) == digits.validation.labels).mean() > 0.9
+    # Encoded again, and by the predictor that was saved: the same bits.
+    np.testing.assert_array_equal(predictor.predict(digits.validation.items.copy()), remembered)  # type: ignore[union-attr]
+    predictor.save(tmp_path)
+    again = load_linear(tmp_path, "softmax")
+    np.testing.assert_array_equal(again.predict(digits.validation.items), remembered)
+    assert again.layers() == predictor.layers()
+    represented = predictor.represent(np.asarray(digits.train.items))
+    np.testing.assert_allclose(represented.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(represented.std(axis=0), 1, atol=0.05)
+    assert list(run.solved)[:2] == ["dictionary", "features"]
+
+
+def test_a_great_penalty_leaves_the_frequencies(
+    noise: TrainingData, cell_of: Cells, run: Any
+) -> None:
+    """Zero weights where the data say nothing: every class as likely as it is frequent."""
+    training = {"solver": "lbfgs", "l2": 100.0, "restore_best": False}
+    predictor = Softmax().fit(cell_of("softmax", training=training), noise, {}, run)
+    shares = np.bincount(noise.train.labels, minlength=3) / len(noise.train)
+    found = predictor.predict(noise.validation.items)
+    np.testing.assert_allclose(found, np.tile(shares, (20, 1)), atol=5e-3)
+
+
+def test_a_rate_that_diverges_is_told_with_its_step(
+    noise: TrainingData, cell_of: Cells, run: Any
+) -> None:
+    training = {"iterations": 40, "learning_rate": 1e30, "l2": 0.1, "validate_every": 4}
+    Softmax().fit(cell_of("softmax", training=training), noise, {}, run)
+    assert run.fitted[0].diverged_at is not None
+
+
+def test_texts_are_refused(texts: TrainingData, run: Any) -> None:
+    with pytest.raises(InputError, match="softmax: images needed, text received"):
+        fit_linear("softmax", SoftmaxSettings(), texts, run, 2)
+
+
+def test_patches_that_do_not_fit_are_refused() -> None:
+    for change, told in (
+        ({"size": 9}, "patches of 9 pixels, images of 8 x 8"),
+        ({"grid": 7}, "7 windows, but 6 positions"),
+    ):
+        settings = SoftmaxSettings.parse({"features": PATCHES | change})
+        with pytest.raises(InputError, match=told):
+            untrained_linear("softmax", settings, (8, 8, 1), 10, 10)
+
+
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    settings = SoftmaxSettings.parse({"features": PATCHES})
+    predictor = untrained_linear("softmax", settings, (8, 8, 1), 5, 5)
+    predictor.save(tmp_path)
+    assert load_linear(tmp_path, "softmax").features == settings.features
+    state = {"technique": "softmax", "shape": [8, 8, 1], "classes": ["a"], "features": PATCHES}
+    write_predictor(tmp_path, {"normaliser.mean": np.ones(2, np.float32)}, state)
+    with pytest.raises(InputError, match="not a saved softmax"):
+        load_linear(tmp_path, "softmax")
+
+
+def test_what_solves_says_so() -> None:
+    assert not SoftmaxSettings().solves
+    assert SoftmaxSettings.parse({"training": {"solver": "lbfgs"}}).solves
+    assert SoftmaxSettings.parse({"features": PATCHES}).solves
