@@ -43,6 +43,17 @@ def test_verify_finds_a_changed_digit(bakeoff: Caller, finished: Path) -> None:
     assert len(found["faults"]) > 1
 
 
+def test_a_report_of_another_version_is_a_note(bakeoff: Caller, finished: Path) -> None:
+    path = finished / "report.html"
+    path.write_bytes(
+        path.read_bytes().replace(b'generator" content="', b'generator" content="x', 1)
+    )
+    called = bakeoff("verify", finished)
+    assert called.code == 0
+    assert called.out.startswith("note: report.html: not compared, as another version")
+    assert len(json.loads(bakeoff("verify", finished, "--json").out)["notes"]) == 1
+
+
 def test_one_difference(bakeoff: Caller, finished: Path) -> None:
     (finished / "notes.txt").write_text("mine", encoding="utf-8")
     called = bakeoff("verify", finished)

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -77,3 +78,18 @@ def test_policy() -> None:
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert policy.count("'sha256-") == 3
     assert "unsafe-eval" not in policy
+
+
+def test_the_maker_changes_with_every_file_that_decides_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = Path(shutil.copytree(assets._HERE, tmp_path / "report"))
+    here = assets.maker()
+    assert here == assets.maker.__wrapped__()
+    monkeypatch.setattr(assets, "_HERE", copied)
+    assert assets.maker.__wrapped__() == here, "a copy elsewhere is the same program"
+    for name in ("words.py", "static/base.css", "templates/report.html"):
+        (copied / name).write_text((copied / name).read_text() + "\n")
+        changed = assets.maker.__wrapped__()
+        assert changed != here
+        here = changed

@@ -18,6 +18,7 @@ from tests.report.reading import Page, unpacked
 
 from bakeoff import report
 from bakeoff.core.errors import InputError
+from bakeoff.report.assets import maker
 
 LIMIT = 3_000_000
 
@@ -46,6 +47,14 @@ def test_write_puts_the_page_into_the_folder(own_folder: Path, html: bytes) -> N
     assert path == own_folder / "report.html"
     assert path.read_bytes() == html
     assert report.write(own_folder).read_bytes() == html  # the report is no input of itself
+
+
+def test_the_page_says_which_version_made_it(html: bytes) -> None:
+    assert report.made_here(html)
+    assert f'<meta name="generator" content="{maker()}">' in html.decode()
+    other = html.replace(maker().encode(), b"bakeoff 0.0.9 (0123456789ab)")
+    assert not report.made_here(other)
+    assert not report.made_here(b"<!doctype html>")
 
 
 def test_page_is_small(html: bytes) -> None:

@@ -13,6 +13,7 @@ from tests.study.tiny import SOURCE, change_json, forge
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import file_digest
 from bakeoff.report import write
+from bakeoff.report.assets import maker
 from bakeoff.study.evidence import pack
 from bakeoff.study.results import write_results
 from bakeoff.study.verify import verify
@@ -176,6 +177,20 @@ def test_a_forged_report_is_found(out: Path) -> None:
     assert verify(out).faults == [
         "report.html: differs from what `bakeoff report` makes of this folder"
     ]
+
+
+def test_a_report_of_another_version_is_noted(out: Path) -> None:
+    path = out / "report.html"
+    ours = maker().encode()
+    path.write_bytes(path.read_bytes().replace(ours, b"bakeoff 0.0.9 (0123456789ab)", 1) + b"\n")
+    found = verify(out)
+    assert found.ok
+    assert found.notes == [
+        "report.html: not compared, as another version of the program made it; "
+        "`bakeoff report` makes it anew"
+    ]
+    write(out)
+    assert verify(out).notes == []
 
 
 def test_the_report_has_the_same_bytes_whenever_it_is_written(out: Path) -> None:

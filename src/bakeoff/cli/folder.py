@@ -31,10 +31,11 @@ def verify(folder: Path, as_json: bool) -> None:
 
     found = check(folder)
     if as_json:
-        print_json({"ok": found.ok, "files": found.files} | found.counts | {"faults": found.faults})
+        told = {"faults": found.faults, "notes": found.notes}
+        print_json({"ok": found.ok, "files": found.files} | found.counts | told)
     else:
-        for fault in found.faults:
-            click.echo(fault)
+        for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
+            click.echo(line)
         counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items())
         number = len(found.faults)
         state = "verified" if found.ok else f"{number} difference{'s'[: number != 1]}"

@@ -212,7 +212,10 @@ class Predictor(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `state.json` into an existing folder."""
+        """Write `model.safetensors` and `state.json` into an existing folder.
+
+        `state.json` names the technique under `technique`: it decides who reads the folder back.
+        """
         ...
 
 

@@ -227,7 +227,11 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 "window": given.n_iter_no_change,
                 "tolerance": given.tol * variance,
             }
-        model: dict[str, object] = {"rule": given.rule, "weights": "zero", "bias": given.fit_intercept}
+        model: dict[str, object] = {
+            "rule": given.rule,
+            "weights": "zero",
+            "bias": given.fit_intercept,
+        }
         if given.rule == "rls":
             model["forgetting"] = given.forgetting
         return LmsSettings.parse({"model": model, "training": training})

@@ -5,9 +5,10 @@ nothing else. The page carries everything it needs: styles, scripts, pictures an
 library, so it opens offline and asks no server for anything. The same folder gives the same bytes.
 """
 
+import re
 from pathlib import Path
 
-__all__ = ["page", "write"]
+__all__ = ["made_here", "page", "write"]
 
 NAME = "report.html"
 
@@ -38,3 +39,14 @@ def write(folder: Path) -> Path:
     path = Path(folder) / NAME
     write_atomic(path, page(folder))
     return path
+
+
+def made_here(content: bytes) -> bool:
+    """Whether a report says that this very version of the program made it.
+
+    The same folder gives the same bytes only within one version.
+    """
+    from bakeoff.report.assets import maker
+
+    named = re.search(rb'<meta name="generator" content="([^"]*)">', content[:5000])
+    return named is not None and named.group(1) == maker().encode()

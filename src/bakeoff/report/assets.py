@@ -10,6 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from bakeoff import __version__
 from bakeoff.core.errors import BakeoffError
 from bakeoff.report.palette import style_sheet
 
@@ -57,6 +58,20 @@ def library() -> Library:
         digest=source_hash(script),
         version=version.group(1).decode() if version else "",
     )
+
+
+@cache
+def maker() -> str:
+    """What makes the page: the program's version, and a digest of all that decides its bytes.
+
+    That is everything in this package, and the charting library as it is packed here.
+    """
+    found = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*")):
+        if path.suffix in (".py", ".html", ".css", ".js"):
+            found.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes())
+    found.update(library().packed.encode())
+    return f"bakeoff {__version__} ({found.hexdigest()[:12]})"
 
 
 @cache

@@ -91,6 +91,7 @@ def _frame(figures: dict[str, Figure | None]) -> dict[str, Any]:
     specs = {name: figure.spec() for name, figure in figures.items() if figure}
     return {
         "version": __version__,
+        "maker": assets.maker(),
         "library": assets.library(),
         "policy": assets.policy([early, late]),
         # Our own files, and JSON in which nothing can end the element: no escaping.
