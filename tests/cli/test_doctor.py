@@ -7,6 +7,7 @@ import pytest
 from tests.cli.calling import Caller
 
 from bakeoff.cli.doctor import EXTRAS, findings
+from bakeoff.scratch import kernels
 
 
 def test_for_machines(bakeoff: Caller) -> None:
@@ -21,6 +22,7 @@ def test_for_machines(bakeoff: Caller) -> None:
     assert set(found["extras"]) == set(EXTRAS)
     assert found["data sets"]["digits"] == "with a package"
     assert found["versions"]["torch"]
+    assert found["machine"]["kernels"] == kernels.describe()
 
 
 def test_for_people(bakeoff: Caller) -> None:

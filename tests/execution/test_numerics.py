@@ -17,6 +17,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json
 from bakeoff.core.recipe import Numerics
 from bakeoff.execution import numerics
+from bakeoff.scratch import kernels
 
 SETTLED = Numerics(device="cpu", precision="float32", threads=1)
 
@@ -26,6 +27,7 @@ def threads_as_before() -> Iterator[None]:
     before = {entry["prefix"]: entry["num_threads"] for entry in threadpool_info()}
     yield
     threadpool_limits(before)
+    kernels.use_threads(1)
 
 
 @pytest.fixture
@@ -79,6 +81,21 @@ def test_threads_are_set() -> None:
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert pools
         assert {pool["num_threads"] for pool in pools} == {threads}
+        assert kernels.threads() == threads
+
+
+def test_batches_are_cut_with_blas_held_to_one_thread() -> None:
+    numerics.apply(SETTLED.model_copy(update={"threads": 2}), "numpy")
+    during: list[set[int]] = []
+
+    def work(number: int, part: slice) -> None:
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        during.append({pool["num_threads"] for pool in pools})
+
+    assert kernels.split(2, work) == 2
+    assert during == [{1}, {1}]
+    after = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert {pool["num_threads"] for pool in after} == {2}
 
 
 def test_the_fingerprint_says_what_bits_depend_on() -> None:
@@ -86,6 +103,7 @@ def test_the_fingerprint_says_what_bits_depend_on() -> None:
     assert fingerprint["bakeoff"] == __version__
     assert (fingerprint["device"], fingerprint["precision"]) == ("cpu", "float32")
     assert fingerprint["framework"] == "numpy"
+    assert fingerprint["kernels"] == kernels.describe()
     for name in ("python", "numpy", "system", "processor", "instruction_set", "blas"):
         assert fingerprint[name]
         assert fingerprint[name] != "unknown"

@@ -19,7 +19,7 @@ BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 VARIABLES = (
     *("BAKEOFF_DATA", "BAKEOFF_CACHE", "BAKEOFF_STATE", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"),
-    *("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NO_COLOR"),
+    *("BAKEOFF_KERNELS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "NO_COLOR"),
 )
 """What changes how we work."""
 
@@ -83,6 +83,7 @@ def _machine(known: Mapping[str, Any]) -> dict[str, Any]:
     import psutil
 
     from bakeoff.execution.numerics import core_count
+    from bakeoff.scratch import kernels
 
     memory = psutil.virtual_memory()
     return {
@@ -93,6 +94,7 @@ def _machine(known: Mapping[str, Any]) -> dict[str, Any]:
         "threads_used": core_count(),
         "instruction_set": known["instruction_set"],
         "bf16_units": _bfloat16_units(),
+        "kernels": kernels.describe(),
         "memory_free_bytes": memory.available,
         "memory_bytes": memory.total,
     }

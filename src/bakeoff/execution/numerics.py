@@ -58,6 +58,8 @@ def apply(numerics: Numerics, framework: Literal["numpy", "torch"]) -> dict[str,
     Returns:
         The fingerprint: what the bits of a result depend on, besides the recipe.
     """
+    from bakeoff.scratch import kernels
+
     threads = int(numerics.threads)
     limiter(threads)
     fingerprint = machine() | {"framework": framework, "threads": threads}
@@ -67,14 +69,24 @@ def apply(numerics: Numerics, framework: Literal["numpy", "torch"]) -> dict[str,
 
         apply_torch(numerics)
         return fingerprint | torch_fingerprint(numerics)
-    return fingerprint | {"device": "cpu", "precision": "float32"}
+    return fingerprint | {"device": "cpu", "precision": "float32", "kernels": kernels.describe()}
 
 
 def limiter(threads: int) -> None:
-    """Bound the BLAS threads of NumPy and SciPy."""
-    from threadpoolctl import threadpool_limits
+    """Bound the threads of BLAS, in NumPy and SciPy, and of our kernels."""
+    import numpy as np  # noqa: F401  BLAS must be there to be found
+    from threadpoolctl import ThreadpoolController, threadpool_limits
+
+    from bakeoff.scratch import kernels
 
     threadpool_limits(threads)
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+
+    def limit_blas(number: int) -> None:
+        for library in libraries:
+            library.set_num_threads(number)
+
+    kernels.use_threads(threads, limit_blas)
 
 
 @cache

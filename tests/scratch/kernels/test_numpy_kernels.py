@@ -40,7 +40,7 @@ def test_max_pool_finds_the_greatest_and_where_it_stood(drawn: Drawn) -> None:
     window, *size = drawn
     images = np.round(normal(2, *size, 3))  # ties
     views = seen(images, window, -np.inf)
-    out, winners = np.empty(views.shape[:4]), np.empty(views.shape[:4], np.uint16)
+    out, winners = np.empty(views.shape[:4]), np.empty(views.shape[:4], np.uint32)
     numpy_kernels.max_pool(images, window, out, winners)
     np.testing.assert_array_equal(out, views.max(axis=-1))
     np.testing.assert_array_equal(winners, views.argmax(axis=-1))

@@ -1,27 +1,194 @@
-"""Kernels: the inner loops of convolution and pooling.
+"""Kernels: the inner loops of convolution and pooling, compiled where there was a compiler.
 
-Images are channels last, (B, H, W, C); every array is
+Two implementations give the same numbers, bit for bit: `_compiled` (Cython, with OpenMP where the
+compiler has it) and `numpy_kernels`. The compiled one is used where it was built, unless the
+environment says `BAKEOFF_KERNELS=numpy`. Images are channels last, (B, H, W, C); every array is
 float32 or float64, all of one call alike, and results are written into C-contiguous memory given.
 Source of the method: Chellapilla, Puri and Simard 2006, "High performance convolutional neural
 networks for document processing" (unrolled convolution).
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import InputError, unknown
 from bakeoff.scratch.kernels import numpy_kernels
+from bakeoff.scratch.kernels.parallel import SetThreads, Team, Work
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.memory import Array
 
 __all__ = [
+    "VARIABLE",
     "Window",
     "average_pool",
     "average_pool_backward",
     "col2im",
+    "describe",
     "im2col",
     "max_pool",
     "max_pool_backward",
+    "split",
+    "threads",
+    "use_threads",
+    "using",
 ]
+VARIABLE = "BAKEOFF_KERNELS"
+"""`auto` (as where it is not set), `compiled` (refuses to go on without them) or `numpy`."""
+Name = Literal["compiled", "numpy"]
+
+
+class _Implementation(Protocol):
+    """What both implementations offer; see the functions of this module."""
+
+    def im2col(self, images: Array, window: Window, out: Array, /) -> None: ...
+    def col2im(self, columns: Array, window: Window, out: Array, /) -> None: ...
+    def max_pool(
+        self, images: Array, window: Window, out: Array, winners: NDArray[np.uint32], /
+    ) -> None: ...
+    def max_pool_backward(
+        self, upstream: Array, winners: NDArray[np.uint32], window: Window, out: Array, /
+    ) -> None: ...
+    def average_pool(self, images: Array, window: Window, out: Array, /) -> None: ...
+    def average_pool_backward(self, upstream: Array, window: Window, out: Array, /) -> None: ...
+
+
+def _load(name: str) -> tuple[_Implementation, str]:
+    """The implementation of that name (or `auto`), and a line that says which it is, and why.
+
+    Raises:
+        InputError: where there is none of that name, or it was not compiled.
+    """
+    if name not in ("auto", "compiled", "numpy"):
+        raise unknown("kernels", name, ("auto", "compiled", "numpy"), VARIABLE)
+    if name == "numpy":
+        return numpy_kernels, "NumPy (asked for)"
+    try:
+        with _waiting_threads_sleep():
+            from bakeoff.scratch.kernels import _compiled
+    except ImportError as error:
+        why = "not built" if "_compiled" in str(error) else str(error)
+        if name == "compiled":
+            raise InputError(
+                f"{VARIABLE}: compiled kernels asked for, but there are none: {why} "
+                "(allowed: auto, numpy)"
+            ) from error
+        return numpy_kernels, f"NumPy (compiled ones: {why})"
+    return _compiled, f"compiled, {'with' if _compiled.OPENMP else 'without'} OpenMP"
+
+
+@contextmanager
+def _waiting_threads_sleep() -> Iterator[None]:
+    """Load OpenMP so that its threads sleep between two calls; the environment ends as it began.
+
+    Spinning, which is its habit, takes the core from BLAS's threads: a step took 60 times longer.
+    """
+    name = "OMP_WAIT_POLICY"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "passive"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+_team = Team()
+_used, _description = _load(os.environ.get(VARIABLE) or "auto")
+
+
+def describe() -> str:
+    """Which kernels compute: `compiled, with OpenMP`, or NumPy and why."""
+    return _description
+
+
+def use_threads(number: int, limit_blas: SetThreads | None = None) -> None:
+    """Compute with this many threads from now on.
+
+    Args:
+        number: Of threads.
+        limit_blas: Bounds the threads of NumPy's BLAS. Where it is given, `split` cuts batches;
+            otherwise whole batches are worked on, by BLAS's threads and OpenMP's.
+    """
+    global _team
+    limits = (limit_blas, _set_openmp) if limit_blas is not None else ()
+    _team = Team(number if limits else 1, limits)
+    _set_openmp(number)
+
+
+def threads() -> int:
+    """Slices that `split` makes at most."""
+    return _team.number
+
+
+def split(count: int, work: Work) -> int:
+    """Call `work` with slices of a batch, at the same time where `use_threads` asked for it.
+
+    Args:
+        count: Examples of the batch.
+        work: Called with a number below `threads()` and a slice, and writes what belongs to those.
+
+    Returns:
+        How many slices there were.
+    """
+    return _team.split(count, work)
+
+
+def _set_openmp(number: int) -> None:
+    if _used is not numpy_kernels:
+        from bakeoff.scratch.kernels import _compiled
+
+        _compiled.use_threads(number)
+
+
+@contextmanager
+def using(name: Name) -> Iterator[None]:
+    """Compute with these kernels for a while, to hold one against the other.
+
+    Raises:
+        InputError: where they were not compiled.
+    """
+    global _used, _description
+    before = _used, _description
+    _used, _description = _load(name)
+    try:
+        yield
+    finally:
+        _used, _description = before
+
+
+def _check(images: Array, window: Window, kind: str, *arrays: tuple[NDArray[Any], Any]) -> None:
+    """Refuse arrays that the compiled kernels would read or write past.
+
+    Args:
+        images: (B, H, W, C), read or written.
+        window: Gives the shape of every other array.
+        kind: Of those shapes: `columns` or `outputs`.
+        arrays: Each with the dtype it must have.
+
+    Raises:
+        ValueError: where a shape, a dtype or the order in memory is not as documented.
+    """
+    count, height, width, channels = images.shape
+    rows, columns = window.output(height, width)
+    shape: tuple[int, ...] = (count, rows, columns, channels)
+    if kind == "columns":
+        shape = (count * rows * columns, window.area * channels)
+    if images.dtype not in (np.float32, np.float64):
+        raise ValueError(f"{images.dtype} images received (allowed: float32, float64)")
+    for array, dtype in arrays:
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(
+                f"{array.dtype} array of shape {array.shape} received "
+                f"(allowed: {np.dtype(dtype)} of shape {shape})"
+            )
+    if not all(array.flags.c_contiguous for array in (images, *(array for array, _ in arrays))):
+        raise ValueError("an array that is not C-contiguous received")
 
 
 def im2col(images: Array, window: Window, out: Array) -> None:
@@ -32,7 +199,8 @@ def im2col(images: Array, window: Window, out: Array) -> None:
         window: Of the output size OH x OW.
         out: (B * OH * OW, kH * kW * C), the window's rows first, channels last; 0 on padding.
     """
-    numpy_kernels.im2col(images, window, out)
+    _check(images, window, "columns", (out, images.dtype))
+    _used.im2col(images, window, out)
 
 
 def col2im(columns: Array, window: Window, out: Array) -> None:
@@ -43,23 +211,25 @@ def col2im(columns: Array, window: Window, out: Array) -> None:
         window: As in `im2col`.
         out: (B, H, W, C).
     """
-    numpy_kernels.col2im(columns, window, out)
+    _check(out, window, "columns", (columns, out.dtype))
+    _used.col2im(columns, window, out)
 
 
-def max_pool(images: Array, window: Window, out: Array, winners: NDArray[np.uint16]) -> None:
+def max_pool(images: Array, window: Window, out: Array, winners: NDArray[np.uint32]) -> None:
     """Write the greatest number of every window; the first of equals, and any not-a-number.
 
     Args:
         images: (B, H, W, C).
-        window: Of the output size OH x OW, at most 65,536 elements; padding is never chosen.
+        window: Of the output size OH x OW; padding is never chosen.
         out: (B, OH, OW, C).
         winners: (B, OH, OW, C), which element of the window that was.
     """
-    numpy_kernels.max_pool(images, window, out, winners)
+    _check(images, window, "outputs", (out, images.dtype), (winners, np.uint32))
+    _used.max_pool(images, window, out, winners)
 
 
 def max_pool_backward(
-    upstream: Array, winners: NDArray[np.uint16], window: Window, out: Array
+    upstream: Array, winners: NDArray[np.uint32], window: Window, out: Array
 ) -> None:
     """Write, for every pixel, the sum of the gradients of the windows that it won.
 
@@ -69,7 +239,8 @@ def max_pool_backward(
         window: As there.
         out: (B, H, W, C).
     """
-    numpy_kernels.max_pool_backward(upstream, winners, window, out)
+    _check(out, window, "outputs", (upstream, out.dtype), (winners, np.uint32))
+    _used.max_pool_backward(upstream, winners, window, out)
 
 
 def average_pool(images: Array, window: Window, out: Array) -> None:
@@ -80,7 +251,8 @@ def average_pool(images: Array, window: Window, out: Array) -> None:
         window: Of the output size OH x OW.
         out: (B, OH, OW, C).
     """
-    numpy_kernels.average_pool(images, window, out)
+    _check(images, window, "outputs", (out, images.dtype))
+    _used.average_pool(images, window, out)
 
 
 def average_pool_backward(upstream: Array, window: Window, out: Array) -> None:
@@ -91,4 +263,5 @@ def average_pool_backward(upstream: Array, window: Window, out: Array) -> None:
         window: As in `average_pool`.
         out: (B, H, W, C).
     """
-    numpy_kernels.average_pool_backward(upstream, window, out)
+    _check(out, window, "outputs", (upstream, out.dtype))
+    _used.average_pool_backward(upstream, window, out)

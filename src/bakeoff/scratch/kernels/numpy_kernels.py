@@ -30,7 +30,7 @@ def col2im(columns: Array, window: Window, out: Array) -> None:
         out[:, *tap.inputs] += places[:, *tap.outputs, tap.number]
 
 
-def max_pool(images: Array, window: Window, out: Array, winners: NDArray[np.uint16]) -> None:
+def max_pool(images: Array, window: Window, out: Array, winners: NDArray[np.uint32]) -> None:
     """See `bakeoff.scratch.kernels.max_pool`."""
     _, height, width, _ = images.shape
     down, right = (
@@ -50,7 +50,7 @@ def max_pool(images: Array, window: Window, out: Array, winners: NDArray[np.uint
 
 
 def max_pool_backward(
-    upstream: Array, winners: NDArray[np.uint16], window: Window, out: Array
+    upstream: Array, winners: NDArray[np.uint32], window: Window, out: Array
 ) -> None:
     """See `bakeoff.scratch.kernels.max_pool_backward`."""
     _, height, width, _ = out.shape

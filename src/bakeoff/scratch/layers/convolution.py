@@ -61,72 +61,85 @@ class Convolution(Layer):
         self.gradients = {name: np.zeros_like(p) for name, p in self.parameters.items()}
         self.weights = {"weight": (inputs * self.window.area, outputs * self.window.area)}
         self._folded = np.empty((self.window.area * inputs, outputs), dtype)
-        self._folded_gradient, self._part = np.empty_like(self._folded), np.empty_like(self._folded)
         self._inputs = np.empty((0, 0, 0, inputs), dtype)
-        self._columns, self._outputs, self._downstream = Buffer(), Buffer(), Buffer()
+        self._outputs, self._downstream = Buffer(), Buffer()
+        self._memory: list[_Memory] = []
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, H, W, inputs) to (B, OH, OW, outputs)."""
-        self._inputs = inputs
-        weight = self.parameters["weight"]
+        self._inputs = np.ascontiguousarray(inputs)
         outputs: Array = self._outputs(
-            (len(inputs), *self.output_shape(inputs.shape[1:])), weight.dtype
+            (len(inputs), *self.output_shape(inputs.shape[1:])), self._folded.dtype
         )
-        by_row, bias = _rows(outputs), None
+        by_row, bias = _by_row(outputs), None
         if "bias" in self.parameters:
             bias = np.tile(self.parameters["bias"], outputs.shape[2])
         self._fold()
-        for images in self._groups(outputs.shape):
-            part = outputs[images]
-            columns = self._unroll(images, part.shape)
-            np.matmul(columns, self._folded, out=part.reshape(len(columns), -1))
-            if bias is not None:
-                by_row[images] += bias
+        self._prepare()
+
+        def work(number: int, part: slice) -> None:
+            for images, columns in self._unrolled(number, part, outputs.shape):
+                np.matmul(columns, self._folded, out=outputs[images].reshape(len(columns), -1))
+                if bias is not None:
+                    by_row[images] += bias
+
+        kernels.split(len(inputs), work)
         return outputs
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
         """(B, OH, OW, outputs) to (B, H, W, inputs)."""
         downstream: Array | None = None
         if to_inputs:
-            downstream = self._downstream(self._inputs.shape, upstream.dtype)
-        self._folded_gradient.fill(0)
-        for images in self._groups(upstream.shape):
-            columns = self._unroll(images, upstream[images].shape)
-            gradient = upstream[images].reshape(len(columns), -1)
-            np.matmul(columns.T, gradient, out=self._part)
-            self._folded_gradient += self._part
-            if downstream is not None:
-                np.matmul(gradient, self._folded.T, out=columns)
-                kernels.col2im(columns, self.window, downstream[images])
-        self._unfold()
-        if "bias" in self.gradients:
-            # Row by row of the images first: NumPy adds long runs faster than short ones.
-            sums = np.add.reduce(_rows(upstream), axis=(0, 1))
-            np.add.reduce(sums.reshape(-1, upstream.shape[3]), axis=0, out=self.gradients["bias"])
+            downstream = self._downstream(self._inputs.shape, self._folded.dtype)
+        by_row = _by_row(upstream)
+
+        def work(number: int, part: slice) -> None:
+            memory = self._memory[number]
+            memory.clear(by_row.shape[2])
+            for images, columns in self._unrolled(number, part, upstream.shape):
+                gradient = upstream[images].reshape(len(columns), -1)
+                memory.add(columns, gradient, by_row[images])
+                if downstream is not None:
+                    np.matmul(gradient, self._folded.T, out=columns)
+                    kernels.col2im(columns, self.window, downstream[images])
+
+        self._prepare()
+        parts = kernels.split(len(upstream), work)
+        self._add_up(self._memory[:parts])
         return downstream
 
-    def _groups(self, shape: Shape) -> Iterator[slice]:
-        """Images whose unrolled windows are worked on together, for outputs of this shape."""
-        size = max(1, GROUP // (shape[1] * shape[2] * len(self._folded)))
-        for start in range(0, shape[0], size):
-            yield slice(start, min(start + size, shape[0]))
+    def _prepare(self) -> None:
+        """Memory for every thread there may be."""
+        missing = kernels.threads() - len(self._memory)
+        self._memory += [_Memory(self._folded) for _ in range(missing)]
 
-    def _unroll(self, images: slice, shape: Shape) -> Array:
-        """The windows of some images as rows, for outputs of this shape."""
-        rows, width = shape[0] * shape[1] * shape[2], len(self._folded)
-        columns: Array = self._columns((rows, width), self._folded.dtype)
-        kernels.im2col(self._inputs[images], self.window, columns)
-        return columns
+    def _unrolled(self, number: int, part: slice, shape: Shape) -> Iterator[tuple[slice, Array]]:
+        """Some images after some others, and their windows as rows, for outputs of this shape."""
+        width, windows = len(self._folded), shape[1] * shape[2]
+        size = max(1, GROUP // (windows * width))
+        for start in range(part.start, part.stop, size):
+            images = slice(start, min(start + size, part.stop))
+            columns: Array = self._memory[number].columns(
+                ((images.stop - start) * windows, width), self._folded.dtype
+            )
+            kernels.im2col(self._inputs[images], self.window, columns)
+            yield images, columns
 
     def _fold(self) -> None:
         """(outputs, inputs, kH, kW) to (kH * kW * inputs, outputs)."""
         weight = self.parameters["weight"].transpose(2, 3, 1, 0)
         np.copyto(self._folded.reshape(weight.shape), weight)
 
-    def _unfold(self) -> None:
-        """And back, for the gradient."""
+    def _add_up(self, parts: list["_Memory"]) -> None:
+        """The gradients of all parts of a batch, in the parameters' layout."""
+        for part in parts[1:]:
+            parts[0].weight += part.weight
+            parts[0].bias += part.bias
         gradient = self.gradients["weight"].transpose(2, 3, 1, 0)
-        np.copyto(gradient, self._folded_gradient.reshape(gradient.shape))
+        np.copyto(gradient, parts[0].weight.reshape(gradient.shape))
+        if "bias" in self.gradients:
+            sums = parts[0].bias.reshape(-1, self._folded.shape[1])
+            np.add.reduce(sums, axis=0, out=self.gradients["bias"])
 
     def output_shape(self, shape: Shape) -> Shape:
         """(OH, OW, outputs) of (H, W, inputs).
@@ -148,6 +161,32 @@ class Convolution(Layer):
         return rows * columns * self.parameters["weight"].size
 
 
-def _rows(images: Array) -> Array:
+class _Memory:
+    """What one thread works in: unrolled windows, and the gradients of its part of a batch.
+
+    Args:
+        folded: The weights as a matrix, for its shape and dtype.
+    """
+
+    def __init__(self, folded: Array) -> None:
+        self.columns = Buffer()
+        self.weight, self._spare = np.empty_like(folded), np.empty_like(folded)
+        self.bias = np.empty(0, folded.dtype)
+
+    def clear(self, width: int) -> None:
+        """Begin sums; `width` numbers stand in a row of output pixels."""
+        self.weight.fill(0)
+        if len(self.bias) != width:
+            self.bias = np.empty(width, self.weight.dtype)
+        self.bias.fill(0)
+
+    def add(self, columns: Array, gradient: Array, by_row: Array) -> None:
+        """Add what some images say: windows (N, K), their gradient (N, O) and (B, OH, OW * O)."""
+        self.weight += np.matmul(columns.T, gradient, out=self._spare)
+        # NumPy adds long rows faster than short ones, so a whole row of pixels stays together.
+        self.bias += np.add.reduce(by_row, axis=(0, 1))
+
+
+def _by_row(images: Array) -> Array:
     """(B, H, W, C) as (B, H, W * C)."""
     return images.reshape(*images.shape[:2], images.shape[2] * images.shape[3])

@@ -59,15 +59,15 @@ class MaxPool(_Pool):
     ) -> None:
         super().__init__(kernel, stride, padding)
         self._winners = Buffer()
-        self._won = np.empty(0, np.uint16)
+        self._won = np.empty(0, np.uint32)
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, H, W, C) to (B, OH, OW, C)."""
         self._shape = inputs.shape
         shape = (len(inputs), *self.output_shape(inputs.shape[1:]))
         outputs: Array = self._outputs(shape, inputs.dtype)
-        self._won = self._winners(shape, np.uint16)
-        kernels.max_pool(inputs, self.window, outputs, self._won)
+        self._won = self._winners(shape, np.uint32)
+        kernels.max_pool(np.ascontiguousarray(inputs), self.window, outputs, self._won)
         return outputs
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
@@ -75,7 +75,9 @@ class MaxPool(_Pool):
         if not to_inputs:
             return None
         downstream: Array = self._downstream(self._shape, upstream.dtype)
-        kernels.max_pool_backward(upstream, self._won, self.window, downstream)
+        kernels.max_pool_backward(
+            np.ascontiguousarray(upstream), self._won, self.window, downstream
+        )
         return downstream
 
 
@@ -94,7 +96,7 @@ class AveragePool(_Pool):
         self._shape = inputs.shape
         shape = (len(inputs), *self.output_shape(inputs.shape[1:]))
         outputs: Array = self._outputs(shape, inputs.dtype)
-        kernels.average_pool(inputs, self.window, outputs)
+        kernels.average_pool(np.ascontiguousarray(inputs), self.window, outputs)
         return outputs
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
@@ -102,5 +104,5 @@ class AveragePool(_Pool):
         if not to_inputs:
             return None
         downstream: Array = self._downstream(self._shape, upstream.dtype)
-        kernels.average_pool_backward(upstream, self.window, downstream)
+        kernels.average_pool_backward(np.ascontiguousarray(upstream), self.window, downstream)
         return downstream
