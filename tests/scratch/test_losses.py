@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bakeoff.core.errors import InputError
 from bakeoff.scratch.losses import (
     LOSSES,
     BinaryCrossEntropy,
@@ -168,3 +169,17 @@ def test_probabilities_of_several_logits_take_their_memory() -> None:
 def test_not_a_number_shows_in_binary_cross_entropy() -> None:
     losses = BinaryCrossEntropy().forward(np.array([[np.nan], [1.0]]), np.array([1, 0]))
     assert np.isnan(losses).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+@every_loss
+def test_labels_out_of_range_are_refused(name: LossName, wrong: int) -> None:
+    labels = LABELS.copy()
+    labels[2] = wrong
+    with pytest.raises(InputError, match=rf"labels: {wrong} received \(allowed: 0 to 3\)"):
+        LOSSES[name]().forward(LOGITS, labels)
+
+
+def test_one_logit_tells_two_classes_apart() -> None:
+    with pytest.raises(InputError, match=r"labels: 2 received \(allowed: 0 to 1\)"):
+        BinaryCrossEntropy().forward(LOGITS[:, :1], np.array([0, 1, 2, 0, 0, 0]))

@@ -71,10 +71,25 @@ def test_it_represents_by_its_last_hidden_layer(
     np.testing.assert_array_equal(predictor.represent(items[3:4]), vectors[3:4])
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"model.normalisation": "batch"},
+        {"model.activation": "swish", "model.dropout": 0.5},
+        {"training.loss": "hinge", "training.optimizer": "sgd"},
+        {"training.l1": 1.0, "training.clip": 1e30},
+    ],
+    ids=lambda changed: ", ".join(changed) or "plain",
+)
 def test_divergence_is_noticed_without_a_warning(
-    noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
+    changed: dict[str, Any], noise: TrainingData, cell_of: Cells, new_run: Callable[[int], Run]
 ) -> None:
-    wild = SMALL | {"training": {"epochs": 4, "learning_rate": 1e30, "batch_size": 10}}
+    training = {"epochs": 4, "learning_rate": 1e30, "batch_size": 10, "schedule": "constant"}
+    wild: dict[str, Any] = {"model": {"hidden": [9, 5]}, "training": training}
+    for path, value in changed.items():
+        section, field = path.split(".")
+        wild[section] = wild[section] | {field: value}
     run = new_run(0)
     predictor = Mlp().fit(cell_of("mlp", **wild), noise, {}, run)
     assert run.fitted[0].diverged_at is not None  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import InputError
 from bakeoff.scratch.memory import Array, Buffer
 
 
@@ -35,6 +36,18 @@ def hits(logits: Array, labels: NDArray[np.int64]) -> int:
     """How many labels (B,) are the class of the greatest logit; of one logit, the class z > 0."""
     guesses = logits.argmax(axis=1) if logits.shape[1] > 1 else logits[:, 0] > 0
     return int(np.count_nonzero(guesses == labels))
+
+
+def _checked(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """The labels themselves.
+
+    Raises:
+        InputError: where one is not in 0..classes-1. Negative ones would count from the end.
+    """
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise InputError(f"labels: {wrong} received (allowed: 0 to {classes - 1})")
+    return labels
 
 
 LossName = Literal["cross-entropy", "hinge"]
@@ -70,7 +83,7 @@ class SoftmaxCrossEntropy:
         """Each example's loss (B,) from logits (B, K) and labels (B,) in 0..K-1."""
         if len(labels) != len(self._rows):
             self._rows = np.arange(len(labels))
-        self._labels = labels
+        self._labels = _checked(labels, logits.shape[1])
         shifted = self._shifted(logits.shape, logits.dtype)
         np.subtract(logits, logits.max(axis=1, keepdims=True), out=shifted)
         p = np.exp(shifted, out=self._probabilities(logits.shape, logits.dtype))
@@ -108,7 +121,7 @@ class BinaryCrossEntropy:
 
     def forward(self, logits: Array, labels: NDArray[np.int64]) -> Array:
         """Each example's loss (B,) from logits (B, 1) and labels (B,) in 0..1."""
-        self._last, self._labels = logits, labels
+        self._last, self._labels = logits, _checked(labels, 2)
         z = logits[:, 0]
         losses: Array = np.abs(z, out=self._tail(z.shape, z.dtype))
         np.negative(losses, out=losses)
@@ -151,7 +164,7 @@ class Hinge:
         """Each example's loss (B,) from scores (B, K) and labels (B,) in 0..K-1."""
         if len(labels) != len(self._rows):
             self._rows = np.arange(len(labels))
-        self._labels = labels
+        self._labels = _checked(labels, logits.shape[1])
         margins: Array = self._margins(logits.shape, logits.dtype)
         np.subtract(logits, logits[self._rows, labels][:, None], out=margins)
         margins += 1

@@ -38,6 +38,7 @@ class Affine(Layer):
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, inputs) to (B, outputs)."""
+        self.expect(inputs.shape[1:], self.parameters["weight"].shape[1:])
         self._inputs = inputs
         weight = self.parameters["weight"]
         outputs = self._outputs((len(inputs), len(weight)), weight.dtype)
@@ -55,7 +56,12 @@ class Affine(Layer):
         return np.matmul(upstream, weight, out=self._downstream(self._inputs.shape, weight.dtype))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """(outputs,)."""
+        """(outputs,) of (inputs,).
+
+        Raises:
+            InputError: where an example has another shape.
+        """
+        self.expect(shape, self.parameters["weight"].shape[1:])
         return (len(self.parameters["weight"]),)
 
     def macs(self, shape: Shape) -> int:
@@ -86,6 +92,7 @@ class NormalisedAffine(Affine):
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, inputs) to (B, outputs)."""
+        self.expect(inputs.shape[1:], self.parameters["weight"].shape[1:])
         self._inputs = inputs
         weight, bias = self.parameters["weight"], self.parameters["bias"]
         folded = np.multiply(weight, self._scale, out=self._spare)

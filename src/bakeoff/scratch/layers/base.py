@@ -9,6 +9,7 @@ Source: Rumelhart, Hinton and Williams 1986, "Learning representations by back-p
 
 from typing import ClassVar
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import LayerProfile, Position
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.memory import Array
@@ -53,6 +54,18 @@ class Layer:
             at: The update this pass belongs to; None where nothing is learnt from it.
         """
         raise NotImplementedError
+
+    def expect(self, received: Shape, needed: Shape) -> None:
+        """Refuse an example's shape (or the end of it) that the layer was not made for.
+
+        Raises:
+            InputError: naming both.
+        """
+        if received[len(received) - len(needed) :] != needed or len(received) < len(needed):
+            listing = ", ".join(map(str, needed))
+            raise InputError(
+                f"{self.kind}: examples of shape {received} received (allowed: ending in {listing})"
+            )
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
         """Write `gradients`, and return the loss's gradient at the inputs of the last `forward`.

@@ -35,6 +35,15 @@ class _Normalisation(Layer):
         self._outputs, self._downstream = Buffer(), Buffer()
         self._centred, self._spare = Buffer(), Buffer()
 
+    def output_shape(self, shape: Shape) -> Shape:
+        """The same.
+
+        Raises:
+            InputError: where the last axis is another.
+        """
+        self.expect(shape, (self.features,))
+        return shape
+
     def macs(self, shape: Shape) -> int:
         """One for each number: it is multiplied by a gain."""
         return int(np.prod(shape))
@@ -82,6 +91,7 @@ class BatchNorm(_Normalisation):
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, ..., D) to the same shape."""
+        self.expect(inputs.shape[1:], (self.features,))
         flat, count = inputs.reshape(len(inputs), -1), inputs.size // self.features
         self._learning = at is not None and count > 1
         centred = self._centred(flat.shape, inputs.dtype)
@@ -174,6 +184,7 @@ class LayerNorm(_Normalisation):
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """(B, ..., D) to the same shape."""
+        self.expect(inputs.shape[1:], (self.features,))
         flat = inputs.reshape(-1, self.features)
         z = self._centred(flat.shape, flat.dtype)
         outputs: Array = self._outputs(flat.shape, flat.dtype)
