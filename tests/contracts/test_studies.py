@@ -74,6 +74,7 @@ def shortened(recipe: Recipe, classes: int) -> Recipe:
     if training is not None:
         few = {"epochs": None, "iterations": 2, "validate_every": None, "batch_size": 8}
         settings = settings.model_copy(update={"training": training.model_copy(update=few)})
+    classes = len(recipe.data.classes or ()) or classes
     return recipe.model_copy(
         update={
             "settings": settings,
