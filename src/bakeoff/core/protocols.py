@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,6 +224,29 @@ class Representer(Protocol):
 
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32: what the last hidden layer says of each item."""
+        ...
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A technique that can tell what its settings mean on some training data."""
+
+    def notes(self, settings: Settings, data: TrainingData) -> tuple[str, ...]:
+        """Short sentences: a rate beside the bound that the data set it, for instance."""
+        ...
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A technique that learns sample by sample, and can show the errors of its first epoch."""
+
+    def trace(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> tuple[NDArray[np.float64], int | None] | None:
+        """Errors (n,) before each sample was learnt from; and the sample that overflowed, if any.
+
+        None where these settings learn in another way.
+        """
         ...
 
 

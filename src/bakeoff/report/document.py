@@ -14,6 +14,7 @@ from bakeoff.report import (
     confusion,
     costs,
     curves,
+    fits,
     gallery,
     intervals,
     palette,
@@ -34,6 +35,7 @@ SECTIONS = (
     ("differences", "Differences"),
     ("cost", "Cost"),
     ("learning", "Learning"),
+    ("fits", "The fit"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
     ("recipes", "What differs"),
@@ -77,12 +79,25 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
-        "sections": [pair for pair in SECTIONS if pair[0] != "differences" or figures["verdicts"]],
+        "sections": [pair for pair in SECTIONS if pair[0] not in _without(run.results, figures)],
+        "fit_notes": fits.notes_table(run),
         "look": palette.look,
         "exact": repr,
         "plural": words.plural,
         "first_upper": words.first_upper,
     }
+
+
+OF_CLASSES = {"mistakes", "disagreements"}
+OF_FITS = ("epochs", "samples", "planes", "signals")
+
+
+def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
+    """Sections that this run has nothing for."""
+    without = {"differences"} if figures["verdicts"] is None else set()
+    if not any(figures[name] for name in OF_FITS):
+        without.add("fits")
+    return without if results.task == "classification" else without | OF_CLASSES
 
 
 def _frame(figures: dict[str, Figure | None]) -> dict[str, Any]:
@@ -116,6 +131,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "confusion": matrix,
         "recall": confusion.recall_figure(found, results.rivals()),
         "seeds": seeds.figure(results, _on_other_seeds(run)),
+        **fits.figures(run),
     }
     missing = ""
     if not found:

@@ -119,6 +119,11 @@ class Results:
     seeds_planned: str
     costs_alone: bool
 
+    @property
+    def task(self) -> str:
+        """What was asked of the data."""
+        return text(self.dataset.get("task"), "classification")
+
     def recipe(self, name: str) -> RecipeResult | None:
         """The recipe of a name."""
         return next((recipe for recipe in self.recipes if recipe.name == name), None)

@@ -6,19 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from bakeoff import report
-from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.files import write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.store import Store
-from bakeoff.data import splits
 from bakeoff.execution.local import Cells, Unwatched, Watcher, run_cells
 from bakeoff.execution.signals import Interruptions, interruptions
+from bakeoff.study.artifacts import write_artifacts
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.looks import still_racing
 from bakeoff.study.manifest import write_manifest
@@ -84,7 +82,7 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
         runner = _Runner(ready, store, options, signals)
         runner.all_looks()
         content = write_results(out)
-        _write_disagreements(ready, out)
+        write_artifacts(ready, out)
         store.reindex()
         write_manifest(out)
         report.write(out)
@@ -175,21 +173,3 @@ class _Runner:
     def _run_cells(self, todo: Cells) -> None:
         failed = run_cells(todo, self.signals).failures
         self.failures |= {c.folder: failed[c.key] for c in todo.cells if c.key in failed}
-
-
-def _write_disagreements(ready: Ready, out: Path) -> None:
-    """Pictures of the test items on which recipes of the first level disagree on the class."""
-    if not ready.dataset.classes:
-        return
-    folder = open_folder(out)
-    test = splits.test_examples(ready.dataset, ready.control.recipe.data)
-    known = np.flatnonzero(test.known)
-    predictions = {}
-    for name, recipe in folder.plan["recipes"].items():
-        records = folder.records[name].values()
-        if recipe["level"] == dict(ready.control.level) and records and not recipe["seed_offset"]:
-            tables = [folder.predictions(record)["prediction"][known] for record in records]
-            predictions[name] = np.stack(tables)
-    if predictions:
-        classes = folder.plan["dataset"]["classes"]
-        write_disagreements(out / "artifacts", test.take(known), classes, predictions)

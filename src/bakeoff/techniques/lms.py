@@ -250,6 +250,16 @@ class Lms:
             return ()
         return (bound_sentence(rate, bounds(found, data)),)
 
+    def trace(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> tuple[Floats, int | None] | None:
+        """The errors of the first epoch, as a cell with these streams makes them."""
+        found = cast(LmsSettings, settings)
+        if found.model.rule == "wiener":
+            return None
+        first = first_pass(found, data, streams)
+        return first.errors, first.overflow_at
+
 
 def bound_sentence(rate: float, bounds: Stability) -> str:
     """A rate of LMS beside its bounds, in words."""

@@ -90,7 +90,7 @@
   function layout(figure, context, width) {
     const { colour } = context;
     const own = resolve(figure.layout, context);
-    for (const name of ["xaxis", "yaxis", "xaxis2", "yaxis2"]) {
+    for (const name of ["xaxis", "yaxis", "xaxis2", "yaxis2", "xaxis3", "yaxis3"]) {
       if (own[name]) own[name] = axis(colour, own[name]);
     }
     return {
