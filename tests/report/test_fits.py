@@ -96,15 +96,6 @@ def test_the_controls_surface_is_always_there(run: RunFolder) -> None:
     assert figure.layout["scene"]["yaxis"]["title"]["text"] == "x&lt;2&gt;"
 
 
-def test_the_clean_signal_lies_where_it_should_come_out(run: RunFolder) -> None:
-    figure = figures(run)["signals"]
-    assert figure is not None
-    assert figure.columns["error/0"] == [0.5, 0.5, 0.5]
-    clean = next(trace for trace in figure.traces if trace["y"] == {"column": "clean"})
-    assert clean["yaxis"] == "y3"
-    assert "what it leaves over is the signal" in figure.note
-
-
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipes": {"lms": 3}, "points": []}'])
 def test_without_artifacts_there_is_nothing(run: RunFolder, text: str) -> None:
     (run.path / "artifacts" / "fits.json").write_text(text, encoding="utf-8")

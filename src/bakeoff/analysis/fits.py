@@ -18,7 +18,7 @@ GRID = 7
 """Places along each input at which a surface is known."""
 WINDOW = 400
 """Test samples of a signal that are drawn."""
-BLOCKS = 90
+BLOCKS = 45
 """Mean squared errors of an epoch that are drawn."""
 LARGEST = 1e60
 """Squared errors beyond it are written as it."""

@@ -77,6 +77,9 @@ def _studies() -> list[Row]:
 def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
     """Show what STUDY asks, and what each recipe changes."""
     from bakeoff.core.frozen import plain
+    from bakeoff.data.catalogue import DATASETS
+    from bakeoff.study.notes import notes
+    from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
     loaded = load_study(study, parse_settings(pairs))
@@ -100,6 +103,10 @@ def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
     click.echo(paragraph(f"{loaded.name}: {loaded.question}") + "\n")
     for name, value in lines:
         click.echo(paragraph(f"{name:10} {value}", " " * 11))
+    entry = DATASETS.get(str(loaded.dataset))
+    if entry is not None and entry.generated:  # at hand at once, so bounds can be told
+        click.echo()
+        _echo_notes(notes(prepare(loaded)))
 
 
 def changes(value: Any) -> str:
@@ -125,13 +132,18 @@ def plan(
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
     from bakeoff.study.estimate import estimate
+    from bakeoff.study.notes import notes
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
-    found = estimate(prepare(load_study(study, parse_settings(pairs)), offline), seeds)
+    ready = prepare(load_study(study, parse_settings(pairs)), offline)
+    found, said = estimate(ready, seeds), notes(ready)
     total, disk = sum(e.total_seconds for e in found), sum(e.disk_bytes * e.cells for e in found)
     if as_json:
-        rows = [vars(e) | {"total_seconds": e.total_seconds} for e in found]
+        rows = [
+            vars(e) | {"total_seconds": e.total_seconds, "notes": list(said.get(e.recipe, ()))}
+            for e in found
+        ]
         print_json({"recipes": rows, "total_seconds": total, "disk_bytes": disk})
         return
     header = ["recipe", "cells", "params", "MACs", "a cell", "all cells", "memory"]
@@ -149,3 +161,10 @@ def plan(
     ]
     print_table(header, table, right="lrrrrrr")
     click.echo(f"\nIn all about {duration(total)} one after another, and {size(disk)} of disk.")
+    _echo_notes(said)
+
+
+def _echo_notes(said: Mapping[str, tuple[str, ...]]) -> None:
+    for name, sentences in said.items():
+        for sentence in sentences:
+            click.echo(paragraph(f"{name}: {sentence}", "  "))

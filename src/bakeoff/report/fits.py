@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.report import words
+from bakeoff.report import signals, words
 from bakeoff.report.folder import RunFolder, metric_rows
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult
+from bakeoff.report.signals import LOSS, Content, entry, numbers
 from bakeoff.report.spec import (
     Cell,
     Control,
@@ -24,11 +25,8 @@ from bakeoff.report.spec import (
 )
 from bakeoff.report.values import listing, mapping, number, text
 
-LOSS = "mean_squared_error"
 HEADROOM = 1e3
 """Errors by sample are drawn up to so many times the first ones; what goes on diverging leaves."""
-
-Content = Mapping[str, Any]
 
 
 def read(run: RunFolder) -> dict[str, Any]:
@@ -46,7 +44,7 @@ def figures(run: RunFolder) -> dict[str, Figure | None]:
         "epochs": _epochs(run),
         "samples": _samples(run, content),
         "planes": _planes(run, content),
-        "signals": _signals(run, content),
+        "signals": signals.figure(run, content),
     }
 
 
@@ -55,9 +53,9 @@ def notes_table(run: RunFolder) -> Table | None:
     content = read(run)
     rows = []
     for recipe in run.results.recipes:
-        entry = _entry(content, recipe)
-        notes = "; ".join(text(note) for note in listing(entry.get("notes")))
-        happened = _outcome(recipe, entry)
+        found = entry(content, recipe)
+        notes = "; ".join(text(note) for note in listing(found.get("notes")))
+        happened = _outcome(recipe, found)
         if notes or happened:
             name = Cell(recipe.name, head=True, recipe=recipe.index)
             rows.append([name, Cell(notes or words.MISSING), Cell(happened or words.MISSING)])
@@ -66,22 +64,13 @@ def notes_table(run: RunFolder) -> Table | None:
     return Table("Settings beside what the data allow", ["Recipe", "Bound", "What happened"], rows)
 
 
-def _entry(content: Content, recipe: RecipeResult) -> dict[str, Any]:
-    return mapping(mapping(content.get("recipes")).get(recipe.name))
-
-
-def _outcome(recipe: RecipeResult, entry: Content) -> str:
-    overflow = number(mapping(entry.get("epoch")).get("overflow_at"))
+def _outcome(recipe: RecipeResult, found: Content) -> str:
+    overflow = number(mapping(found.get("epoch")).get("overflow_at"))
     if overflow is not None:
         return f"overflowed in its first epoch, at sample {words.count(overflow + 1)}"
     if recipe.diverged:
         return f"diverged with {words.plural(len(recipe.diverged), 'seed')}"
-    return "stayed finite" if "epoch" in entry else ""
-
-
-def _numbers(values: object) -> list[float]:
-    found = [number(value) for value in listing(values)]
-    return [math.nan if value is None else value for value in found]
+    return "stayed finite" if "epoch" in found else ""
 
 
 def _log_axis(title: str, low: float, high: float) -> dict[str, Any]:
@@ -178,7 +167,14 @@ def _epochs(run: RunFolder) -> Figure | None:
     drawn = [recipes[index] for index in curves]
     for recipe in run.results.recipes:
         score = recipe.metrics.get(f"train/{LOSS}")
-        if recipe.index in curves or recipe.diverged or score is None or score.mean is None:
+        constant = recipe.technique == "majority"  # it would only stretch the axis
+        if (
+            recipe.index in curves
+            or recipe.diverged
+            or constant
+            or score is None
+            or score.mean is None
+        ):
             continue
         if run.cells.get(recipe.name) and not any(map(metric_rows, run.cells[recipe.name])):
             traces.append(_level(recipe, last, score.mean, "training error"))
@@ -233,8 +229,8 @@ def _samples(run: RunFolder, content: Content) -> Figure | None:
     first: list[float] = []
     everything: list[float] = []
     for recipe in run.results.recipes:
-        epoch = mapping(_entry(content, recipe).get("epoch"))
-        samples, errors = _numbers(epoch.get("sample")), _numbers(epoch.get("squared_error"))
+        epoch = mapping(entry(content, recipe).get("epoch"))
+        samples, errors = numbers(epoch.get("sample")), numbers(epoch.get("squared_error"))
         if not samples or len(samples) != len(errors) or not all(map(math.isfinite, errors)):
             continue
         key = str(recipe.index)
@@ -271,15 +267,15 @@ def _planes(run: RunFolder, content: Content) -> Figure | None:
     """Test points in space, the control's surface, and that of a recipe the reader chooses."""
     points = mapping(content.get("points"))
     names = [text(name) for name in listing(content.get("columns"))]
-    drawn = [r for r in run.results.recipes if listing(_entry(content, r).get("surface"))]
+    drawn = [r for r in run.results.recipes if listing(entry(content, r).get("surface"))]
     if not points or len(names) != 2 or not drawn:
         return None
-    columns: dict[str, Sequence[Any]] = {name: _numbers(values) for name, values in points.items()}
+    columns: dict[str, Sequence[Any]] = {name: numbers(values) for name, values in points.items()}
     for recipe in drawn:
-        surface = listing(_entry(content, recipe).get("surface"))
-        columns[f"surface/{recipe.index}"] = [_numbers(line) for line in surface]
+        surface = listing(entry(content, recipe).get("surface"))
+        columns[f"surface/{recipe.index}"] = [numbers(line) for line in surface]
     control, others = drawn[0], drawn[1:]
-    start = others[0] if others else control
+    start = _farthest(control, others, columns)
     target = "target"
     traces: list[Trace] = [
         {
@@ -293,10 +289,10 @@ def _planes(run: RunFolder, content: Content) -> Figure | None:
             "hovertemplate": f"{names[0]} %{{x}}<br>{names[1]} %{{y}}<br>{target} %{{z}}"
             "<extra></extra>",
         },
-        _surface(control, f"surface/{control.index}", 0.45),
+        _surface(control, f"surface/{control.index}", 0.35),
     ]
     for recipe in others:
-        trace = _surface(recipe, f"surface/{recipe.index}", 0.6)
+        trace = _surface(recipe, f"surface/{recipe.index}", 0.45)
         traces.append({**trace, "when": {"beside": [str(recipe.index)]}})
     options = [Option(str(recipe.index), recipe.name) for recipe in others]
     return Figure(
@@ -318,6 +314,19 @@ def _planes(run: RunFolder, content: Content) -> Figure | None:
     )
 
 
+def _farthest(
+    control: RecipeResult, others: Sequence[RecipeResult], columns: Mapping[str, Sequence[Any]]
+) -> RecipeResult:
+    """The recipe whose surface differs most from the control's, of those that learnt to the end."""
+    able = [r for r in others if not r.diverged and r.technique != "majority"] or list(others)
+
+    def distance(recipe: RecipeResult) -> float:
+        a, b = (np.array(columns[f"surface/{r.index}"], float) for r in (control, recipe))
+        return float(np.abs(a - b).sum()) if a.shape == b.shape else 0.0
+
+    return max(able, key=distance, default=control)
+
+
 def _space(names: Sequence[str], target: str) -> dict[str, Any]:
     """The layout of three axes."""
     axis = {
@@ -331,7 +340,7 @@ def _space(names: Sequence[str], target: str) -> dict[str, Any]:
             "xaxis": {**axis, "title": {"text": escaped(names[0])}},
             "yaxis": {**axis, "title": {"text": escaped(names[1])}},
             "zaxis": {**axis, "title": {"text": target}},
-            "camera": {"eye": {"x": 1.5, "y": -1.6, "z": 0.75}},
+            "camera": {"eye": {"x": 1.15, "y": -1.3, "z": 0.6}},
             "dragmode": "turntable",
             "aspectmode": "cube",
         },
@@ -356,139 +365,3 @@ def _surface(recipe: RecipeResult, name: str, opacity: float) -> Trace:
             "y": {"show": True, "color": colour, "width": 1},
         },
     }
-
-
-def _signals(run: RunFolder, content: Content) -> Figure | None:
-    """Observed, output and error along time, of the recipe the reader chooses."""
-    signal = mapping(content.get("signal"))
-    drawn = [r for r in run.results.recipes if listing(_entry(content, r).get("output"))]
-    observed, clean = _numbers(signal.get("observed")), _numbers(signal.get("clean"))
-    if not observed or not drawn:
-        return None
-    columns: dict[str, Sequence[Any]] = {"time": list(range(len(observed))), "observed": observed}
-    for recipe in drawn:
-        output = _numbers(_entry(content, recipe).get("output"))
-        columns[f"output/{recipe.index}"] = output
-        columns[f"error/{recipe.index}"] = [o - y for o, y in zip(observed, output, strict=False)]
-    if clean:
-        columns["clean"] = clean
-    meant = _meant(content, drawn[0]) if clean else ""
-    options = [Option(str(recipe.index), recipe.name) for recipe in drawn]
-    return Figure(
-        id="signals",
-        title="The signals",
-        summary="Observed signal, filter output and error along the first test samples.",
-        note=_signal_note(meant),
-        height={"wide": 560, "narrow": 560},
-        traces=_signal_traces(drawn, meant),
-        layout=_signal_layout(),
-        columns=columns,
-        controls=[Control("filter", "Filter", options, value=str(drawn[0].index))],
-        keys=[Key("observed, output, error", stroke="thin")]
-        + ([Key("what should come out", stroke="dash")] if meant else []),
-        tables=_signal_tables(content, drawn, meant),
-    )
-
-
-def _meant(content: Content, recipe: RecipeResult) -> str:
-    """Whether the clean signal should be the filter's output, or what it leaves over."""
-    leaves = mapping(_entry(content, recipe).get("leaves"))
-    output, error = number(leaves.get("output")), number(leaves.get("error"))
-    if output is None or error is None:
-        return ""
-    return "output" if output < error else "error"
-
-
-def _signal_note(meant: str) -> str:
-    note = "Test samples, with the weights that training ended with."
-    if meant == "error":
-        return note + " The filter imitates the noise; what it leaves over is the signal (dashed)."
-    if meant == "output":
-        return note + " The output should be the system's answer without its noise (dashed)."
-    return note
-
-
-def _signal_traces(drawn: Sequence[RecipeResult], meant: str) -> list[Trace]:
-    base = {"mode": "lines", "x": column("time")}
-    hover = "sample %{x}: %{y:.4~g}<extra></extra>"
-    traces: list[Trace] = [
-        {
-            **base,
-            "y": column("observed"),
-            "line": {"color": "--muted", "width": 1.25},
-            "hovertemplate": f"observed, {hover}",
-            "xaxis": "x",
-            "yaxis": "y",
-        }
-    ]
-    for recipe in drawn:
-        colour = look(recipe.index).colour
-        for panel, kind in (("2", "output"), ("3", "error")):
-            traces.append(
-                {
-                    **base,
-                    "y": column(f"{kind}/{recipe.index}"),
-                    "line": {"color": colour, "width": 1.4},
-                    "hovertemplate": f"{kind}, {hover}",
-                    "xaxis": f"x{panel}",
-                    "yaxis": f"y{panel}",
-                    "when": {"filter": [str(recipe.index)]},
-                }
-            )
-    if meant:
-        panel = {"output": "2", "error": "3"}[meant]
-        traces.append(
-            {
-                **base,
-                "y": column("clean"),
-                "line": {"color": "--accent", "width": 1.6, "dash": "dot"},
-                "hovertemplate": f"clean, {hover}",
-                "xaxis": f"x{panel}",
-                "yaxis": f"y{panel}",
-            }
-        )
-    return traces
-
-
-def _signal_layout() -> dict[str, Any]:
-    titles = ("<b>Observed</b>", "<b>Output</b> of the filter", "<b>Error</b>: observed − output")
-    domains = ([0.71, 0.96], [0.365, 0.615], [0.02, 0.27])
-    layout: dict[str, Any] = {"margin": {"l": 50, "r": 12, "t": 6, "b": 46}, "annotations": []}
-    quiet = {"gridcolor": "--rule", "zerolinecolor": "--faint", "tickfont": {"color": "--muted"}}
-    for place, (title, domain) in enumerate(zip(titles, domains, strict=True)):
-        end = "" if place == 0 else str(place + 1)
-        layout[f"yaxis{end}"] = {**quiet, "domain": domain, "fixedrange": True}
-        if place:
-            layout[f"yaxis{end}"]["matches"] = "y"
-        bottom: dict[str, Any] = {**quiet, "anchor": f"y{end}", "fixedrange": True}
-        if place:
-            bottom["matches"] = "x"
-        if place == 2:
-            bottom["title"] = {"text": "Test sample", "font": {"size": 13, "color": "--muted"}}
-        layout[f"xaxis{end}"] = bottom | {"showticklabels": place == 2}
-        layout["annotations"].append(
-            {
-                "xref": "paper",
-                "yref": "paper",
-                "x": 0,
-                "y": domain[1] + 0.005,
-                "text": title,
-                "showarrow": False,
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "font": {"size": 13, "color": "--muted"},
-            }
-        )
-    return layout
-
-
-def _signal_tables(content: Content, drawn: Sequence[RecipeResult], meant: str) -> list[Table]:
-    if not meant:
-        return []
-    rows = []
-    for recipe in drawn:
-        value = number(mapping(_entry(content, recipe).get("leaves")).get(meant))
-        name = Cell(recipe.name, head=True, recipe=recipe.index)
-        rows.append([name, Cell(words.Metric(LOSS).bare(value), value, numeric=True)])
-    header = ["Recipe", f"Mean square of {meant} minus clean signal"]
-    return [Table("How near the clean signal, all test samples", header, rows)]
