@@ -181,11 +181,6 @@ def _epochs(run: RunFolder) -> Figure | None:
             drawn.append(recipe)
             seen.append(score.mean)
             rows.append(_epoch_row(recipe, None, score.mean))
-    gone = [recipe.name for recipe in run.results.recipes if recipe.diverged]
-    note = "Means over seeds; errors are those before a sample was learnt from. Dashed: one solve."
-    if gone:
-        verb = "ends" if len(gone) == 1 else "end"
-        note += f" {words.joined(gone)} diverged: no line, or one that {verb} early."
     positive = [value for value in seen if value > 0]
     if not positive:
         return None
@@ -193,7 +188,7 @@ def _epochs(run: RunFolder) -> Figure | None:
         id="epochs",
         title="Squared error by epoch",
         summary="Training error by epoch: " + "; ".join(_ends(rows)) + ".",
-        note=note,
+        note=_epochs_note(run),
         height={"wide": 400, "narrow": 380},
         traces=traces,
         layout={
@@ -205,6 +200,14 @@ def _epochs(run: RunFolder) -> Figure | None:
         controls=_boxes(sorted(drawn, key=lambda recipe: recipe.index)),
         tables=[Table("Mean squared error on training samples", ["Recipe", "First", "Last"], rows)],
     )
+
+
+def _epochs_note(run: RunFolder) -> str:
+    gone = [recipe.name for recipe in run.results.recipes if recipe.diverged]
+    note = "Means over seeds; errors are those before a sample was learnt from. Dashed: one solve."
+    if gone:
+        note += f" {words.joined(gone)} diverged: without a line, or with one that ends early."
+    return note
 
 
 def _epoch_row(recipe: RecipeResult, first: float | None, last: float) -> list[Cell]:
