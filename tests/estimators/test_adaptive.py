@@ -164,7 +164,7 @@ def test_bad_parameters_are_named(name: str, value: object, told: str, plane: Da
 
 
 def test_too_few_epochs_are_told(plane: Data) -> None:
-    with pytest.warns(ConvergenceWarning, match=r"1 epochs were not enough for tol=0\.0001"):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 was not enough for tol=0\.0001"):
         LMSRegressor(max_iter=1).fit(*plane)
 
 

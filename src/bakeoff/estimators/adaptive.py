@@ -18,6 +18,7 @@ from bakeoff.core.regression import Regression
 from bakeoff.core.streams import Streams
 from bakeoff.data.batches import TrainingBatches
 from bakeoff.estimators.base import Lines
+from bakeoff.estimators.memory import MemoryRun
 from bakeoff.estimators.parameters import plain, seed_of
 from bakeoff.scratch.adaptive import Filter, Rule, predicted, stability
 from bakeoff.techniques.lms import (
@@ -28,7 +29,7 @@ from bakeoff.techniques.lms import (
     split_bias,
     start,
 )
-from bakeoff.training.loop import Surroundings, run_loop
+from bakeoff.training.loop import Surroundings
 from bakeoff.training.observers import Silent
 from bakeoff.training.plan import plan
 
@@ -135,8 +136,8 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
         elif settings.tol is not None and not fitted.stopped_by:
             warnings.warn(
-                f"{settings.max_iter} epochs were not enough for tol={settings.tol}: raise "
-                "max_iter, or set tol=None where that many are meant",
+                f"max_iter={settings.max_iter} was not enough for tol={settings.tol}: raise it, or "
+                "set tol=None where that many are meant",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -249,16 +250,14 @@ class LMSRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         step = FilterStep(rule, settings.model.bias)
         examples = Examples(rows, targets, np.zeros(len(targets), np.str_))
         batches = TrainingBatches(examples, training.batch_size, streams, training.sampling)
-        where = Surroundings(observer=Lines() if self.verbose else Silent())
-        fitted, progress = run_loop(
-            step, batches, plan(training, batches, Regression(), None), where
-        )
+        run = MemoryRun(streams, Surroundings(observer=Lines() if self.verbose else Silent()))
+        fitted = run.loop("train", step, batches, plan(training, batches, Regression(), None))
         if fitted.selected_step == 0:
             raise InputError(f"the filter overflowed in its first epoch: {self._why()}")
         self._state = step.state()
         self.coef_, self.intercept_ = split_bias(rule.weights, settings.model.bias)
         self.n_iter_ += -(-fitted.steps // batches.per_epoch)
-        self.loss_curve_ = [*self.loss_curve_, *(row["train/loss"] for row in progress.rows)]
+        self.loss_curve_ = [*self.loss_curve_, *(row["train/loss"] for row in run.rows)]
         return fitted
 
     def _why(self) -> str:

@@ -16,16 +16,18 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Batch, Fitted
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
+from bakeoff.core.task import Classification, Direction
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.stratify import carve
+from bakeoff.estimators.memory import MemoryRun
 from bakeoff.estimators.parameters import Parameters, plain, seed_of
-from bakeoff.scratch.losses import BinaryCrossEntropy, SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, softmax
 from bakeoff.scratch.network import Sequence, initialise, perceptron
+from bakeoff.scratch.objective import Objective
 from bakeoff.scratch.optimisers import Optimiser, optimiser
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
-from bakeoff.training.checkpoint import Progress
-from bakeoff.training.loop import Surroundings, run_loop
+from bakeoff.techniques.lbfgs import solve
+from bakeoff.training.loop import Surroundings
 from bakeoff.training.observers import Silent
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
@@ -43,6 +45,17 @@ class Lines(Silent):
         score = row.get("validation/accuracy")
         seen = "" if score is None else f", validation accuracy {score:.4f}"
         print(f"epoch {row['epoch']}: loss {row['train/loss']:.6g}{seen}", file=sys.stderr)
+
+
+def by_batches(estimator: "NetworkClassifier") -> bool:
+    """Whether it can go on with more rows.
+
+    Raises:
+        AttributeError: where its solver needs all of them at once.
+    """
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit needs a solver that learns from batches, not lbfgs")
+    return True
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -66,7 +79,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 first epoch was over.
         """
         settings = self._checked()
-        rows, targets = self._rows_and_targets(X, y, reset=True)
+        rows, targets = self._rows_and_targets(X, y, settings, reset=True)
         classes, labels = np.unique(targets, return_inverse=True)
         self._check_classes(classes)
         self._begin(classes, settings)
@@ -96,17 +109,21 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows, labels = np.delete(rows, held, axis=0), np.delete(labels, held)
         network = self._network(rows.dtype)
         self._initialise(network, streams)
-        training = settings.training()
-        fitted, progress, updates = self._loop(
-            network, (rows, labels), validation, training, streams
-        )
-        self._keep(network, updates)
-        per_epoch = -(-len(labels) // training.batch_size)
+        per_epoch = 1
+        if settings.solver == "lbfgs":
+            fitted, curve = self._solve(network, (rows, labels), validation, settings)
+            self._keep(network)
+        else:
+            training = settings.training()
+            fitted, curve, updates = self._loop(
+                network, (rows, labels), validation, training, streams
+            )
+            per_epoch = -(-len(labels) // training.batch_size)
+            self._keep(network, updates)
         self.n_iter_ = -(-fitted.steps // per_epoch)
-        self.loss_curve_ = [row["train/loss"] for row in progress.rows]
-        self.loss_ = self.loss_curve_[-1]
+        self.loss_curve_ = [row["train/loss"] for row in curve]
         if validation is not None:
-            self.validation_scores_ = [row["validation/accuracy"] for row in progress.rows]
+            self.validation_scores_ = [row["validation/accuracy"] for row in curve]
             self.best_validation_score_ = max(self.validation_scores_)
         self._tell(fitted, settings, per_epoch)
 
@@ -114,7 +131,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """One epoch over the given rows, from where the estimator is; moments go on too."""
         settings = self._checked()
         first = not self.__sklearn_is_fitted__()
-        rows, targets = self._rows_and_targets(X, y, reset=first)
+        rows, targets = self._rows_and_targets(X, y, settings, reset=first)
         known = self._known_classes(targets, classes)
         if first:
             self._begin(known, settings)
@@ -129,12 +146,46 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             update={"epochs": 1, "schedule": "constant", "stopping": None, "restore_best": False}
         )
         order = streams.within("partial", self.n_iter_)
-        _, progress, updates = self._loop(network, (rows, labels), None, once, order)
+        _, curve, updates = self._loop(network, (rows, labels), None, once, order)
         self._keep(network, updates)
         self.n_iter_ += 1
-        self.loss_curve_ = [*self.loss_curve_, progress.rows[-1]["train/loss"]]
-        self.loss_ = self.loss_curve_[-1]
+        self.loss_curve_ = [*self.loss_curve_, curve[-1]["train/loss"]]
         return self
+
+    def _solve(
+        self,
+        network: Sequence,
+        data: tuple[Matrix, Labels],
+        validation: tuple[Matrix, Labels] | None,
+        settings: Parameters,
+    ) -> tuple[Fitted, list[dict[str, Any]]]:
+        """Minimise over all rows at once, in place; what it came to, and its curve.
+
+        Raises:
+            InputError: where the objective is not finite from the start.
+        """
+        reader, run = Inputs((self.n_features_in_,), data[0].dtype), MemoryRun()
+        objective = Objective(network, self._loss(), reader, *data, settings.l2)
+        evaluator, task = Evaluator(network, reader), self._task()
+
+        def scores() -> Mapping[str, float]:
+            if validation is None:
+                return {}
+            return task.score(validation[1], evaluator.probabilities(validation[0]))
+
+        best: tuple[str, Direction] | None = ("accuracy", "max") if validation else None
+        tolerance = 0.0 if settings.tol is None else settings.tol
+        found = solve(run, objective, scores, best, settings.max_iter, tolerance)
+        (fitted,) = run.fitted
+        if fitted.diverged_at is not None:
+            raise InputError(
+                "lbfgs: the loss of these inputs is not finite at the start (scale them, with "
+                "StandardScaler for instance)"
+            )
+        objective.put(found)
+        for row in run.rows if self.verbose else ():
+            Lines().row(row)
+        return fitted, run.rows
 
     def _loop(
         self,
@@ -143,8 +194,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation: tuple[Matrix, Labels] | None,
         training: TrainingSettings,
         streams: Streams,
-    ) -> tuple[Fitted, Progress, Optimiser]:
-        """Train a network in place.
+    ) -> tuple[Fitted, list[dict[str, Any]], Optimiser]:
+        """Train a network in place by batches; what it came to, its curve, and the optimiser.
 
         Raises:
             InputError: where it diverged before it could be looked at once.
@@ -153,28 +204,23 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self._moments.keys() == updates.state().keys():
             updates.load(self._moments)  # of the same solver; another one begins anew
         reader = Inputs((self.n_features_in_,), data[0].dtype)
-        loss = SoftmaxCrossEntropy() if self._outputs() > 1 else BinaryCrossEntropy()
-        step = NumpyStep(network, updates, reader, loss)
+        step = NumpyStep(network, updates, reader, self._loss())
         batches = TrainingBatches(_examples(*data), training.batch_size, streams)
 
         def validate() -> Iterator[Batch]:
             assert validation is not None
             return iter(evaluation_batches(_examples(*validation), EVALUATION_BATCH))
 
-        task = Classification([str(k) for k in range(len(self.classes_))])
-        fitted, progress = run_loop(
-            step,
-            batches,
-            plan(training, batches, task, None if validation is None else validate),
-            Surroundings(observer=Lines() if self.verbose else Silent()),
-        )
+        run = MemoryRun(streams, Surroundings(observer=Lines() if self.verbose else Silent()))
+        watched = None if validation is None else validate
+        fitted = run.loop("train", step, batches, plan(training, batches, self._task(), watched))
         if fitted.selected_step == 0:
             raise InputError(
                 f"training diverged within {fitted.steps} updates: learning_rate_init "
                 f"{training.learning_rate} is too large for these inputs (scale them, with "
                 "StandardScaler for instance, or lower it)"
             )
-        return fitted, progress, updates
+        return fitted, run.rows, updates
 
     def _tell(self, fitted: Fitted, settings: Parameters, per_epoch: int) -> None:
         """Warn where training did not end as it should."""
@@ -186,10 +232,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        elif settings.tol is not None and settings.schedule == "constant" and not fitted.stopped_by:
+        elif settings.tol is not None and settings.constant and not fitted.stopped_by:
             warnings.warn(
-                f"{settings.max_iter} epochs were not enough for tol={settings.tol}: raise "
-                "max_iter, or set tol=None where that many are meant",
+                f"max_iter={settings.max_iter} was not enough for tol={settings.tol}: raise it, or "
+                "set tol=None where that many are meant",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -246,10 +292,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._parameters.parse(given)
 
     def _rows_and_targets(
-        self, X: ArrayLike, y: ArrayLike, reset: bool
+        self, X: ArrayLike, y: ArrayLike, settings: Parameters, reset: bool
     ) -> tuple[Matrix, NDArray[Any]]:
+        # A line search looks at differences of the objective that float32 does not resolve.
+        dtype = np.float64 if settings.solver == "lbfgs" else np.float32
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused, not warned of
-            rows, targets = validate_data(self, X, y, dtype=np.float32, reset=reset)
+            rows, targets = validate_data(self, X, y, dtype=dtype, reset=reset)
         check_classification_targets(targets)
         return rows, targets
 
@@ -298,6 +346,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         inputs = (self.n_features_in_,)
         return perceptron(inputs, classes=self._outputs(), dtype=dtype, **self._layers)
 
+    def _loss(self) -> Loss:
+        return SoftmaxCrossEntropy() if self._outputs() > 1 else BinaryCrossEntropy()
+
+    def _task(self) -> Classification:
+        return Classification([str(k) for k in range(len(self.classes_))])
+
     def _outputs(self) -> int:
         """Logits of a row: K, or 1 for two classes."""
         return len(self.classes_)
@@ -306,10 +360,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Weights before training: of a linear model zero, since there is one minimum."""
         initialise(network, streams, {"output": "lecun" if self._layers["hidden"] else "zero"})
 
-    def _keep(self, network: Sequence, updates: Optimiser) -> None:
+    def _keep(self, network: Sequence, updates: Optimiser | None = None) -> None:
         """Put all that was learnt into plain arrays."""
         self._weights = {path: p.copy() for path, p in network.parameters.items()}
-        self._moments = updates.state()
+        self._moments = updates.state() if updates else {}
         self._publish(self._weights)
 
     def _fill(self, network: Sequence) -> None:

@@ -5,26 +5,28 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
 
 from bakeoff.core.errors import InputError
-from bakeoff.estimators.base import NetworkClassifier
+from bakeoff.estimators.base import NetworkClassifier, by_batches
 
 
 class LinearClassifier(NetworkClassifier):
     """One affine layer; what its two estimators share.
 
     Args:
-        solver: The optimiser of mini-batch training.
+        solver: `lbfgs` minimises over all rows at once, in float64; the others (`sgd`, `momentum`,
+            `nesterov`, `rmsprop`, `adam`, `adamw`) learn from batches, in float32.
         l2: Weight of the penalty, not divided by the number of rows.
-        learning_rate_init: Step size, or its peak where `schedule` shapes it.
+        learning_rate_init: Step size, or its peak where `schedule` shapes it; not of `lbfgs`.
         momentum: Of the solvers `momentum` and `nesterov`, 0 <= momentum < 1.
-        schedule: How the rate changes over `max_iter` epochs.
-        batch_size: Rows of an update; fewer where there are not so many.
-        max_iter: Passes over the data at most.
+        schedule: How the rate changes over `max_iter` epochs; not of `lbfgs`.
+        batch_size: Rows of an update; fewer where there are not so many; not of `lbfgs`.
+        max_iter: Passes over the data, or iterations of `lbfgs`, at most.
         tol: Training ends when `n_iter_no_change` epochs in a row lowered the training loss by no
-            more than this (or raised the validation accuracy, with `early_stopping`); None: all
-            epochs are done.
-        n_iter_no_change: See `tol`.
+            more than this (or raised the validation accuracy, with `early_stopping`), `lbfgs` when
+            no component of the gradient is greater; None: it goes on to `max_iter`.
+        n_iter_no_change: See `tol`; not of `lbfgs`.
         early_stopping: Hold rows out, stratified; keep the weights that score best on them.
         validation_fraction: The share of rows held out.
         random_state: An int is the seed of bakeoff's named streams, so that equal ints give equal
@@ -34,7 +36,7 @@ class LinearClassifier(NetworkClassifier):
 
     def __init__(
         self,
-        solver: str = "momentum",
+        solver: str = "lbfgs",
         *,
         l2: float = 1e-3,
         learning_rate_init: float = 0.05,
@@ -63,6 +65,7 @@ class LinearClassifier(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @available_if(by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
         """One epoch over these rows, going on from what was learnt; the rate is constant.
 
@@ -93,9 +96,9 @@ class SoftmaxRegression(LinearClassifier):
         intercept_: (K,).
         classes_: (K,) sorted labels.
         n_features_in_: D; `feature_names_in_` where X had column names.
-        n_iter_: Epochs done.
+        n_iter_: Epochs, or iterations of `lbfgs`, done.
         loss_curve_: Mean cross-entropy (nats, without the penalty) of each epoch's batches, each
-            before its own update; `loss_` is the last.
+            before its own update; of `lbfgs`, of all rows after each iteration.
         validation_scores_: Accuracy after each epoch, `best_validation_score_` the greatest; with
             `early_stopping` alone.
     """
@@ -114,9 +117,9 @@ class LogisticRegression(LinearClassifier):
         intercept_: (1,).
         classes_: (2,) sorted labels.
         n_features_in_: D; `feature_names_in_` where X had column names.
-        n_iter_: Epochs done.
+        n_iter_: Epochs, or iterations of `lbfgs`, done.
         loss_curve_: Mean cross-entropy (nats, without the penalty) of each epoch's batches, each
-            before its own update; `loss_` is the last.
+            before its own update; of `lbfgs`, of all rows after each iteration.
         validation_scores_: Accuracy after each epoch, `best_validation_score_` the greatest; with
             `early_stopping` alone.
     """

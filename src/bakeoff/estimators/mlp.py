@@ -5,13 +5,14 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
 
-from bakeoff.estimators.base import NetworkClassifier
+from bakeoff.estimators.base import NetworkClassifier, by_batches
 from bakeoff.estimators.parameters import MLPParameters, Parameters
 
 
 class MLPClassifier(NetworkClassifier):
-    """Affine layers with an activation between them, the technique `mlp`; computes in float32.
+    """Affine layers with an activation between them, the technique `mlp`.
 
     Minimised is the mean cross-entropy plus `l2 / 2 * |w|^2` over all weights; biases are free.
     scikit-learn's `alpha` is divided by the rows of a batch: `l2 = alpha / batch_size`.
@@ -19,17 +20,18 @@ class MLPClassifier(NetworkClassifier):
     Args:
         hidden_layer_sizes: Units of each hidden layer, first to last.
         activation: `relu`, `leaky-relu`, `sigmoid`, `tanh` or `swish`, behind each hidden layer.
-        solver: The optimiser.
+        solver: `sgd`, `momentum`, `nesterov`, `rmsprop`, `adam` or `adamw`, which learn from
+            batches, in float32; or `lbfgs`, over all rows at once, in float64, for few rows.
         l2: Weight of the penalty; with `adamw`, the decay.
-        learning_rate_init: Step size, or its peak where `schedule` shapes it.
+        learning_rate_init: Step size, or its peak where `schedule` shapes it; not of `lbfgs`.
         momentum: Of the solvers `momentum` and `nesterov`, 0 <= momentum < 1.
-        schedule: How the rate changes over `max_iter` epochs.
-        batch_size: Rows of an update; fewer where there are not so many.
-        max_iter: Passes over the data at most.
+        schedule: How the rate changes over `max_iter` epochs; not of `lbfgs`.
+        batch_size: Rows of an update; fewer where there are not so many; not of `lbfgs`.
+        max_iter: Passes over the data, or iterations of `lbfgs`, at most.
         tol: Training ends when `n_iter_no_change` epochs in a row lowered the training loss by no
-            more than this (or raised the validation accuracy, with `early_stopping`); None: all
-            epochs are done.
-        n_iter_no_change: See `tol`.
+            more than this (or raised the validation accuracy, with `early_stopping`), `lbfgs` when
+            no component of the gradient is greater; None: it goes on to `max_iter`.
+        n_iter_no_change: See `tol`; not of `lbfgs`.
         early_stopping: Hold rows out, stratified; keep the weights that score best on them.
         validation_fraction: The share of rows held out.
         random_state: An int is the seed of bakeoff's named streams, so that equal ints give equal
@@ -37,13 +39,13 @@ class MLPClassifier(NetworkClassifier):
         verbose: Write a line to stderr every epoch.
 
     Attributes:
-        coefs_: One (inputs, outputs) float32 for each affine layer, as scikit-learn lays them.
-        intercepts_: One (outputs,) float32 for each.
+        coefs_: One (inputs, outputs) for each affine layer, as scikit-learn lays them.
+        intercepts_: One (outputs,) for each.
         classes_: (K,) sorted labels.
         n_features_in_: D; `feature_names_in_` where X had column names.
-        n_iter_: Epochs done.
+        n_iter_: Epochs, or iterations of `lbfgs`, done.
         loss_curve_: Mean cross-entropy (nats, without the penalty) of each epoch's batches, each
-            before its own update; `loss_` is the last.
+            before its own update; of `lbfgs`, of all rows after each iteration.
         validation_scores_: Accuracy after each epoch, `best_validation_score_` the greatest; with
             `early_stopping` alone.
     """
@@ -85,6 +87,7 @@ class MLPClassifier(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @available_if(by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
         """One epoch over these rows, going on from what was learnt; the rate is constant.
 

@@ -22,7 +22,7 @@ def _plain(value: object) -> object:
 class Parameters(Frozen):
     """The parameters all classifiers share, by the names users write."""
 
-    solver: OptimizerName
+    solver: OptimizerName | Literal["lbfgs"]
     l2: Annotated[float, Field(ge=0)]
     learning_rate_init: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
@@ -34,6 +34,11 @@ class Parameters(Frozen):
     early_stopping: bool
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     verbose: bool
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is no schedule that ends where `max_iter` does."""
+        return self.solver == "lbfgs" or self.schedule == "constant"
 
     def training(self) -> TrainingSettings:
         """How the loop trains, where the solver works by gradients of batches."""

@@ -1,0 +1,43 @@
+"""A technique's run without a folder: phases are worked through at once, nothing is read back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bakeoff.core.cell import Key
+from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
+from bakeoff.core.streams import Streams
+from bakeoff.training.loop import Surroundings, run_loop
+
+
+class MemoryRun:
+    """Implements `core.protocols.Run`.
+
+    Args:
+        streams: What a technique draws from.
+        where: Who watches its loops.
+
+    Attributes:
+        fitted: What loops and noted solves came to, in their order.
+        rows: Their curves.
+    """
+
+    def __init__(self, streams: Streams | None = None, where: Surroundings | None = None) -> None:
+        self.streams = streams or Streams(0)
+        self.fitted: list[Fitted] = []
+        self.rows: list[dict[str, Any]] = []
+        self._where = where
+
+    def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
+        """Run a loop over batches."""
+        fitted, progress = run_loop(step, batches, plan, self._where)
+        self.note(fitted, progress.rows)
+        return fitted
+
+    def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
+        """Compute arrays in one piece."""
+        return compute()
+
+    def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Remember what a solve came to, and its curve."""
+        self.fitted.append(fitted)
+        self.rows += [dict(row) for row in rows]
