@@ -274,7 +274,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """(N, K), the same bits however rows are batched; one logit is that of (0, z)."""
         check_is_fitted(self)
         dtype = self._weights["output.bias"].dtype
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             rows = validate_data(self, X, dtype=dtype, reset=False)
         network = self._network(dtype)
         self._fill(network)
@@ -296,7 +296,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Matrix, NDArray[Any]]:
         # A line search looks at differences of the objective that float32 does not resolve.
         dtype = np.float64 if settings.solver == "lbfgs" else np.float32
-        with np.errstate(over="ignore"):  # what float32 cannot hold is refused, not warned of
+        with np.errstate(over="ignore", invalid="ignore"):  # told by an error instead
             rows, targets = validate_data(self, X, y, dtype=dtype, reset=reset)
         check_classification_targets(targets)
         return rows, targets
