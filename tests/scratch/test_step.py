@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.protocols import Batch, Normaliser, Position
 from bakeoff.core.streams import Streams
-from bakeoff.scratch.losses import softmax
+from bakeoff.scratch.augmentation import Augmentation
+from bakeoff.scratch.losses import Hinge, softmax
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Name, optimiser
 from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, Inputs, NumpyStep, Pixels
@@ -193,3 +195,54 @@ def test_probabilities_do_not_depend_on_how_images_are_batched() -> None:
 def test_no_images_no_probabilities() -> None:
     _, step = built()
     assert step.evaluate(batch(0)).shape == (0, CLASSES)
+
+
+def augmented(parts: int) -> Sequence:
+    """A network after three updates on changed images, with dropout and another loss."""
+    network = perceptron(SHAPE, (7,), CLASSES, dropout=0.4, activation="swish")
+    initialise(network, Streams(0))
+    settings = AugmentationSettings(flip=True, crop=2)
+    augmentation = Augmentation(Draws(settings, SHAPE, 12, Streams(0)), CHANNELS.mean)
+    step = NumpyStep(
+        network, optimiser("momentum", network), Pixels(CHANNELS, SHAPE), Hinge(), augmentation
+    )
+    for number in range(3):
+        step(batch(12, number), at(number, 0.1, parts))
+    return network
+
+
+@pytest.mark.parametrize("parts", [2, 5, 12])
+def test_parts_see_the_changes_and_masks_of_the_whole_batch(parts: int) -> None:
+    whole, cut = augmented(1), augmented(parts)
+    for path, values in whole.parameters.items():
+        np.testing.assert_allclose(cut.parameters[path], values, rtol=1e-4, atol=1e-6)
+
+
+def test_images_are_changed_before_they_are_learnt_from() -> None:
+    """A step on changed images is the plain step on images that were changed before."""
+    settings = AugmentationSettings(flip=True, crop=2)
+    augmentation = Augmentation(Draws(settings, SHAPE, 9, Streams(0)), CHANNELS.mean)
+    some = batch(9)
+    changed = augmentation(np.asarray(some.items), some.indices, 0)
+    (one, plain), (two, _) = built(), built()
+    plain(Batch(changed, some.labels, some.indices), at(0))
+    chosen = optimiser("adam", two, 1e-3)
+    NumpyStep(two, chosen, Pixels(CHANNELS, SHAPE), None, augmentation)(some, at(0))
+    assert bits(one) == bits(two)
+    assert (changed != some.items).any()
+
+
+def test_batch_norms_averages_are_state() -> None:
+    def made() -> tuple[Sequence, NumpyStep]:
+        network = perceptron(SHAPE, (7,), CLASSES, normalisation="batch")
+        initialise(network, Streams(0))
+        return network, NumpyStep(network, optimiser("sgd", network), Pixels(CHANNELS, SHAPE))
+
+    (_, step), (network, again) = made(), made()
+    for number in range(3):
+        step(batch(8, number), at(number))
+    again.load(step.state())
+    some = batch(5, 9)
+    np.testing.assert_array_equal(again.evaluate(some), step.evaluate(some))
+    assert network.averages["batch-norm-1.running_mean"].any()
+    assert not again.splittable

@@ -42,7 +42,7 @@ Units = Annotated[int, Field(ge=1)]
 class ScratchCnnModel(Frozen):
     """Blocks of convolutions, a 2 x 2 pooling behind the first of each, then affine layers."""
 
-    channels: Annotated[tuple[Units, ...], Field(min_length=1)] = (32, 64, 128)
+    channels: Annotated[tuple[Units, ...], Field(min_length=1)] = (24, 48, 96)
     """Of each block, first to last."""
     convolutions: Annotated[int, Field(ge=1, le=16)] = 1
     """In a block."""
@@ -99,11 +99,14 @@ class ScratchCnnModel(Frozen):
 
 
 class ScratchCnnTraining(NetworkTraining):
-    """How the network trains."""
+    """How the network trains.
 
-    epochs: Annotated[int, Field(ge=1)] | None = 8
+    Chosen on validation examples of CIFAR-10 and Fashion-MNIST, for a few minutes on two cores.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | None = 6
     optimizer: OptimizerName = "nesterov"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.03
+    learning_rate: Annotated[float, Field(gt=0)] = 0.05
     l2: Annotated[float, Field(ge=0)] = 5e-4
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "one-cycle"
 
