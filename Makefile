@@ -30,7 +30,7 @@ $(installed): pyproject.toml constraints.txt setup.py $(wildcard src/bakeoff/scr
 	@$(PYTHON) -c 'import sys; sys.exit("bakeoff needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --upgrade pip setuptools cython
-	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[all]' --group dev
+	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[all,tensorflow]' --group dev
 	@touch $@
 
 demo: $(installed)

@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 # on it.
 FACES = frozenset({"__init__"})
 
-HEAVY = frozenset({"scipy", "sklearn", "torch", "transformers"})
+HEAVY = frozenset({"keras", "scipy", "sklearn", "tensorflow", "torch", "transformers"})
 # Modules of `study` that compute with SciPy; it loads when they compute, not with the study.
 STATISTICAL = frozenset({"looks", "power", "racing", "statistics", "verdicts"})
 
@@ -257,15 +257,47 @@ def test_training_is_framework_free_but_for_its_frameworks() -> None:
         for module in modules()
         if place(module) == "training" and module.split(".")[2:3] not in (["torch"], ["keras"])
         for entry in libraries(module)
-        if entry.target in HEAVY | {"keras", "tensorflow"}
+        if entry.target in HEAVY
+    ]
+    assert not faults, "\n" + "\n".join(faults)
+
+
+FRAMEWORKS = {
+    "tensorflow": {f"{PACKAGE}.training.keras.library"},
+    "keras": {f"{PACKAGE}.training.keras.library"},
+}
+"""Libraries that one module alone imports: the others take them from there, loaded as we want."""
+
+
+def test_tensorflow_is_loaded_in_one_place() -> None:
+    faults = [
+        where(module, entry)
+        for module in modules()
+        for entry in libraries(module)
+        if module not in FRAMEWORKS.get(entry.target, {module})
+    ]
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def test_keras_is_seen_by_its_own_modules_alone() -> None:
+    """Beside them: the conversion of networks, and numerics when asked."""
+    own, engine = f"{PACKAGE}.training.keras", f"{PACKAGE}.techniques.frameworks.keras"
+    faults = [
+        where(module, entry)
+        for module in modules()
+        if module != engine and not module.startswith(own)
+        for entry in ours(module)
+        if entry.target.startswith(own) and not entry.lazy
     ]
     assert not faults, "\n" + "\n".join(faults)
 
 
 def loads_light(module: str) -> bool:
-    """Whether a module must load without torch, SciPy, scikit-learn and transformers."""
+    """Whether a module must load without torch, TensorFlow, SciPy, scikit-learn, transformers."""
     if place(module) == "cli":
         return module == f"{PACKAGE}.cli"  # the commands behind it load when they run
+    if module.startswith(f"{PACKAGE}.techniques.frameworks."):
+        return module.endswith(".numpy")  # the others are their frameworks' own
     light = {"__init__", "core", "report", "studies", "study", "techniques"}
     return place(module) in light
 

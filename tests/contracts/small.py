@@ -13,13 +13,21 @@ from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Technique, TrainingData
-from bakeoff.core.recipe import DataSettings, Numerics, Recipe, Settings, TableSource, references
+from bakeoff.core.recipe import (
+    DataSettings,
+    Framework,
+    Numerics,
+    Recipe,
+    Settings,
+    TableSource,
+    references,
+)
 from bakeoff.core.streams import Streams
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.execution.run import CellRun
-from bakeoff.techniques import find
+from bakeoff.techniques import find, framework_of
 from bakeoff.training.observers import Silent
 
 LABELS = 120
@@ -54,9 +62,12 @@ def modality_of(technique: Technique) -> Modality:
     return next(modality for modality in order if modality in technique.modalities)
 
 
-def settings_of(technique: Technique) -> Settings:
-    """The defaults, with a loop of a few updates."""
-    short = {"training": TRAINING} if "training" in technique.settings.model_fields else {}
+def settings_of(technique: Technique, framework: Framework | None = None) -> Settings:
+    """The defaults, with a loop of a few updates, computed in a framework where one is named."""
+    fields = technique.settings.model_fields
+    short: dict[str, Any] = {"training": TRAINING} if "training" in fields else {}
+    if framework is not None and "framework" in fields:
+        short["framework"] = framework
     return technique.settings.parse(short)
 
 
@@ -85,7 +96,7 @@ def run_of(
     recipe: Recipe, folder: Path, seed: int = 0, check: Callable[[], None] = lambda: None
 ) -> CellRun:
     """What a fit works through, on disk; this process computes as the recipe says from here on."""
-    fingerprint = numerics.apply(recipe.numerics, find(recipe.technique).framework)
+    fingerprint = numerics.apply(recipe.numerics, framework_of(recipe))
     return CellRun(folder, Streams(seed), fingerprint, True, Silent(), check)
 
 
@@ -107,10 +118,12 @@ class Bench:
     Args:
         technique: Which.
         folder: A new one.
+        framework: What it computes in; None: what its defaults do.
     """
 
     technique: Technique
     folder: Path
+    framework: Framework | None = None
 
     def data(self, seed: int = 0) -> TrainingData:
         """A few examples, drawn as any study draws them."""
@@ -133,12 +146,12 @@ class Bench:
         Raises:
             Interrupted: where it came.
         """
-        technique, settings = self.technique, settings_of(self.technique)
+        technique, settings = self.technique, settings_of(self.technique, self.framework)
         recipe = Recipe(
             name=technique.name,
             technique=technique.name,
             data=DataSettings(set="digits"),
-            numerics=resolved(technique.framework),
+            numerics=resolved(self.framework or technique.framework),
             settings=settings,
         )
         data, check = self.data(), Check(stop_at)

@@ -17,10 +17,10 @@ from bakeoff.cli.profile import per_example
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Items, Modality, take_items
 from bakeoff.core.protocols import LayerProfile, Technique
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.task import TASKS
 from bakeoff.data.hashing import examples_hash
-from bakeoff.techniques import TECHNIQUES, find, names
+from bakeoff.techniques import TECHNIQUES, find, frameworks_of, names
 from bakeoff.techniques.recipes import parse_recipe
 
 MODULES = Path(__file__).resolve().parents[2] / "src" / "bakeoff" / "techniques"
@@ -31,9 +31,20 @@ def technique(request: pytest.FixtureRequest) -> Technique:
     return find(request.param)
 
 
+WAYS = [(name, framework) for name in sorted(TECHNIQUES) for framework in frameworks_of(find(name))]
+"""Every technique in every framework that it can compute in."""
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request: pytest.FixtureRequest) -> tuple[Technique, Framework]:
+    name, framework = request.param
+    return find(name), framework
+
+
 @pytest.fixture
-def bench(technique: Technique, tmp_path: Path) -> Bench:
-    return Bench(technique, tmp_path)
+def bench(way: tuple[Technique, Framework], tmp_path: Path) -> Bench:
+    technique, framework = way
+    return Bench(technique, tmp_path, framework)
 
 
 class Fitted:
@@ -68,17 +79,19 @@ class Fitted:
 
 
 class Fits:
-    """One fit of each technique, made when it is first asked for, for the tests that look at it."""
+    """One fit of each way, made when it is first asked for, for the tests that look at it."""
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
         self._made: dict[str, Fitted] = {}
 
-    def __getitem__(self, technique: Technique) -> Fitted:
-        name = technique.name
+    def __getitem__(self, way: tuple[Technique, Framework]) -> Fitted:
+        technique, framework = way
+        name = f"{technique.name}-{framework}"
         if name not in self._made:
             folder = self._factory.mktemp(name)
-            self._made[name] = Fitted(technique, folder, Bench(technique, folder).fit("cell"))
+            attempt = Bench(technique, folder, framework).fit("cell")
+            self._made[name] = Fitted(technique, folder, attempt)
         return self._made[name]
 
 
@@ -88,8 +101,8 @@ def fits(tmp_path_factory: pytest.TempPathFactory) -> Fits:
 
 
 @pytest.fixture
-def fitted(technique: Technique, fits: Fits) -> Fitted:
-    return fits[technique]
+def fitted(way: tuple[Technique, Framework], fits: Fits) -> Fitted:
+    return fits[way]
 
 
 def curves(attempt: Attempt) -> list[dict[str, Any]]:
@@ -132,7 +145,8 @@ def test_attributes(technique: Technique) -> None:
     assert technique.tasks <= set(TASKS)
     assert technique.modalities
     assert technique.modalities <= set(get_args(Modality))
-    assert technique.framework in ("numpy", "torch")
+    assert set(frameworks_of(technique)) <= set(get_args(Framework))
+    assert frameworks_of(technique)[0] == technique.framework
     assert isinstance(technique.seeded, bool)
     assert 10 <= len(technique.summary) <= 80
     assert not technique.summary.endswith(".")
@@ -151,8 +165,8 @@ def test_settings_load_nothing_heavy() -> None:
         "import sys\n"
         "from bakeoff.techniques import TECHNIQUES, find\n"
         "for name in TECHNIQUES: find(name).settings.parse({})\n"
-        "heavy = {'torch', 'scipy', 'sklearn', 'transformers'} & set(sys.modules)\n"
-        "print(*sorted(heavy))"
+        "heavy = {'torch', 'scipy', 'sklearn', 'transformers', 'tensorflow', 'keras'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
@@ -305,10 +319,14 @@ def test_wrong_items(fitted: Fitted) -> None:
 def test_same_seed_same_bits(bench: Bench, fitted: Fitted) -> None:
     """Whatever the state of the generators that everybody shares."""
     np.random.seed(12345)
-    if bench.technique.framework == "torch":
+    if bench.framework == "torch":
         import torch
 
         torch.manual_seed(12345)
+    elif bench.framework == "keras":
+        import keras
+
+        keras.utils.set_random_seed(12345)
     again = bench.fit("again")
     items = fitted.items
     assert same_bits(again.predictor.predict(items), fitted.predictor.predict(items))

@@ -13,10 +13,10 @@ import click
 from bakeoff.cli.options import json_option
 from bakeoff.cli.output import print_json, size
 
-EXTRAS = {"parquet": "pyarrow", "cuda": "pynvml"}
+EXTRAS = {"parquet": "pyarrow", "cuda": "pynvml", "tensorflow": "tensorflow"}
 """Extras of the package, with a module that each installs."""
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
-PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "tensorflow_cpu", "keras")
 VARIABLES = (
     *("BAKEOFF_DATA", "BAKEOFF_CACHE", "BAKEOFF_STATE", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"),
     *("BAKEOFF_KERNELS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "NO_COLOR"),

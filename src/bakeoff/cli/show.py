@@ -36,12 +36,12 @@ def list_(kind: str, as_json: bool) -> None:
 
 
 def _techniques() -> list[Row]:
-    from bakeoff.techniques import find, names
+    from bakeoff.techniques import find, frameworks_of, names
 
     return [
         {
             "technique": technique.name,
-            "framework": technique.framework,
+            "framework": ", ".join(frameworks_of(technique)),
             "reads": ", ".join(sorted(technique.modalities)),
             "what": technique.summary,
         }

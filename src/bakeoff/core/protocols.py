@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.examples import Examples, Items, Modality
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Direction, Task
 
@@ -258,7 +258,8 @@ class Technique(Protocol):
     settings: ClassVar[type[Settings]]
     tasks: ClassVar[frozenset[str]]
     modalities: ClassVar[frozenset[Modality]]
-    framework: ClassVar[Literal["numpy", "torch"]]
+    framework: ClassVar[Framework]
+    """What it computes in; where its settings have a field `framework`, that field's default."""
     seeded: ClassVar[bool]
     """Whether the seed matters beyond the draw of the training examples."""
     summary: ClassVar[str]

@@ -50,6 +50,8 @@ class TableSource(Frozen):
         return self
 
 
+Framework = Literal["numpy", "torch", "keras"]
+"""What a network computes in: NumPy with the scratch layers, PyTorch, or Keras on TensorFlow."""
 DatasetReference = str | FolderSource | TableSource
 """A name of the catalogue, a folder of images, or a table of texts or numbers."""
 

@@ -28,7 +28,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
-from bakeoff.techniques import find
+from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.saved import read_state
 from bakeoff.training.observers import Observer, Silent
 
@@ -142,7 +142,7 @@ def of_split(metrics: Mapping[str, float], split: str) -> dict[str, float]:
 def _prepare(cell: Cell, context: Context) -> Prepared:
     recipe = cell.recipe
     technique = find(recipe.technique)
-    fingerprint = numerics.apply(recipe.numerics, technique.framework)
+    fingerprint = numerics.apply(recipe.numerics, framework_of(recipe))
     dataset = catalogue.load(recipe.data.set, offline=context.offline)
     split = splits.draw(dataset, recipe.data, Streams(cell.replicate.seed))
     if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):

@@ -2,14 +2,33 @@
 
 import os
 import platform
+from collections.abc import Mapping, Set
 from functools import cache
-from typing import Any, Literal
+from importlib.util import find_spec
+from typing import Any
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.recipe import Numerics
+from bakeoff.core.recipe import Framework, Numerics
+
+EXTRAS: Mapping[Framework, tuple[str, str]] = {"keras": ("tensorflow", "TensorFlow")}
+"""Frameworks of an extra: its name, which is its module's too, and what people call it."""
 
 
-def resolve(numerics: Numerics, frameworks: set[str]) -> Numerics:
+def require(framework: Framework) -> None:
+    """Refuse a framework that is not installed; nothing of it is loaded.
+
+    Raises:
+        InputError: with what would install it.
+    """
+    module, library = EXTRAS.get(framework, ("numpy", ""))
+    if find_spec(module) is None:
+        raise InputError(
+            f"framework: {framework} needs {library}, which is not installed "
+            f"(pip install 'bakeoff[{module}]')"
+        )
+
+
+def resolve(numerics: Numerics, frameworks: Set[str]) -> Numerics:
     """No `auto` left.
 
     Args:
@@ -52,14 +71,21 @@ def core_count() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
 
 
-def apply(numerics: Numerics, framework: Literal["numpy", "torch"]) -> dict[str, Any]:
+def apply(numerics: Numerics, framework: Framework) -> dict[str, Any]:
     """Set threads and determinism for this process.
+
+    Torch computes on the device and in the precision asked for; the others on the CPU, in float32.
 
     Returns:
         The fingerprint: what the bits of a result depend on, besides the recipe.
+
+    Raises:
+        InputError: where the framework is not installed, or computes otherwise in this process and
+            cannot be changed.
     """
     from bakeoff.scratch import kernels
 
+    require(framework)
     threads = int(numerics.threads)
     limiter(threads)
     fingerprint = machine() | {"framework": framework, "threads": threads}
@@ -69,7 +95,14 @@ def apply(numerics: Numerics, framework: Literal["numpy", "torch"]) -> dict[str,
 
         apply_torch(numerics)
         return fingerprint | torch_fingerprint(numerics)
-    return fingerprint | {"device": "cpu", "precision": "float32", "kernels": kernels.describe()}
+    fingerprint |= {"device": "cpu", "precision": "float32"}
+    if framework == "keras":
+        from bakeoff.training.keras.numerics import apply as apply_keras
+        from bakeoff.training.keras.numerics import fingerprint as keras_fingerprint
+
+        apply_keras(numerics)
+        return fingerprint | keras_fingerprint(numerics)
+    return fingerprint | {"kernels": kernels.describe()}
 
 
 def limiter(threads: int) -> None:

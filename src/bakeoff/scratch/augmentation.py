@@ -17,7 +17,7 @@ class Augmentation:
     """
 
     def __init__(self, draws: Draws, mean: NDArray[np.float32]) -> None:
-        self._draws, self._settings = draws, draws.settings
+        self.draws, self.mean, self._settings = draws, mean, draws.settings
         fill = np.rint(255 * mean).astype(np.uint8)
         self._fill = np.broadcast_to(fill, draws.shape)
         self._epoch = -1
@@ -42,22 +42,22 @@ class Augmentation:
             return
         self._epoch = epoch
         if self._settings.flip:
-            self._mirrored = self._draws.mirrored(epoch)
+            self._mirrored = self.draws.mirrored(epoch)
         if self._settings.crop:
-            self._shifts = self._draws.shifts(epoch)
+            self._shifts = self.draws.shifts(epoch)
         if self._settings.cutout:
-            self._corners = self._draws.corners(epoch)
+            self._corners = self.draws.corners(epoch)
         if self._settings.jitters:
-            self._factors = self._draws.factors(epoch)
+            self._factors = self.draws.factors(epoch)
 
     @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        height, width, _ = self._draws.shape
+        height, width, _ = self.draws.shape
         return np.arange(height), np.arange(width)
 
     def _moved(self, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Mirrored, then shifted: a crop of the image padded by reflection."""
-        height, width, channels = self._draws.shape
+        height, width, channels = self.draws.shape
         rows, columns = (np.tile(p, (len(images), 1)) for p in self._places)
         if self._settings.flip:
             flipped = self._mirrored[indices]

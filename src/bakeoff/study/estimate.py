@@ -19,7 +19,7 @@ from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
-from bakeoff.techniques import find
+from bakeoff.techniques import find, framework_of
 from bakeoff.training.observers import Silent
 
 PROBE_STEPS = 12
@@ -92,7 +92,7 @@ class _Probe:
 
     def run(self, count: int) -> tuple[Estimate, Predictor]:
         """The estimate, and the predictor of the short fit, for recipes that need one."""
-        fingerprint = numerics.apply(self.recipe.numerics, self.technique.framework)
+        fingerprint = numerics.apply(self.recipe.numerics, framework_of(self.recipe))
         with Meter() as meter:
             predictor, run = self._fit(fingerprint, PROBE_EXAMPLES)
         parameters, macs = _sizes(predictor)

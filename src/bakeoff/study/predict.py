@@ -77,9 +77,8 @@ def load_fitted(run: str) -> Fitted:
     if record is None:
         raise InputError(f"{folder}: not a finished cell")
     # The bits of a prediction depend on threads and precision, as they did in the run.
-    numerics.apply(
-        Numerics.parse(record.recipe["numerics"]), find(record.recipe["technique"]).framework
-    )
+    framework = record.recipe.get("framework") or find(record.recipe["technique"]).framework
+    numerics.apply(Numerics.parse(record.recipe["numerics"]), framework)
     predictor = load_predictor(folder)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))

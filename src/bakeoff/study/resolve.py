@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.study.declaration import AGAIN, Changes, Declaration, changed
-from bakeoff.techniques import find
+from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
 AGAIN_SEEDS = 1_000_000
@@ -112,7 +112,7 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
     planned = declare(study)
     task = dataset.task()
     _task_faults(study, dataset.name, task)
-    frameworks: set[str] = {find(p.recipe.technique).framework for p in planned}
+    frameworks = {framework_of(p.recipe) for p in planned}
     computed: dict[Numerics, Numerics] = {}
     faults: list[str] = []
     settled: list[Planned] = []
@@ -131,6 +131,7 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
             )
         try:
             recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
+            numerics.require(framework_of(recipe))
             asked = recipe.numerics
             if asked not in computed:
                 computed[asked] = asked  # so that what is refused is told once
@@ -142,6 +143,7 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
             settled.append(replace(p, recipe=found))
     if faults:
         raise InputError(list(dict.fromkeys(faults)))
+    _keep_threads(settled)
     _only_declared(study, settled)
     return settled
 
@@ -304,7 +306,7 @@ def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
     return recipe.model_copy(update={"data": data, "settings": settings})
 
 
-def _numerics(asked: Numerics, frameworks: set[str], before: Numerics | None) -> Numerics:
+def _numerics(asked: Numerics, frameworks: Set[str], before: Numerics | None) -> Numerics:
     """`auto` as it came out before, or as this machine has it.
 
     Raises:
@@ -317,6 +319,22 @@ def _numerics(asked: Numerics, frameworks: set[str], before: Numerics | None) ->
     # Recipes that computed with torch may since have been taken out of the study.
     same = filled == before and "torch" not in frameworks
     return filled if same else numerics.resolve(filled, frameworks)
+
+
+def _keep_threads(planned: Sequence[Planned]) -> None:
+    """TensorFlow's threads are set once in a process, which may run cells of several recipes.
+
+    Raises:
+        InputError: where recipes that compute in it differ in them.
+    """
+    keras = [p for p in planned if framework_of(p.recipe) == "keras"]
+    asked = {p.name: p.recipe.numerics.threads for p in keras}
+    if len(set(asked.values())) > 1:
+        told = ", ".join(f"{threads} in {name}" for name, threads in asked.items())
+        raise InputError(
+            f"numerics.threads: {told} received (allowed: one number for all recipes that compute "
+            "in keras, since TensorFlow takes it once in a process)"
+        )
 
 
 def _only_declared(study: Declaration, planned: Sequence[Planned]) -> None:

@@ -7,9 +7,11 @@ A plug-in offers a class that keeps the `Technique` protocol under the entry-poi
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import get_args
 
 from bakeoff.core.errors import unknown
 from bakeoff.core.protocols import Technique
+from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
@@ -44,6 +46,18 @@ def find(name: str) -> Technique:
             loaded: Technique = point.load()()
             return loaded
     raise unknown("technique", name, names())
+
+
+def framework_of(recipe: Recipe) -> Framework:
+    """What a recipe computes in: its field `framework`, or its technique's only one."""
+    return getattr(recipe.settings, "framework", None) or find(recipe.technique).framework
+
+
+def frameworks_of(technique: Technique) -> tuple[Framework, ...]:
+    """All that a technique can compute in; what its default recipe computes in comes first."""
+    field = technique.settings.model_fields.get("framework")
+    others = get_args(field.annotation) if field is not None else ()
+    return tuple(dict.fromkeys((technique.framework, *others)))
 
 
 @cache

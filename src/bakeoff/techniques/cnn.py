@@ -26,7 +26,7 @@ from bakeoff.core.protocols import (
     Run,
     TrainingData,
 )
-from bakeoff.core.recipe import Numerics, Settings
+from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
@@ -138,7 +138,7 @@ class Cnn:
     settings: ClassVar[type[Settings]] = CnnSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "torch"
+    framework: ClassVar[Framework] = "torch"
     seeded: ClassVar[bool] = True
     summary: ClassVar[str] = "convolutional network from random weights (torch)"
 

@@ -26,7 +26,7 @@ from bakeoff.core.protocols import (
     Run,
     TrainingData,
 )
-from bakeoff.core.recipe import Ref, Settings
+from bakeoff.core.recipe import Framework, Ref, Settings
 from bakeoff.scratch.step import Pixels
 from bakeoff.techniques import find
 from bakeoff.techniques.neighbours import Metric, Neighbours, Rows, squared_lengths
@@ -262,7 +262,7 @@ class Knn:
     settings: ClassVar[type[Settings]] = KnnSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = False
     summary: ClassVar[str] = "exact k nearest neighbours, on pixels or another recipe's vectors"
 

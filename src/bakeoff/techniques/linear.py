@@ -1,6 +1,7 @@
 """What softmax and logistic regression share: settings, features, both solvers, the predictor."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field, model_validator
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
+from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, Step, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.normalise import fit as fit_normaliser
@@ -19,9 +20,10 @@ from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from bakeoff.scratch.network import saved, softmax_regression
 from bakeoff.scratch.objective import Objective
-from bakeoff.scratch.optimisers import Limits, optimiser
 from bakeoff.scratch.patches import PatchEncoder
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
+from bakeoff.techniques.frameworks import Computing, Engine, engine
+from bakeoff.techniques.frameworks.numpy import optimiser_of
 from bakeoff.techniques.lbfgs import solve
 from bakeoff.techniques.patches import (
     FeatureSettings,
@@ -39,6 +41,7 @@ from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
 
 EVALUATION_BATCH = 1024
+NUMPY = Computing()
 ENCODED_AT_ONCE = 2048
 """Images whose features are in memory at a time while predicting."""
 
@@ -123,7 +126,13 @@ class LinearPredictor:
         inputs = self.shape if self.encoder is None else (self.encoder.size,)
         self.network = softmax_regression(normaliser, inputs, outputs)
         self.reader = Inputs(inputs)
+        self.computing = NUMPY
         self._known: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The network at work on images, in a framework that may be another one."""
+        return engine(self.network, self.computing, None, self.shape)
 
     def remember(self, items: Items, features: Items) -> None:
         """Take these features for these very items (the same array) from here on."""
@@ -136,6 +145,8 @@ class LinearPredictor:
             InputError: where the items are not images of that shape.
         """
         pixels = images(items, self.shape, self.technique)
+        if self.computing.framework != "numpy":
+            return self.engine.probabilities(pixels)
         evaluator = Evaluator(self.network, self.reader)
         out = np.empty((len(pixels), len(self.classes)), np.float32)
         for rows, inputs in self._inputs(pixels):
@@ -183,6 +194,7 @@ class LinearPredictor:
             "shape": list(self.shape),
             "classes": list(self.classes),
             "features": None if self.features is None else plain(self.features),
+            **self.computing.state(),
         }
         write_predictor(folder, arrays, state)
 
@@ -209,6 +221,7 @@ def load_linear(folder: Path, technique: str) -> LinearPredictor:
             len(arrays["network.output.bias"]),
             encoder,
         )
+        predictor.computing = Computing.from_state(state)
         for path, values in saved(predictor.network).items():
             np.copyto(values, arrays[f"network.{path}"], casting="no")
     except (KeyError, TypeError, ValueError) as error:
@@ -242,7 +255,12 @@ def differentiable_linear(shape: tuple[int, ...], outputs: int) -> tuple[Layer, 
 
 
 def fit_linear(
-    technique: str, settings: LinearSettings, data: TrainingData, run: Run, outputs: int
+    technique: str,
+    settings: LinearSettings,
+    data: TrainingData,
+    run: Run,
+    outputs: int,
+    computing: Computing = NUMPY,
 ) -> LinearPredictor:
     """Fit a linear classifier from zero weights: there is one minimum.
 
@@ -254,6 +272,7 @@ def fit_linear(
         data: Images.
         run: What is worked through.
         outputs: Logits: one for each class, or 1 for two classes.
+        computing: What computes; patch features, the solve and one logit are NumPy's alone.
 
     Raises:
         InputError: where the data are not images, or features do not fit them.
@@ -271,6 +290,7 @@ def fit_linear(
             predictor.remember(images_.items, features.items)
     else:
         predictor = LinearPredictor(technique, data.normaliser, shape, classes, outputs)
+    predictor.computing = computing
     if settings.training.solver == "lbfgs":
         _solve(predictor, settings.training, (data, train, validation), run)
     else:
@@ -290,12 +310,13 @@ def _train(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run
     """Minibatches, in the loop."""
     data, train, validation = sets
     network = predictor.network
-    limits = Limits(training.l1, training.max_norm, training.clip)
-    step = NumpyStep(
-        network,
-        optimiser(training.optimizer, network, training.l2, training.momentum, limits),
-        predictor.reader,
-        _loss(predictor.outputs),
+    elsewhere = predictor.computing.framework != "numpy"
+    step: Step = (
+        predictor.engine.step(training, run.streams)
+        if elsewhere
+        else NumpyStep(
+            network, optimiser_of(network, training), predictor.reader, _loss(predictor.outputs)
+        )
     )
     batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
 
@@ -304,6 +325,8 @@ def _train(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run
 
     watched = validating if len(validation) else None
     run.loop("train", step, batches, plan(training, batches, data.task, watched))
+    if elsewhere:
+        predictor.engine.keep()
 
 
 def _solve(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run: Run) -> None:

@@ -28,7 +28,7 @@ from bakeoff.core.protocols import (
     TrainingData,
     Value,
 )
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch import adaptive
@@ -174,7 +174,7 @@ class Lms:
     settings: ClassVar[type[Settings]] = LmsSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"regression"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"numbers"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = True
     summary: ClassVar[str] = "adaptive linear filters: LMS, NLMS, RLS, Wiener (NumPy)"
 

@@ -15,7 +15,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.linear import (
@@ -56,7 +56,7 @@ class Logistic:
     settings: ClassVar[type[Settings]] = LogisticSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = True
     summary: ClassVar[str] = "logistic regression, two classes, on pixels or patches (NumPy)"
 

@@ -7,7 +7,7 @@ error on them. A cell that diverged before its first validation counts with it.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.techniques.saved import read_predictor, write_predictor
 
 
@@ -61,7 +61,7 @@ class Majority:
     settings: ClassVar[type[Settings]] = MajoritySettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text", "numbers"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = False
     summary: ClassVar[str] = "the most frequent class or the mean, always: what to beat"
 

@@ -13,9 +13,10 @@ from pydantic import Field
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
+from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import NetworkTraining
 from bakeoff.techniques.perceptrons import (
     PerceptronModel,
@@ -50,29 +51,33 @@ class MlpTraining(NetworkTraining):
 class MlpSettings(Settings):
     """Of the multilayer perceptron."""
 
+    framework: Framework = "numpy"
+    """What computes; weights, batches and formulas are the same in each."""
     model: MlpModel = MlpModel()
     training: MlpTraining = MlpTraining()
 
 
 class Mlp:
-    """A multilayer perceptron on pixels, in NumPy."""
+    """A multilayer perceptron on pixels, in NumPy unless asked for elsewhere."""
 
     name: ClassVar[str] = "mlp"
     version: ClassVar[int] = 1
     settings: ClassVar[type[Settings]] = MlpSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = True
-    summary: ClassVar[str] = "multilayer perceptron on pixels (NumPy)"
+    summary: ClassVar[str] = "multilayer perceptron on pixels (NumPy, torch or Keras)"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> PerceptronPredictor:
         """Train in one phase, `train`."""
         settings = cast(MlpSettings, cell.recipe.settings)
-        training = settings.training
-        return fit_perceptron(self.name, settings.model, data, run, training, training.loss)
+        training, computing = settings.training, Computing.of(cell.recipe)
+        return fit_perceptron(
+            self.name, settings.model, data, run, training, training.loss, computing
+        )
 
     def load(self, folder: Path) -> PerceptronPredictor:
         """A saved predictor, back."""

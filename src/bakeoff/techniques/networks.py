@@ -1,6 +1,7 @@
 """What techniques on NumPy networks share: fitting, predicting, saving."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,16 +14,16 @@ from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.augmentation import Augmentation
-from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import LOSSES, LossName
+from bakeoff.scratch.losses import LossName
 from bakeoff.scratch.network import Sequence, initialise, saved
-from bakeoff.scratch.optimisers import Limits, Optimiser, optimiser
-from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
+from bakeoff.scratch.step import Inputs, Pixels
+from bakeoff.techniques.frameworks import Computing, Engine, Extras, engine
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
 
 EVALUATION_BATCH = 1024
+NUMPY = Computing()
 
 
 class NetworkTraining(TrainingSettings):
@@ -33,7 +34,9 @@ class NetworkTraining(TrainingSettings):
 
 
 class NetworkPredictor:
-    """A NumPy network with what it needs to read images and to name classes.
+    """A network with what it needs to read images and to name classes.
+
+    Its weights are those of the scratch network, whatever framework computes with them.
 
     Args:
         technique: The name it is saved under.
@@ -56,6 +59,17 @@ class NetworkPredictor:
         self.technique, self.network, self.reader = technique, network, reader
         self.normaliser, self.classes, self.model = normaliser, classes, model
         self.shape = reader.shape
+        self.computing = NUMPY
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The network at work; made when it is first asked for, with the weights of that moment."""
+        return self._engine(self.network)
+
+    def _engine(self, network: Sequence) -> Engine:
+        # What reads raw pixels normalises by itself.
+        normaliser = self.normaliser if isinstance(self.reader, Pixels) else None
+        return engine(network, self.computing, normaliser, self.shape)
 
     def predict(self, items: Items) -> NDArray[np.float32]:
         """Class probabilities (N, K) float32 of (N, H, W, C) uint8.
@@ -63,8 +77,7 @@ class NetworkPredictor:
         Raises:
             InputError: where the items are not images of that shape.
         """
-        evaluator = Evaluator(self.network, self.reader)
-        return evaluator.probabilities(images(items, self.shape, self.technique))
+        return self.engine.probabilities(images(items, self.shape, self.technique))
 
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32: what the output layer sees of each image.
@@ -73,7 +86,7 @@ class NetworkPredictor:
             InputError: where the items are not images of the right shape.
         """
         pixels = images(items, self.shape, self.technique)
-        return Evaluator(self.network.until("output"), self.reader).outputs(pixels)
+        return self._engine(self.network.until("output")).outputs(pixels)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row for each layer."""
@@ -88,6 +101,7 @@ class NetworkPredictor:
             "model": dict(self.model),
             "shape": list(self.shape),
             "classes": list(self.classes),
+            **self.computing.state(),
         }
         write_predictor(folder, arrays, state)
 
@@ -108,6 +122,7 @@ def load_network(folder: Path, technique: str, build: Build[P]) -> P:
         normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
         shape, classes = tuple(state["shape"]), tuple(state["classes"])
         predictor = build(state["model"], normaliser, shape, classes)
+        predictor.computing = Computing.from_state(state)
         for path, values in saved(predictor.network).items():
             np.copyto(values, arrays[f"network.{path}"], casting="no")
     except (InputError, KeyError, TypeError, ValueError) as error:
@@ -160,12 +175,6 @@ def initial_schemes(chosen: Scheme) -> dict[str, Scheme]:
     return {"": chosen, "output": "lecun" if chosen == "he" else chosen}
 
 
-def optimiser_of(network: Layer, training: TrainingSettings) -> Optimiser:
-    """The optimiser that the settings ask for."""
-    limits = Limits(training.l1, training.max_norm, training.clip)
-    return optimiser(training.optimizer, network, training.l2, training.momentum, limits)
-
-
 def train(
     predictor: NetworkPredictor,
     data: TrainingData,
@@ -173,14 +182,15 @@ def train(
     training: TrainingSettings,
     loss: LossName = "cross-entropy",
     augmentation: Augmentation | None = None,
+    computing: Computing = NUMPY,
 ) -> None:
-    """Train a predictor's network in one phase, `train`."""
-    network = predictor.network
-    chosen = optimiser_of(network, training)
-    step = NumpyStep(network, chosen, predictor.reader, LOSSES[loss](), augmentation)
+    """Train a predictor's network in one phase, `train`; `computing` predicts from then on, too."""
+    predictor.computing = computing
+    step = predictor.engine.step(training, run.streams, Extras(loss, augmentation))
     batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
 
     def validation() -> Iterator[Batch]:
         return iter(evaluation_batches(data.validation, EVALUATION_BATCH))
 
     run.loop("train", step, batches, plan(training, batches, data.task, validation))
+    predictor.engine.keep()

@@ -17,7 +17,9 @@ from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss, LossName
 from bakeoff.scratch.network import ActivationName, NormName, perceptron, softmax_regression
 from bakeoff.scratch.step import Inputs, Pixels
+from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
+    NUMPY,
     NetworkPredictor,
     initial_schemes,
     load_network,
@@ -49,7 +51,7 @@ LINEAR = PerceptronModel()
 
 
 class PerceptronPredictor(NetworkPredictor):
-    """A NumPy perceptron with what it needs to read images and to name classes.
+    """A perceptron with what it needs to read images and to name classes.
 
     Args:
         technique: The name it is saved under.
@@ -119,6 +121,7 @@ def fit_perceptron(
     run: Run,
     training: TrainingSettings,
     loss: LossName = "cross-entropy",
+    computing: Computing = NUMPY,
 ) -> PerceptronPredictor:
     """Train a perceptron in one phase, `train`.
 
@@ -130,13 +133,14 @@ def fit_perceptron(
         run: What is worked through.
         training: How.
         loss: What is minimised.
+        computing: What computes.
 
     Raises:
         InputError: where the data are not images.
     """
     schemes = initial_schemes(model.initialisation if model.hidden else "zero")
     predictor = new_network(technique, plain(model), data, run, partial(_build, technique), schemes)
-    train(predictor, data, run, training, loss)
+    train(predictor, data, run, training, loss, computing=computing)
     return predictor
 
 

@@ -18,13 +18,14 @@ from bakeoff.core.examples import Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.convolutional import Block, PoolName, convolutional
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss
 from bakeoff.scratch.network import ActivationName, NormName, Sequence
 from bakeoff.scratch.step import Pixels
+from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
     NetworkPredictor,
     NetworkTraining,
@@ -112,24 +113,26 @@ class ScratchCnnTraining(NetworkTraining):
 
 
 class ScratchCnnSettings(Settings):
-    """Of the convolutional network in NumPy."""
+    """Of the convolutional network of our own layers."""
 
+    framework: Framework = "numpy"
+    """What computes; weights, batches and formulas are the same in each."""
     model: ScratchCnnModel = ScratchCnnModel()
     training: ScratchCnnTraining = ScratchCnnTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
 
 
 class ScratchCnn:
-    """A convolutional network on images, in NumPy."""
+    """A convolutional network on images, in NumPy unless asked for elsewhere."""
 
     name: ClassVar[str] = "scratch-cnn"
     version: ClassVar[int] = 1
     settings: ClassVar[type[Settings]] = ScratchCnnSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = True
-    summary: ClassVar[str] = "convolutional network from random weights (NumPy)"
+    summary: ClassVar[str] = "convolutional network by hand (NumPy), the same in torch or Keras"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
@@ -148,7 +151,8 @@ class ScratchCnn:
         shape = cast(tuple[int, int, int], predictor.shape)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         augmentation = Augmentation(draws, predictor.normaliser.mean)
-        train(predictor, data, run, training, training.loss, augmentation)
+        computing = Computing.of(cell.recipe)
+        train(predictor, data, run, training, training.loss, augmentation, computing)
         return predictor
 
     def load(self, folder: Path) -> NetworkPredictor:

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import Framework, Settings
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
+from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.linear import (
     LinearPredictor,
     LinearSettings,
@@ -43,27 +44,40 @@ class SoftmaxTraining(LinearTraining):
 class SoftmaxSettings(LinearSettings):
     """Of softmax regression."""
 
+    framework: Framework = "numpy"
+    """What computes; weights, batches and formulas are the same in each. Of patch features and
+    L-BFGS there is one in NumPy alone."""
     training: SoftmaxTraining = SoftmaxTraining()
+
+    @model_validator(mode="after")
+    def _others_have_the_loop_alone(self) -> "SoftmaxSettings":
+        if self.framework != "numpy" and self.solves:
+            raise ValueError(
+                f"framework {self.framework} received with patch features or solver lbfgs, which "
+                "are there in numpy alone"
+            )
+        return self
 
 
 class Softmax:
-    """Softmax regression on pixels or patch features, in NumPy."""
+    """Softmax regression on pixels or patch features, in NumPy unless asked for elsewhere."""
 
     name: ClassVar[str] = "softmax"
     version: ClassVar[int] = 2
     settings: ClassVar[type[Settings]] = SoftmaxSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
-    framework: ClassVar[Literal["numpy", "torch"]] = "numpy"
+    framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = True
-    summary: ClassVar[str] = "softmax regression on pixels or patch features (NumPy)"
+    summary: ClassVar[str] = "softmax regression on pixels (NumPy, torch, Keras) or patches (NumPy)"
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> LinearPredictor:
         """Train from zero weights, in a loop or a solve."""
         settings = cast(SoftmaxSettings, cell.recipe.settings)
-        return fit_linear(self.name, settings, data, run, len(data.task.classes))
+        computing = Computing.of(cell.recipe)
+        return fit_linear(self.name, settings, data, run, len(data.task.classes), computing)
 
     def load(self, folder: Path) -> LinearPredictor:
         """A saved predictor, back."""

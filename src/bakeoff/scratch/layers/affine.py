@@ -87,7 +87,7 @@ class NormalisedAffine(Affine):
         self, scale: Array, shift: Array, outputs: int, dtype: DTypeLike = np.float32
     ) -> None:
         super().__init__(len(scale), outputs, dtype)
-        self._scale, self._shift = scale.astype(dtype), shift.astype(dtype)
+        self.scale, self.shift = scale.astype(dtype), shift.astype(dtype)
         self._spare = np.empty_like(self.parameters["weight"])
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
@@ -95,18 +95,18 @@ class NormalisedAffine(Affine):
         self.expect(inputs.shape[1:], self.parameters["weight"].shape[1:])
         self._inputs = inputs
         weight, bias = self.parameters["weight"], self.parameters["bias"]
-        folded = np.multiply(weight, self._scale, out=self._spare)
+        folded = np.multiply(weight, self.scale, out=self._spare)
         outputs: Array = self._outputs((len(inputs), len(weight)), weight.dtype)
         np.matmul(inputs, folded.T, out=outputs)
-        outputs += bias + weight @ self._shift
+        outputs += bias + weight @ self.shift
         return outputs
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
         """(B, outputs) to (B, inputs)."""
         downstream = super().backward(upstream, to_inputs)
         gradient = self.gradients["weight"]
-        gradient *= self._scale
-        gradient += np.multiply.outer(self.gradients["bias"], self._shift, out=self._spare)
+        gradient *= self.scale
+        gradient += np.multiply.outer(self.gradients["bias"], self.shift, out=self._spare)
         if downstream is not None:
-            downstream *= self._scale
+            downstream *= self.scale
         return downstream

@@ -45,6 +45,10 @@ class Inference:
         """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
         return self._all(lambda x: torch.softmax(self.module(x).float(), dim=1), images)
 
+    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
+        return self._all(lambda x: self.module(x).float(), images)
+
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""
         compute = cast(Callable[[Tensor], Tensor], self.module.features)

@@ -1,6 +1,7 @@
 """One update and one evaluation of a torch network on images: the loop's step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,6 +19,13 @@ from bakeoff.training.torch.inference import Inference
 from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the examples of softmax and cross-entropy, from (B, K) and (B,)."""
+    return cross_entropy(logits, labels, reduction="sum")
+
 
 class TorchStep:
     """The loop's step for a torch network that classifies images.
@@ -27,6 +35,8 @@ class TorchStep:
         settings: Optimiser, momentum, L2.
         streams: The cell's: dropout draws from them.
         augmentation: Changes training images; None leaves them as they are.
+        loss: The sum of the examples' losses, from logits (B, K) and labels (B,).
+        on_pass: Told the position of every pass that learns, for layers that draw by it.
     """
 
     def __init__(
@@ -35,11 +45,14 @@ class TorchStep:
         settings: TrainingSettings,
         streams: Streams,
         augmentation: Augmentation | None = None,
+        loss: Loss = summed_cross_entropy,
+        on_pass: Callable[[Position], None] | None = None,
     ) -> None:
         module = inference.module
         self._inference, self._module = inference, module
         self._device = inference.pixels.device
-        self._streams, self._augmentation = streams, augmentation
+        self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
+        self._loss = loss
         self._dropout = NamedDropout(module, streams)
         self._optimiser = Optimiser(settings, module)
         whole_batch = any(isinstance(layer, _BatchNorm) for layer in module.modules())
@@ -49,7 +62,7 @@ class TorchStep:
         """Update on a batch; nothing here waits for the device.
 
         Returns:
-            `loss`: the sum over its examples of the cross-entropy (without the L2 penalty),
+            `loss`: the sum over its examples of the loss (without penalties on weights),
             `correct` and `count`; the first two are 0-d tensors.
         """
         count = len(batch.labels)
@@ -73,10 +86,12 @@ class TorchStep:
         inputs = self._inference.pixels(images)
         self._module.train()
         self._dropout.begin(at.step, part, count)
+        if self._on_pass is not None:
+            self._on_pass(replace(at, first=part.start, examples=count))
         with self._inference.autocast():
             logits = self._module(inputs).float()
         self._dropout.end()
-        loss = cross_entropy(logits, labels, reduction="sum")
+        loss = self._loss(logits, labels)
         (loss / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.
         return loss.detach().double(), (logits.detach().argmax(dim=1) == labels).sum()

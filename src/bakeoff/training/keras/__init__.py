@@ -1,0 +1,1 @@
+"""Keras on TensorFlow as a step of the one loop."""
