@@ -13,6 +13,8 @@ from tests.scratch.layers.test_init import CASES
 import bakeoff.scratch
 from bakeoff.scratch.layers import Layer
 
+Floats = NDArray[np.floating[Any]]
+
 __all__ = ["CASES", "Case", "kinds", "passed"]
 
 
@@ -33,9 +35,7 @@ def _below(kind: type[Layer]) -> Iterator[type[Layer]]:
         yield from _below(child)
 
 
-def passed(
-    layer: Layer, inputs: NDArray[np.floating[Any]], at: object
-) -> dict[str, NDArray[np.floating[Any]]]:
+def passed(layer: Layer, inputs: Floats, at: object) -> dict[str, Floats]:
     """What a scratch layer makes of its inputs, and its gradients under a drawn upstream one."""
     outputs = layer.forward(inputs, at).copy()  # type: ignore[arg-type]
     to_inputs = layer.backward(upstream_of(outputs))
