@@ -121,3 +121,11 @@ def test_threads_change_nothing_but_rounding(limited: bool) -> None:
     for ours, theirs in zip(passes(), alone, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
     assert noted == ([1, 2] * 2 if limited else [])
+
+
+def test_little_work_is_not_cut() -> None:
+    kernels.use_threads(2, lambda number: None)
+    slices: list[slice] = []
+    assert kernels.split(4, lambda number, part: slices.append(part), worth=False) == 1
+    assert slices == [slice(0, 4)]
+    assert kernels.split(4, lambda number, part: slices.append(part)) == 2

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.scratch.layers.case import Case, normal
+from tests.scratch.layers.case import Case, normal, to_inputs
 
-from bakeoff.scratch.layers import Layer, LeakyRelu, Relu, Sigmoid, Swish, Tanh
+from bakeoff.scratch import kernels
+from bakeoff.scratch.layers import Layer, LeakyRelu, Relu, Sigmoid, Swish, Tanh, activations
 
 CASES: dict[type[Layer], Case] = {
     Relu: Case(Relu, normal(5, 3, 2), torch.nn.ReLU()),
@@ -48,3 +49,14 @@ def test_float32_stays_float32(kind: type[Layer]) -> None:
     gradient = layer.backward(np.ones_like(inputs))
     assert gradient is not None
     assert outputs.dtype == gradient.dtype == np.float32
+
+
+def test_many_numbers_are_cut_and_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, inputs, upstream = Relu(), normal(5, 3, 2), normal(2, 3, 5).reshape(5, 3, 2)
+    outputs = layer.forward(inputs).copy()
+    gradient = to_inputs(layer, upstream).copy()
+    monkeypatch.setattr(activations, "MANY", 1)
+    kernels.use_threads(2, lambda number: None)
+    np.testing.assert_array_equal(layer.forward(inputs), outputs)
+    np.testing.assert_array_equal(to_inputs(layer, upstream), gradient)
+    kernels.use_threads(1)

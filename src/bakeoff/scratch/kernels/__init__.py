@@ -126,16 +126,20 @@ def threads() -> int:
     return _team.number
 
 
-def split(count: int, work: Work) -> int:
+def split(count: int, work: Work, worth: bool = True) -> int:
     """Call `work` with slices of a batch, at the same time where `use_threads` asked for it.
 
     Args:
         count: Examples of the batch.
         work: Called with a number below `threads()` and a slice, and writes what belongs to those.
+        worth: False where there is too little work for a second thread.
 
     Returns:
         How many slices there were.
     """
+    if not worth:
+        work(0, slice(0, count))
+        return 1
     return _team.split(count, work)
 
 

@@ -3,8 +3,12 @@
 import numpy as np
 
 from bakeoff.core.protocols import Position
+from bakeoff.scratch import kernels
 from bakeoff.scratch.layers.base import Layer
 from bakeoff.scratch.memory import Array, Buffer
+
+MANY = 1 << 19
+"""Numbers from which a second thread is worth calling."""
 
 
 class Relu(Layer):
@@ -22,16 +26,26 @@ class Relu(Layer):
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """Any shape to the same shape."""
-        self._last = np.maximum(inputs, 0, out=self._outputs(inputs.shape, inputs.dtype))
-        return self._last
+        outputs = self._last = self._outputs(inputs.shape, inputs.dtype)
+
+        def work(number: int, part: slice) -> None:
+            np.maximum(inputs[part], 0, out=outputs[part])
+
+        kernels.split(len(inputs), work, worth=inputs.size >= MANY)
+        return outputs
 
     def backward(self, upstream: Array, to_inputs: bool = True) -> Array | None:
         """Any shape to the same shape."""
         if not to_inputs:
             return None
-        positive = np.greater(self._last, 0, out=self._mask(upstream.shape, np.bool_))
+        positive = self._mask(upstream.shape, np.bool_)
         downstream: Array = self._downstream(upstream.shape, upstream.dtype)
-        np.multiply(upstream, positive, out=downstream)
+
+        def work(number: int, part: slice) -> None:
+            np.greater(self._last[part], 0, out=positive[part])
+            np.multiply(upstream[part], positive[part], out=downstream[part])
+
+        kernels.split(len(upstream), work, worth=upstream.size >= MANY)
         return downstream
 
 
