@@ -52,6 +52,10 @@ def test_margin_band_and_zero(figure: Figure) -> None:
     assert figure.layout["xaxis"]["zeroline"] is True
 
 
+def test_no_line_runs_through_a_word(figure: Figure) -> None:
+    assert {note["bgcolor"] for note in figure.layout["annotations"]} == {"--ground"}
+
+
 def test_far_differences_get_an_arrow_in_the_closer_view(figure: Figure) -> None:
     (arrow,) = [t for t in figure.traces if t["mode"] == "markers+text"]
     assert "far outside" in arrow["text"][0]

@@ -169,6 +169,7 @@ def _row_names(verdict: Verdict, y: float) -> list[dict[str, object]]:
     sign = OUTCOME_SIGNS.get(outcome.outcome or "", "")
     colour = outcome_colour(outcome.outcome) if outcome.outcome else "--muted"
     base = {"xref": "paper", "y": y + 0.24, "yanchor": "bottom", "showarrow": False}
+    base |= {"bgcolor": "--ground", "borderpad": 1}  # the lines at zero and at ticks stop at words
     left = on_screen(f"{name}  {against}", brief)
     right = f"<b>{sign}</b> {outcome.text}".strip()
     return [
