@@ -134,3 +134,18 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     path = table(tmp_path / "p.csv", {"id": [1], "prediction": ["a"], "label": ["a"]})
     with pytest.raises(InputError, match=r"no column 'mine' \(found: id, prediction, label\)"):
         score(path, path, prediction="mine")
+
+
+def test_numbers_are_scored_as_regression(tmp_path: Path) -> None:
+    made, truth = tmp_path / "made.csv", tmp_path / "truth.csv"
+    made.write_text("id,target,prediction\na,,1.5\nb,,2\n", encoding="utf-8")
+    truth.write_text("id,target\nb,3\na,1\n", encoding="utf-8")
+    found = score(made, truth)
+    assert found["mean_squared_error"] == pytest.approx((0.25 + 1) / 2)
+    assert found["mean_absolute_error"] == pytest.approx(0.75)
+    truth.write_text("id,target\nb,inf\na,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="finite"):
+        score(made, truth)
+    truth.write_text("id,target\nb,three\na,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not a number"):
+        score(made, truth)

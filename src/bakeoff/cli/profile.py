@@ -19,7 +19,11 @@ HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.option(
-    "--input", "shape", default="32x32x3", metavar="HxWxC", help="Of one image [32x32x3]."
+    "--input",
+    "shape",
+    default="32x32x3",
+    metavar="HxWxC",
+    help="Of one image, or D numbers [32x32x3].",
 )
 @click.option(
     "--classes", type=click.IntRange(2), default=10, metavar="N", help="Classes to tell apart [10]."
@@ -79,17 +83,20 @@ def _builder(model: str) -> "Technique":
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
-    """`32x32x3` as (32, 32, 3).
+    """`32x32x3` as (32, 32, 3), and `12` as (12,).
 
     Raises:
-        InputError: for anything but three positive numbers.
+        InputError: for anything but three positive numbers, or one.
     """
     try:
         shape = tuple(int(part) for part in text.split("x"))
     except ValueError:
         shape = ()
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"--input {text}: needed is HEIGHTxWIDTHxCHANNELS, as in 32x32x3")
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise InputError(
+            f"--input {text}: needed is HEIGHTxWIDTHxCHANNELS, as in 32x32x3, or the count of "
+            "numbers in a row"
+        )
     return shape
 
 

@@ -343,7 +343,10 @@ def _space(names: Sequence[str], target: str) -> dict[str, Any]:
             "xaxis": {**axis, "title": {"text": escaped(names[0])}},
             "yaxis": {**axis, "title": {"text": escaped(names[1])}},
             "zaxis": {**axis, "title": {"text": target}},
-            "camera": {"eye": {"x": 1.15, "y": -1.3, "z": 0.6}},
+            "camera": {
+                "eye": {"x": 1.3, "y": -1.45, "z": 0.6},
+                "center": {"x": 0, "y": 0, "z": -0.12},
+            },
             "dragmode": "turntable",
             "aspectmode": "cube",
         },

@@ -1,12 +1,14 @@
-"""Metrics of any predictions file against any labels, joined by id."""
+"""Metrics of any predictions file against any labels or targets, joined by id."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.metrics import classification
+from bakeoff.core.regression import Regression
 from bakeoff.core.table import read_csv
 
 ID_NAMES = ("id", "ImageId", "index", "file_name")
@@ -17,7 +19,9 @@ LABEL_NAMES = ("label", "Label", "target", "class", "category")
 def score(
     predictions: Path, labels: Path, prediction: str | None = None, label: str | None = None
 ) -> dict[str, float]:
-    """Every metric of classification; log loss where the file has `prob_<class>` columns.
+    """Every metric of the task; log loss where the file has `prob_<class>` columns.
+
+    A file whose header names a `target`, as `predict` writes it for regression, holds numbers.
 
     Args:
         predictions: CSV with a column of ids and one of predicted classes.
@@ -44,6 +48,9 @@ def score(
         )
     known = [by_id[i] for i in guess_ids]
     made = guessed[_column(guessed, prediction, PREDICTION_NAMES, predictions)]
+    if "target" in guessed and "prediction" in guessed:
+        targets, numbers = _finite(known, labels), _finite(made, predictions)
+        return Regression().score(targets, numbers)
     return _metrics(guessed, known, made, predictions)
 
 
@@ -66,6 +73,21 @@ def _metrics(
         return classification(truth, made, given, len(classes))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _finite(values: Sequence[str], path: Path) -> NDArray[np.float64]:
+    """(N,) float64.
+
+    Raises:
+        InputError: where one is no finite number.
+    """
+    try:
+        found = np.array([float(value) for value in values])
+    except ValueError as error:
+        raise InputError(f"{path}: not a number: {error}") from None
+    if not np.isfinite(found).all():
+        raise InputError(f"{path}: numbers must be finite")
+    return found
 
 
 def _ids(columns: dict[str, list[str]], path: Path) -> list[str]:
