@@ -19,11 +19,7 @@ HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
 @click.command()
 @click.argument("model", shell_complete=model_names)
 @click.option(
-    "--input",
-    "shape",
-    default="32x32x3",
-    metavar="HxWxC",
-    help="Of one image, or D numbers [32x32x3].",
+    "--input", "shape", metavar="HxWxC", help="Of an image [32x32x3], or how many numbers [2]."
 )
 @click.option(
     "--classes", type=click.IntRange(2), default=10, metavar="N", help="Classes to tell apart [10]."
@@ -32,10 +28,13 @@ HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
     "--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Change a field: model.width=64."
 )
 @json_option
-def profile(model: str, shape: str, classes: int, pairs: tuple[str, ...], as_json: bool) -> None:
+def profile(
+    model: str, shape: str | None, classes: int, pairs: tuple[str, ...], as_json: bool
+) -> None:
     """Profile MODEL (a model's or a technique's name) layer by layer, for one example."""
-    size = parse_shape(shape)
     technique, content = _resolve(model, parse_settings(pairs))
+    usual = "2" if technique.modalities == {"numbers"} else "32x32x3"
+    size = parse_shape(shape or usual)
     layers = technique.untrained(technique.settings.parse(content), size, classes).layers()
     if as_json:
         print_json(_json(model, size, classes, layers))
