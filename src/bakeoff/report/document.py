@@ -17,6 +17,7 @@ from bakeoff.report import (
     fits,
     gallery,
     intervals,
+    pairs,
     palette,
     provenance,
     seeds,
@@ -32,6 +33,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 SECTIONS = (
     ("answer", "The answer"),
+    ("pairs", "Pairs of classes"),
     ("differences", "Differences"),
     ("cost", "Cost"),
     ("learning", "Learning"),
@@ -94,7 +96,8 @@ OF_FITS = ("epochs", "samples", "planes", "signals")
 
 def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     """Sections that this run has nothing for."""
-    without = {"differences"} if figures["verdicts"] is None else set()
+    only = {"pairs": "pairs", "differences": "verdicts"}  # sections that are nothing but a figure
+    without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
     return without if results.task == "classification" else without | OF_CLASSES
@@ -130,6 +133,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "curves": curves.figure(run),
         "confusion": matrix,
         "recall": confusion.recall_figure(found, results.rivals()),
+        "pairs": pairs.figure(results),
         "seeds": seeds.figure(results, _on_other_seeds(run)),
         **fits.figures(run),
     }
@@ -143,8 +147,8 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
             f"{len(found[0].classes)} classes are too many for a matrix. "
             "These are the most frequent mistakes."
         )
-    pairs = confusion.pairs_table(found) if found and matrix is None else None
-    return figures, {"confusion_missing": missing, "pairs": pairs}
+    worst = confusion.pairs_table(found) if found and matrix is None else None
+    return figures, {"confusion_missing": missing, "worst_mistakes": worst}
 
 
 def _on_other_seeds(run: RunFolder) -> set[str]:
