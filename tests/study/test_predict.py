@@ -16,6 +16,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.data import catalogue
 from bakeoff.data.catalogue import load
 from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
+from bakeoff.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -205,3 +206,33 @@ def test_a_table_needs_no_labels(reviews: Callable[[], Fitted], tmp_path: Path) 
 def test_texts_are_no_images(softmax: Fitted, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="images"):
         predict(softmax, write_table(tmp_path / "new.csv", 4))
+
+
+def test_rows_of_numbers(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).normal(size=(150, 2))
+    lines = [f"{a:.6f},{b:.6f},{3 * a - b + 2:.6f}" for a, b in drawn.tolist()]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["a,b,y", *lines]), encoding="utf-8")
+    asked = Study(
+        question="Does the mean do as well?",
+        dataset={"table": str(table), "target": "y", "inputs": ["a", "b"]},
+        metric="test/mean_squared_error",
+        margin=0.1,
+        seeds=[0, 1, 2],
+        control={"technique": "lms", "model": {"rule": "wiener"}},
+        variants={"mean": {"technique": "majority"}},
+    )
+    asked.run(tmp_path / "run")
+    new = tmp_path / "new.csv"
+    new.write_text("b,extra,a\n1,x,0\n0,y,1\n", encoding="utf-8")
+    fitted = load_fitted(f"{tmp_path / 'run'}:lms:0")
+    made = rows(predict(fitted, new))
+    assert list(made[0]) == ["id", "target", "prediction"]
+    assert [float(row["prediction"]) for row in made] == pytest.approx([1, 5], abs=1e-4)
+    new.write_text("b,a\n1,\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 2: column 'a' is empty"):
+        predict(fitted, new)
+    with pytest.raises(InputError, match="asks for classification"):
+        predict(fitted, "digits")
+    with pytest.raises(InputError, match="a table of numbers is needed"):
+        predict(fitted, tmp_path)
