@@ -137,3 +137,23 @@ def test_cores_are_those_this_process_may_use() -> None:
         text=True,
     )
     assert done.stdout.split() == ["1", "1", "False"], done.stderr
+
+
+def test_what_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    numerics.require("keras")
+    monkeypatch.setattr(numerics, "find_spec", lambda name: None if name == "tensorflow" else name)
+    for framework in ("numpy", "torch"):
+        numerics.require(framework)
+    message = r"framework: keras needs TensorFlow.*pip install 'bakeoff\[tensorflow\]'"
+    with pytest.raises(InputError, match=message):
+        numerics.require("keras")
+    with pytest.raises(InputError, match=message):
+        numerics.apply(SETTLED, "keras")
+
+
+def test_keras_adds_its_own() -> None:
+    fingerprint = numerics.apply(SETTLED, "keras")
+    assert (fingerprint["framework"], fingerprint["device"]) == ("keras", "cpu")
+    assert fingerprint["precision"] == "float32"
+    assert fingerprint["tensorflow"]
+    assert json.loads(canonical_json(fingerprint)) == fingerprint

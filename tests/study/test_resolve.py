@@ -9,6 +9,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import Numerics
 from bakeoff.data.catalogue import load
 from bakeoff.data.dataset import Dataset
+from bakeoff.execution import numerics
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.resolve import Input, Planned, declare, resolve
 
@@ -320,4 +321,27 @@ def test_a_technique_must_read_the_data(texts: Dataset) -> None:
         resolve(given, texts)
     assert caught.value.faults == (
         "variants.b.technique: softmax reads image data; texts.csv holds text data",
+    )
+
+
+def in_keras(**more: Any) -> dict[str, Any]:
+    return {"technique": "softmax", "framework": "keras", **more}
+
+
+def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numerics, "find_spec", lambda name: None if name == "tensorflow" else name)
+    assert faults(study(variants={"softmax": {"technique": "softmax"}, "other": in_keras()})) == (
+        "variants.other.framework: keras needs TensorFlow, which is not installed "
+        "(pip install 'bakeoff[tensorflow]')",
+    )
+
+
+def test_threads_that_tensorflow_cannot_change_between_cells() -> None:
+    more = {"numerics": {"threads": 2}}
+    assert faults(study(variants={"one": in_keras(), "two": in_keras(**more)})) == (
+        "numerics.threads: 1 in one, 2 in two received (allowed: one number for all recipes that "
+        "compute in keras, since TensorFlow takes it once in a process)",
+    )
+    resolve(
+        study(variants={"one": in_keras(), "two": {"technique": "mlp", **more}}), load("digits")
     )

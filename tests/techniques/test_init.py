@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
 from bakeoff import techniques
 from bakeoff.core.errors import InputError
-from bakeoff.techniques import TECHNIQUES, find, names
+from bakeoff.core.recipe import Recipe
+from bakeoff.techniques import TECHNIQUES, find, framework_of, frameworks_of, names
 from bakeoff.techniques.majority import Majority
 from bakeoff.techniques.mlp import Mlp
 from bakeoff.techniques.recipes import parse_recipe
@@ -55,3 +57,16 @@ def test_plug_in() -> None:
 def test_our_names_are_ours() -> None:
     assert isinstance(find("mlp"), Mlp)
     assert names().count("mlp") == 1
+
+
+def test_what_a_recipe_computes_in() -> None:
+    def recipe(**content: Any) -> Recipe:
+        return parse_recipe({"data": {"set": "digits"}, **content})
+
+    assert framework_of(recipe(technique="mlp")) == "numpy"
+    assert framework_of(recipe(technique="mlp", framework="keras")) == "keras"
+    assert framework_of(recipe(technique="cnn")) == "torch"
+    assert frameworks_of(find("mlp")) == ("numpy", "torch", "keras")
+    assert frameworks_of(find("cnn")) == ("torch",)
+    with pytest.raises(InputError, match=r"framework: .*'numpy', 'torch' or 'keras'"):
+        recipe(technique="mlp", framework="jax")
