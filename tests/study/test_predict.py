@@ -13,6 +13,7 @@ from PIL import Image
 from tests.study.tiny import openings, run, study
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.recipe import TableSource
 from bakeoff.data import catalogue
 from bakeoff.data.catalogue import load
 from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
@@ -215,7 +216,7 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
     table.write_text("\n".join(["a,b,y", *lines]), encoding="utf-8")
     asked = Study(
         question="Does the mean do as well?",
-        dataset={"table": str(table), "target": "y", "inputs": ["a", "b"]},
+        dataset=TableSource(table=str(table), target="y", inputs=("a", "b")),
         metric="test/mean_squared_error",
         margin=0.1,
         seeds=[0, 1, 2],
