@@ -132,7 +132,8 @@ class Bench:
         labels, share = LABELS, 0.1
         if len(classes) < len(dataset.classes):  # of few examples, more must validate
             labels, share = 80, 0.4
-        settings = DataSettings(set="digits", labels=labels, classes=classes, validation=share)
+        chosen = classes or None  # numbers have none
+        settings = DataSettings(set="digits", labels=labels, classes=chosen, validation=share)
         return splits.draw(dataset, settings, Streams(seed)).training_data()
 
     def fit(self, place: str, seed: int = 0, stop_at: int | None = None) -> Attempt:
