@@ -112,6 +112,24 @@ class Recipe(Frozen):
         }
 
 
+def renamed(content: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A resolved recipe with other names for the recipes it refers to.
+
+    Args:
+        content: As `Recipe.resolved` gives it.
+        names: What each is to be called; one that is not among them loses its name.
+    """
+    return {key: _renamed(value, names) for key, value in content.items()}
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        if value.keys() == Ref.model_fields.keys():
+            return {**value, "recipe": names.get(value["recipe"], "")}
+        return renamed(value, names)
+    return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
+
+
 def references(value: object) -> Iterator[Ref]:
     """Every `Ref` inside a setting, depth first."""
     if isinstance(value, Ref):

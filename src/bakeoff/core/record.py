@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from bakeoff.core.cell import Key, Replicate
+from bakeoff.core.cell import Key, Purpose, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import Frozen
@@ -57,22 +57,23 @@ class Record(Frozen):
     """Resolved: every field, defaults included."""
     replicate: Replicate
     inputs: dict[str, Key] = {}
-    purpose: Literal["final", "trial"] = "final"
+    purpose: Purpose = "final"
     task: str
     classes: tuple[str, ...]
     hashes: dict[str, str]
-    """SHA-256 of `data`, `split`, and `test` (items and labels of the test examples)."""
+    """SHA-256 of `data`, `split`, and `test` (items and labels of the test examples); in
+    cross-validation `fold` (ids and labels of the examples held out) instead of `test`."""
     sizes: dict[str, int]
-    """Examples in train, validation, test."""
+    """Examples in train, validation, and test or the fold held out."""
     status: Literal["done", "diverged"]
     steps: int | None = None
     selected_step: int | None = None
     stopped_by: str | None = None
     diverged_at: int | None = None
     test_opened: int
-    """How often this cell read the test split: once."""
+    """How often this cell read the test split: once; in cross-validation never."""
     test_ledger: int
-    """Recipes ever scored on this test set on this machine, this one included."""
+    """Recipes ever scored on this test set on this machine, this one included; 0: not opened."""
     metrics: dict[str, float]
     """`split/name` of every split, training too."""
     cost: Cost

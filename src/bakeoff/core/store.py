@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bakeoff.core.cell import Cell
-from bakeoff.core.errors import BakeoffError, InputError
+from bakeoff.core.errors import InputError
 from bakeoff.core.files import clear_scraps, disk_errors, write_atomic
 from bakeoff.core.record import Record, read_record
 
@@ -87,7 +87,7 @@ class Store:
             if record is not None:
                 found.setdefault(path.parent.parent.name, []).append(record)
         for records in found.values():
-            records.sort(key=_order)
+            records.sort(key=lambda record: record.replicate.order)
         return found
 
     def commit(self, folder: Path, record: Record) -> None:
@@ -118,7 +118,7 @@ class Store:
         """Hold the folder, one run at a time, and clear what a killed one left half written.
 
         Raises:
-            BakeoffError: where another run holds it.
+            InputError: where another run holds it.
         """
         with lock(self.folder / ".lock", f"another run is working in {self.folder}"):
             clear_scraps(self.folder)
@@ -130,7 +130,7 @@ def lock(path: Path, refusal: str) -> Iterator[None]:
     """Hold an advisory lock, freed by the system when the process ends, however it ends.
 
     Raises:
-        BakeoffError: where another process holds it.
+        InputError: where another process holds it.
         DiskError: where the file system keeps no locks, or the file cannot be made.
     """
     with disk_errors(str(path)):
@@ -140,7 +140,7 @@ def lock(path: Path, refusal: str) -> Iterator[None]:
             try:
                 _hold(stream)
             except (BlockingIOError, PermissionError):  # as POSIX and Windows call it
-                raise BakeoffError(f"{refusal}; wait for it, or choose another --out") from None
+                raise InputError(f"{refusal}; wait for it, or choose another --out") from None
         yield
 
 
@@ -155,25 +155,20 @@ def _hold(stream: TextIO) -> None:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _order(record: Record) -> tuple[int, int, int]:
-    replicate = record.replicate
-    return replicate.seed, replicate.repeat, replicate.fold or 0
-
-
 def _fill(database: sqlite3.Connection, records: dict[str, list[Record]]) -> None:
     database.executescript(
         "CREATE TABLE cells (key TEXT, recipe TEXT, technique TEXT, seed INTEGER,"
-        " fold INTEGER, status TEXT, train_seconds REAL, parameters INTEGER, macs INTEGER,"
-        " peak_bytes INTEGER, folder TEXT PRIMARY KEY);"
+        " repeat INTEGER, fold INTEGER, status TEXT, train_seconds REAL, parameters INTEGER,"
+        " macs INTEGER, peak_bytes INTEGER, folder TEXT PRIMARY KEY);"
         "CREATE TABLE metrics (key TEXT, name TEXT, value REAL, PRIMARY KEY (key, name));"
     )
     for name, found in records.items():
         for r in found:
             row = (
-                r.key, name, r.recipe["technique"], r.replicate.seed, r.replicate.fold, r.status,
-                r.cost.train_seconds, r.cost.parameters, r.cost.macs_per_example,
-                r.cost.peak_bytes, f"cells/{name}/{r.replicate.folder}",
+                r.key, name, r.recipe["technique"], r.replicate.seed, r.replicate.repeat,
+                r.replicate.fold, r.status, r.cost.train_seconds, r.cost.parameters,
+                r.cost.macs_per_example, r.cost.peak_bytes, f"cells/{name}/{r.replicate.folder}",
             )  # fmt: skip
-            database.execute(f"INSERT INTO cells VALUES ({','.join('?' * 11)})", row)
+            database.execute(f"INSERT INTO cells VALUES ({','.join('?' * 12)})", row)
             values = [(r.key, metric, value) for metric, value in r.metrics.items()]
             database.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", values)

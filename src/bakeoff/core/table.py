@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import canonical_json, digest
 
 Column = NDArray[Any]
 
@@ -53,6 +54,13 @@ def concatenate(tables: Sequence[Table]) -> Table:
     return Table({name: np.concatenate([t[name] for t in tables]) for name in tables[0]})
 
 
+def scored_hash(predictions: Table) -> str:
+    """SHA-256 of the ids and labels of a table of predictions: which examples were scored."""
+    truth = predictions["label" if "label" in predictions else "target"]
+    labels = [_text(label) for label in truth.tolist()]
+    return digest(canonical_json([predictions["id"].tolist(), labels]))
+
+
 def csv_bytes(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
     """CSV as UTF-8 with line feeds; floats with the 9 digits that give a float32 back exactly."""
     text = io.StringIO(newline="")
@@ -61,9 +69,14 @@ def csv_bytes(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in itertools.chain([header], rows):
         returns = any(isinstance(v, str) and "\r" in v for v in row)
-        cells = [f"{v:.9g}" if isinstance(v, float) else v for v in row]
+        cells = [_text(v) for v in row]
         (quoting if returns else writer).writerow(cells)
     return text.getvalue().encode()
+
+
+def _text(value: object) -> object:
+    """A value as a file has it."""
+    return f"{value:.9g}" if isinstance(value, float) else value
 
 
 def read_csv(path: Path) -> dict[str, list[str]]:

@@ -84,6 +84,14 @@ class Dataset:
             raise InputError(f"{self.name}: has no test split")
         return examples_hash(self.test, self.classes)
 
+    @cached_property
+    def together(self) -> NDArray[np.int64] | None:
+        """(N,) equal for training examples that a fold has all or none of; None: all stand alone.
+
+        These are the data's own groups, or else exact copies.
+        """
+        return _together(self.train)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """(H, W, C) of an image, (D,) of numbers; () of a text."""
@@ -144,11 +152,7 @@ def hold_out_test(
             f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"
         )
     keys = item_digests(examples.items)
-    groups = examples.groups
-    if groups is None:
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        groups = inverse.astype(np.int64) if len(distinct) < len(keys) else None
-    chosen = np.sort(carve(strata, TEST_SHARE, keys, groups))
+    chosen = np.sort(carve(strata, TEST_SHARE, keys, _together(examples)))
     missing = np.flatnonzero(np.bincount(strata[chosen], minlength=len(names)) == 0)
     if len(missing):
         what = f"all examples of {_some(classes, missing)}" if classes else "all rows"
@@ -163,6 +167,14 @@ def hold_out_test(
         f"{', stratified' if classes else ''}{kept}, the same for every seed"
     )
     return examples.take(rest), examples.take(chosen), note
+
+
+def _together(examples: Examples) -> NDArray[np.int64] | None:
+    """The groups, or else groups of exact copies; None where all items differ."""
+    if examples.groups is not None:
+        return examples.groups
+    distinct, inverse = np.unique(item_digests(examples.items), return_inverse=True)
+    return inverse.astype(np.int64) if len(distinct) < len(examples) else None
 
 
 def _some(names: tuple[str, ...] | list[str], positions: np.ndarray | None = None) -> str:

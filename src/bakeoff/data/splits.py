@@ -1,10 +1,12 @@
 """Which examples a recipe learns from: the carve, the label budget, the class filter.
 
-All recipes with one seed share the draw. Validation is carved first, from all training examples,
-whatever the recipe asks besides; classes are filtered then; the label budget is taken last, and a
-smaller one lies inside a larger one. Nobody who can afford n labels to learn from has more than n
-to validate on, so validation is cut to the size of the budget, stratified too (Oliver et al. 2018,
-"Realistic evaluation of deep semi-supervised learning algorithms", arXiv:1804.09170, section 4.6).
+All recipes with one seed share the draw. In cross-validation the held-out fold goes first, and all
+else is drawn from what is left; a published validation split stays what it is. Validation is carved
+from all training examples, whatever the recipe asks besides; classes are filtered then; the label
+budget is taken last, and a smaller one lies inside a larger one. Nobody who can afford n labels to
+learn from has more than n to validate on, so validation is cut to the size of the budget,
+stratified too (Oliver et al. 2018, "Realistic evaluation of deep semi-supervised learning
+algorithms", arXiv:1804.09170, section 4.6).
 """
 
 import base64
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.cell import Folds, Replicate
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest
@@ -23,6 +26,7 @@ from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.streams import Streams
 from bakeoff.data.dataset import Dataset, strata_of
+from bakeoff.data.folds import held_out
 from bakeoff.data.normalise import fit, resolve
 from bakeoff.data.stratify import carve, stratified_order
 
@@ -44,6 +48,8 @@ class Split:
             that is published.
         test: Positions in `dataset.test`, ascending; empty where there is none.
         published: Whether validation is the published one.
+        fold: Positions in `dataset.train`, ascending, of the examples held out in cross-validation;
+            None without.
     """
 
     dataset: Dataset
@@ -54,13 +60,26 @@ class Split:
     validation: Positions
     test: Positions
     published: bool
+    fold: Positions | None = None
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of classes and positions; 64 hexadecimal digits."""
-        parts = [self.train, self.validation, self.test]
+        scored = self.test if self.fold is None else self.fold
+        parts = [self.train, self.validation, scored]
         content = [digest(part.astype("<i8").tobytes()) for part in parts]
-        return digest(canonical_json([list(self.classes), self.published, content]))
+        held_out = [] if self.fold is None else ["fold"]
+        return digest(canonical_json([list(self.classes), self.published, content, *held_out]))
+
+    def fold_examples(self) -> Examples:
+        """The examples held out; labels count within `classes`.
+
+        Raises:
+            ValueError: where no fold is held out.
+        """
+        if self.fold is None:
+            raise ValueError("no fold is held out")
+        return _select(self.dataset.train, self.fold, self.dataset, self.classes)
 
     def training_data(self) -> TrainingData:
         """All a technique may learn from; labels count within `classes`.
@@ -91,8 +110,11 @@ class Split:
                 dataset.validation if self.published else dataset.train,
                 self.validation,
             ),
-            "test": (dataset.test, self.test),
         }
+        if self.fold is None:
+            sources["test"] = (dataset.test, self.test)
+        else:
+            sources["fold"] = (dataset.train, self.fold)
         return {
             "dataset": dataset.name,
             "data_hash": dataset.hash,
@@ -109,13 +131,35 @@ class Split:
         }
 
 
-def draw(dataset: Dataset, settings: DataSettings, streams: Streams) -> Split:
+def draw_cell(
+    dataset: Dataset, settings: DataSettings, replicate: Replicate, folds: Folds | None = None
+) -> Split:
+    """The split of one recipe with one replicate.
+
+    Args:
+        dataset: What to split.
+        settings: Classes, label budget and validation share.
+        replicate: Seed and fold.
+        folds: How folds are cut, where the replicate has one.
+
+    Raises:
+        InputError: as `draw` does, and where there are too few examples for so many folds.
+    """
+    if folds is None or replicate.fold is None:
+        return draw(dataset, settings, replicate.streams)
+    return draw(dataset, settings, replicate.streams, held_out(dataset, folds, replicate))
+
+
+def draw(
+    dataset: Dataset, settings: DataSettings, streams: Streams, fold: Positions | None = None
+) -> Split:
     """The split of one recipe with one seed.
 
     Args:
         dataset: What to split.
         settings: Classes, label budget and validation share.
         streams: Of the replicate; the streams "carve" and "budget" are used.
+        fold: Positions in `dataset.train` to hold out; nothing is drawn from them.
 
     Raises:
         InputError: where a class is unknown, the budget is larger than what there is or smaller
@@ -124,20 +168,26 @@ def draw(dataset: Dataset, settings: DataSettings, streams: Streams) -> Split:
     resolve(settings.normalise, dataset.modality)
     classes = _check_classes(dataset, settings)
     strata = strata_of(dataset.train)
+    known = np.flatnonzero(strata >= 0)
+    known = known if fold is None else np.setdiff1d(known, fold)
     if dataset.validation is None:
-        validation = _carve(dataset, settings.validation, streams)
-        train = np.setdiff1d(np.flatnonzero(strata >= 0), validation)
+        validation = _carve(dataset, known, settings.validation, streams)
+        train = np.setdiff1d(known, validation)
         validation_strata = strata
     else:
         validation_strata = strata_of(dataset.validation)
         validation = _in_order(dataset, validation_strata, streams)
-        train = np.flatnonzero(strata >= 0)
+        train = known
     wanted = _wanted(dataset, classes)
     train = train[np.isin(strata[train], wanted)]
     validation = validation[np.isin(validation_strata[validation], wanted)]
     train = _budget(dataset, settings, classes, train, streams)
     if settings.labels != "all":
         validation = validation[: settings.labels]
+    if fold is not None:
+        fold = fold[np.isin(labels[fold], wanted)]
+        if not len(fold):
+            raise InputError(f"{dataset.name}: a fold holds no example of {', '.join(classes)}")
     _check_enough(dataset, settings, classes, train, validation)
     return Split(
         dataset,
@@ -148,6 +198,7 @@ def draw(dataset: Dataset, settings: DataSettings, streams: Streams) -> Split:
         np.sort(validation),
         _test_positions(dataset, classes),
         dataset.validation is not None,
+        fold,
     )
 
 
@@ -182,14 +233,13 @@ def decode_positions(text: str, count: int) -> Positions:
     return np.flatnonzero(np.unpackbits(data, count=count))
 
 
-def _carve(dataset: Dataset, share: float, streams: Streams) -> Positions:
-    """Validation out of the training examples with a known label, each prefix stratified.
+def _carve(dataset: Dataset, known: Positions, share: float, streams: Streams) -> Positions:
+    """Validation out of the training examples to draw from, each prefix stratified.
 
     Of examples in the order of time: the last ones.
     """
     examples = dataset.train
     strata = strata_of(examples)
-    known = np.flatnonzero(strata >= 0)
     if dataset.ordered:
         return known[len(known) - max(1, round(share * len(known))) :]
     # Drawn for all, so that it does not depend on which labels are known.

@@ -1,4 +1,4 @@
-"""One cell: fit, save, open the test split, score, commit."""
+"""One cell: fit, save, score what was held out (the test split, or a fold), commit."""
 
 import subprocess
 import time
@@ -22,7 +22,7 @@ from bakeoff.core.protocols import (
 )
 from bakeoff.core.record import Cost, Record
 from bakeoff.core.store import KEY_FILE, Store
-from bakeoff.core.streams import Streams
+from bakeoff.core.table import Table, scored_hash
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
@@ -36,7 +36,7 @@ BeforeTest = Callable[[Cell, Mapping[str, float]], None]
 
 
 def untold(cell: Cell, validation: Mapping[str, float]) -> None:
-    """Tells nobody that a test split is about to be opened."""
+    """Tells nobody that what was held out is about to be scored."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Context:
     observer: Observer = field(default_factory=Silent)
     check: Callable[[], None] = lambda: None
     before_test: BeforeTest = untold
-    """Told the validation metrics before the test split is opened."""
+    """Told the validation metrics before what was held out is scored."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     }
     run = CellRun(
         folder,
-        Streams(cell.replicate.seed),
+        cell.replicate.streams,
         ready.fingerprint,
         cell.recipe.numerics.deterministic,
         context.observer,
@@ -144,7 +144,7 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     technique = find(recipe.technique)
     fingerprint = numerics.apply(recipe.numerics, framework_of(recipe))
     dataset = catalogue.load(recipe.data.set, offline=context.offline)
-    split = splits.draw(dataset, recipe.data, Streams(cell.replicate.seed))
+    split = splits.draw_cell(dataset, recipe.data, cell.replicate, cell.folds)
     if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):
         raise InputError(f"{dataset.name}: the data set changed after the study began")
     path = context.store.folder / "splits" / f"{split.hash[:16]}.json"
@@ -155,23 +155,39 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
 
 
 @dataclass(frozen=True)
+class Sealed:
+    """What was kept from the fit, by the name of its split, and how often it was opened.
+
+    Args:
+        split: `test`, `fold`, or the empty string: nothing is scored.
+        hash: Of the examples: of the test split, or of the ids and labels of the fold.
+        size: How many there are.
+        opened: How often this cell read the test split.
+        ledger: Recipes ever scored on it on this machine.
+    """
+
+    split: str
+    hash: str = ""
+    size: int = 0
+    opened: int = 0
+    ledger: int = 0
+
+
+@dataclass(frozen=True)
 class _Scores:
     metrics: dict[str, float]
-    opened: int
-    ledger: int
-    test_hash: str
-    test_size: int
-    examples_per_second: float
+    sealed: Sealed
+    examples_per_second: float | None
 
 
 def _evaluate(
     cell: Cell, ready: Prepared, predictor: Predictor, folder: Path, before_test: BeforeTest
 ) -> _Scores:
-    """Score every split; the only place where test labels are read."""
+    """Score every split; the only place where labels of test or of the fold held out are read."""
     task = ready.data.task
     metrics: dict[str, float] = {}
 
-    def score(split: str, examples: Examples, write: bool) -> float:
+    def score(split: str, examples: Examples, write: bool) -> tuple[Table, float]:
         began = time.perf_counter()
         outputs = predictor.predict(examples.items)
         seconds = time.perf_counter() - began
@@ -179,23 +195,34 @@ def _evaluate(
         if write:
             write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         metrics.update({f"{split}/{name}": v for name, v in task.metrics(table).items()})
-        return seconds
+        return table, seconds
 
     score("train", ready.data.train, write=False)
     score("validation", ready.data.validation, write=True)
+    if cell.purpose == "input":
+        return _Scores(metrics, Sealed(""), None)
     before_test(cell, of_split(metrics, "validation"))
-    test = splits.test_examples(ready.dataset, cell.recipe.data)
-    recipe_hash = digest(canonical_json(cell.recipe.resolved()))
-    opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
-    seconds = score("test", test, write=True)
-    rate = len(test) / max(seconds, 1e-9)
-    return _Scores(metrics, opened, ledger, ready.dataset.test_hash, len(test), rate)
+    if cell.replicate.fold is not None:  # no test, so none of the ledger's business
+        table, seconds = score("fold", ready.split.fold_examples(), write=True)
+        sealed = Sealed("fold", scored_hash(table), table.length)
+    else:
+        test = splits.test_examples(ready.dataset, cell.recipe.data)
+        recipe_hash = digest(canonical_json(cell.recipe.resolved()))
+        opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
+        _, seconds = score("test", test, write=True)
+        sealed = Sealed("test", ready.dataset.test_hash, len(test), opened, ledger)
+    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9))
 
 
 def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict[str, Any]:
     """What the record says besides price and files."""
     fitted = run.fitted[-1] if run.fitted else None
     diverged = next((f.diverged_at for f in run.fitted if f.diverged_at is not None), None)
+    hashes = {"data": cell.data_hash, "split": cell.split_hash}
+    sizes = {"train": len(ready.data.train), "validation": len(ready.data.validation)}
+    sealed = scores.sealed
+    if sealed.split:
+        hashes[sealed.split], sizes[sealed.split] = sealed.hash, sealed.size
     return {
         "name": cell.recipe.name,
         "key": cell.key,
@@ -206,19 +233,15 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "purpose": cell.purpose,
         "task": ready.data.task.name,
         "classes": ready.data.task.classes,
-        "hashes": {"data": cell.data_hash, "split": cell.split_hash, "test": scores.test_hash},
-        "sizes": {
-            "train": len(ready.data.train),
-            "validation": len(ready.data.validation),
-            "test": scores.test_size,
-        },
+        "hashes": hashes,
+        "sizes": sizes,
         "status": "done" if diverged is None else "diverged",
         "steps": fitted.steps if fitted else None,
         "selected_step": fitted.selected_step if fitted else None,
         "stopped_by": fitted.stopped_by if fitted else None,
         "diverged_at": diverged,
-        "test_opened": scores.opened,
-        "test_ledger": scores.ledger,
+        "test_opened": sealed.opened,
+        "test_ledger": sealed.ledger,
         "metrics": scores.metrics,
         "fingerprint": ready.fingerprint,
         "normaliser": _described(ready.data.normaliser),
@@ -245,13 +268,14 @@ def _cost(
     scores: _Scores,
     inputs: Mapping[str, Record],
 ) -> Cost:
+    rate = scores.examples_per_second
     return Cost(
         parameters=sum(layer.parameters for layer in layers),
         trained_parameters=sum(layer.trained_parameters for layer in layers),
         macs_per_example=sum(layer.macs for layer in layers),
         train_seconds=round(run.train_seconds, 6),
         warm_up_seconds=round(run.warm_up_seconds, 6),
-        evaluate_examples_per_second=round(scores.examples_per_second, 3),
+        evaluate_examples_per_second=rate and round(rate, 3),
         peak_bytes=meter.peak_bytes,
         gpu_peak_bytes=meter.gpu_peak_bytes,
         gpu_utilisation=meter.gpu_utilisation,

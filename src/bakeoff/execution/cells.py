@@ -62,7 +62,7 @@ class Cells:
         jobs: Worker processes; 1 runs in this process.
         watcher: Told what happens.
         told: Folders of finished cells that the watcher knows of.
-        before_test: Called with a cell and its validation metrics before its test split is opened
+        before_test: Called with a cell and its validation metrics before what it held out is scored
             (with `jobs` 1 only).
     """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bakeoff.core.cell import Cell, Replicate
+from bakeoff.core.cell import Cell, Folds, Replicate
 from bakeoff.core.errors import DiskError, InputError, Interrupted
 from bakeoff.core.frozen import plain
 from bakeoff.core.record import Record, read_record
@@ -77,6 +77,7 @@ def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
         "name": cell.recipe.name,
         "recipe": cell.recipe.resolved(),
         "replicate": plain(cell.replicate),
+        "folds": None if cell.folds is None else plain(cell.folds),
         "data_hash": cell.data_hash,
         "split_hash": cell.split_hash,
         "version": cell.version,
@@ -254,6 +255,7 @@ def _serve_cell(message: Message, check: Callable[[], None]) -> dict[str, Any]:
         version=message["version"],
         inputs=message["inputs"],
         purpose=message["purpose"],
+        folds=message["folds"] and Folds(**message["folds"]),
     )
     try:
         inputs = {n: _record(store.folder / folder) for n, folder in message["folders"].items()}

@@ -1,19 +1,22 @@
 """What a run leaves for its report beside numbers: it is made while data and models are at hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
+from bakeoff.core.cell import Replicate
+from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.protocols import Noted, Traced
 from bakeoff.core.record import Record
-from bakeoff.core.streams import Streams
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_predictor
+from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
-from bakeoff.study.results import Folder, cell_folder, open_folder
 from bakeoff.techniques import find
 
 ARTIFACTS = "artifacts"
@@ -33,28 +36,55 @@ def write_artifacts(ready: Ready, out: Path) -> None:
 
 
 def _write_disagreements(ready: Ready, folder: Folder) -> None:
-    """Pictures of the test items on which recipes of the first level disagree on the class."""
-    test = splits.test_examples(ready.dataset, ready.control.recipe.data)
-    known = np.flatnonzero(test.known)
+    """Pictures of the test items, or the held-out ones, on which recipes of a level disagree."""
+    examples = _scored_examples(ready)
+    known = np.flatnonzero(examples.known)
     predictions = {}
     for name, recipe in folder.plan["recipes"].items():
-        records = folder.records[name].values()
-        if recipe["level"] == dict(ready.control.level) and records and not recipe["seed_offset"]:
-            tables = [folder.predictions(record)["prediction"][known] for record in records]
-            predictions[name] = np.stack(tables)
+        rows = _predicted(folder, name, ready)
+        if recipe["level"] == dict(ready.control.level) and rows and not recipe["seed_offset"]:
+            predictions[name] = np.stack(rows)[:, known]
     if predictions:
         classes = folder.plan["dataset"]["classes"]
-        write_disagreements(folder.path / ARTIFACTS, test.take(known), classes, predictions)
+        write_disagreements(folder.path / ARTIFACTS, examples.take(known), classes, predictions)
+
+
+def _scored_examples(ready: Ready) -> Examples:
+    """What the control's level is scored on: the test split, or all folds of the first repeat."""
+    data = ready.control.recipe.data
+    if ready.study.resampling is None:
+        return splits.test_examples(ready.dataset, data)
+    folds = range(ready.study.resampling.folds)
+    drawn = [ready.split(data, Replicate(seed=0, fold=fold)) for fold in folds]
+    return concatenated([split.fold_examples() for split in drawn])
+
+
+def _predicted(folder: Folder, name: str, ready: Ready) -> list[NDArray[Any]]:
+    """What a recipe predicted for these, a row a seed; folds one behind another."""
+    records, resampling = folder.records[name], ready.study.resampling
+    if resampling is None:
+        return [folder.predictions(r, "test")["prediction"] for r in records.values()]
+    rows = []
+    for seed in sorted({at.seed for at in records}):
+        cells = [Replicate(seed=seed, fold=fold) for fold in range(resampling.folds)]
+        if all(at in records for at in cells):
+            tables = [folder.predictions(records[at], "fold")["prediction"] for at in cells]
+            rows.append(np.concatenate(tables))
+    return rows
 
 
 def _write_fits(ready: Ready, folder: Folder) -> None:
-    """The fits of the first level's recipes, each by its first seed."""
-    dataset = ready.dataset
-    test = splits.test_examples(dataset, ready.control.recipe.data)
-    scene = Scene(test, dataset.columns, dataset.ordered, dataset.clean)
+    """The fits of the first level's recipes, each by its first seed, or that seed's first fold."""
+    dataset, data = ready.dataset, ready.control.recipe.data
+    first = ready.replicates(ready.looks.seeds)[0]
+    if first.fold is None:
+        scored = splits.test_examples(dataset, data)
+    else:
+        scored = ready.split(data, first).fold_examples()
+    scene = Scene(scored, dataset.columns, dataset.ordered, dataset.clean)
     fits: dict[str, Fit] = {}
     for planned in ready.planned:
-        record = next(iter(folder.records.get(planned.name, {}).values()), None)
+        record = folder.records.get(planned.name, {}).get(first)
         if record is not None and planned.level == ready.control.level and not planned.seed_offset:
             fits[planned.name] = _fit(planned, record, ready, folder, scene)
     if fits:
@@ -67,14 +97,14 @@ def _fit(planned: Planned, record: Record, ready: Ready, folder: Folder, scene: 
     if places is not None:
         surface = load_predictor(folder.path / cell_folder(record)).predict(places)
     technique, recipe = find(planned.recipe.technique), planned.recipe
-    streams = Streams(record.replicate.seed)
-    data = splits.draw(ready.dataset, recipe.data, streams).training_data()
+    streams = record.replicate.streams
+    data = ready.split(recipe.data, record.replicate).training_data()
     trace = None
     if isinstance(technique, Traced):
         trace = technique.trace(recipe.settings, data, streams)
     return Fit(
         seed=record.replicate.seed,
-        predictions=folder.predictions(record)["prediction"],
+        predictions=folder.predictions(record, record.replicate.split)["prediction"],
         surface=surface,
         notes=technique.notes(recipe.settings, data) if isinstance(technique, Noted) else (),
         errors=None if trace is None else trace[0],

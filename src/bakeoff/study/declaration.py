@@ -1,10 +1,11 @@
-"""What a study declares: one control, variants as changed fields, factors, a metric, seeds."""
+"""What a study declares: one control, variants as changed fields, factors, metric, seeds, folds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from bakeoff.core.cell import Folds
 from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.recipe import DatasetReference
@@ -23,12 +24,31 @@ class Reference(Frozen):
     source: str
 
 
+class Resampling(Frozen):
+    """Cross-validation: the training part is cut into folds, and each is held out once."""
+
+    folds: Annotated[int, Field(ge=2)]
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How often it is cut anew."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the cuts: with the data and a repeat's number it decides them."""
+    then_test: bool = False
+    """Then fit the recipe with the best mean fold score on the whole training part, for every
+    seed, and score it on test."""
+
+    @property
+    def cut(self) -> Folds:
+        """What a cell has to know of it."""
+        return Folds(count=self.folds, seed=self.seed)
+
+
 class Declaration(Frozen):
     """The fields of a study; `bakeoff.Study` says what they mean."""
 
     name: str = "study"
     question: str
     dataset: DatasetReference
+    resampling: Resampling | None = None
     metric: str = "test/accuracy"
     margin: Annotated[float, Field(ge=0)] | None = None
     seeds: Any = 5
@@ -36,6 +56,13 @@ class Declaration(Frozen):
     variants: dict[str, Changes] = {}
     factors: dict[str, list[Any]] = {}
     references: tuple[Reference, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_resampling(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("resampling") is not None:
+            return {"metric": "fold/accuracy", "seeds": 1} | dict(value)
+        return value
 
     @field_validator("name")
     @classmethod
@@ -46,14 +73,28 @@ class Declaration(Frozen):
 
     @field_validator("metric")
     @classmethod
-    def _on_test(cls, metric: str) -> str:
-        if not metric.startswith("test/"):
-            raise ValueError("must be test/<name>: verdicts are about test examples")
+    def _on_what_is_sealed(cls, metric: str, info: ValidationInfo) -> str:
+        if "resampling" not in info.data:
+            return metric  # its own fault is told
+        split = _split(info.data)
+        if not metric.startswith(f"{split}/"):
+            raise ValueError(
+                "must be test/<name>: verdicts are about test examples (fold/<name> is for studies "
+                "with resampling)"
+                if split == "test"
+                else "must be fold/<name>: with resampling, verdicts are about the folds held out"
+            )
         return metric
 
     @field_validator("seeds")
     @classmethod
-    def _known_seeds(cls, seeds: Any) -> Any:
+    def _known_seeds(cls, seeds: Any, info: ValidationInfo) -> Any:
+        """With resampling, a number of seeds is judged once: more of them would not decide."""
+        resampled = info.data.get("resampling") is not None
+        if resampled and seeds == {"race": True}:
+            raise ValueError("must be a number or a list with resampling: it is judged once")
+        if resampled and isinstance(seeds, int) and not isinstance(seeds, bool):
+            seeds = {"exactly": seeds}
         try:
             plan_looks(seeds)
         except InputError as error:
@@ -70,9 +111,18 @@ class Declaration(Frozen):
         return {name: {} if change is None else change for name, change in variants.items()}
 
     @property
+    def scored_split(self) -> str:
+        """What its recipes are scored on: `test`, or `fold`."""
+        return _split({"resampling": self.resampling})
+
+    @property
     def control_name(self) -> str:
         """The control's name: its own, or its technique's."""
         return str(self.control.get("name") or self.control.get("technique"))
+
+
+def _split(given: Mapping[str, Any]) -> str:
+    return "test" if given.get("resampling") is None else "fold"
 
 
 def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,6 @@ import numpy as np
 
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.protocols import Predictor
-from bakeoff.core.streams import Streams
-from bakeoff.data import splits
-from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
@@ -60,14 +57,16 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     Loops are probed with a few updates on the real data, solves with a share of it; nothing is
     written into a run folder and test is not opened.
     """
-    count, first = seeds or ready.looks.sizes[0], ready.looks.seeds[0]
+    count = seeds or ready.looks.sizes[0]
+    replicates = ready.replicates(range(count))
+    first = ready.replicates(ready.looks.seeds)[0]
     fitted: dict[str, Predictor] = {}
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for planned in ready.planned:
             inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
-            probe = _Probe(ready.dataset, planned, first, inputs, Path(folder) / planned.name)
-            row, fitted[planned.name] = probe.run(count)
+            probe = _Probe(ready, planned, first, inputs, Path(folder) / planned.name)
+            row, fitted[planned.name] = probe.run(len(replicates))
             found.append(row)
     return found
 
@@ -77,16 +76,17 @@ class _Probe:
 
     def __init__(
         self,
-        dataset: Dataset,
+        ready: Ready,
         planned: Planned,
-        seed: int,
+        first: Replicate,
         inputs: Mapping[str, Predictor],
         folder: Path,
     ) -> None:
         self.recipe, self.inputs, self.folder = planned.recipe, inputs, folder
-        self.replicate = Replicate(seed=seed + planned.seed_offset)
-        split = splits.draw(dataset, self.recipe.data, Streams(self.replicate.seed))
-        self.data, self.test_size = split.training_data(), len(split.test)
+        self.replicate = planned.drawn(first)
+        split = ready.split(self.recipe.data, self.replicate)
+        self.data = split.training_data()
+        self.scored_size = len(split.test if split.fold is None else split.fold)
         self.technique = find(self.recipe.technique)
         self.training: Any = getattr(self.recipe.settings, "training", None)
 
@@ -110,7 +110,7 @@ class _Probe:
                 parameters += round(times * (parameters - fewer[0]))
                 macs += round(times * (macs - fewer[1]))
                 rate *= before / macs if macs else 1.0
-        predicted = len(self.data.validation) + self.test_size
+        predicted = len(self.data.validation) + self.scored_size
         columns = len(self.data.task.classes) + 2
         row = Estimate(
             recipe=self.recipe.name,
@@ -142,8 +142,7 @@ class _Probe:
             data = replace(data, train=data.train.take(rows))
         recipe = self.recipe.model_copy(update={"settings": settings})
         cell = Cell(recipe, self.replicate, "", "", self.technique.version)
-        streams = Streams(self.replicate.seed)
-        run = CellRun(folder, streams, fingerprint, True, Silent(), lambda: None)
+        run = CellRun(folder, self.replicate.streams, fingerprint, True, Silent(), lambda: None)
         return self.technique.fit(cell, data, self.inputs, run), run
 
     def _loop_seconds(self, run: CellRun, rate: float) -> float:

@@ -8,9 +8,10 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import new_folder
 from bakeoff.core.record import Record
 from bakeoff.core.task import task_of
+from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.manifest import MANIFEST, check_manifest, write_manifest
 from bakeoff.study.plan import PLAN
-from bakeoff.study.results import Folder, cell_folder, open_folder, write_results
+from bakeoff.study.results import write_results
 
 KEPT = ("study.yaml", PLAN)
 KEPT_OF_CELL = ("record.json", "metrics.jsonl")
@@ -67,7 +68,7 @@ def _pack_cell(folder: Folder, record: Record, target: Path) -> None:
         if (folder.path / cell_folder(record) / name).exists():
             shutil.copyfile(folder.path / cell_folder(record) / name, target / name)
     task = task_of(record.task, record.classes)
-    for split in ("validation", "test"):
+    for split in ("validation", record.replicate.split):
         reduced = task.reduced(folder.predictions(record, split))
         data = gzip.compress(task.write(reduced), compresslevel=9, mtime=0)
         (target / "predictions" / f"{split}.csv.gz").write_bytes(data)

@@ -3,7 +3,8 @@
 `plan.json` holds every recipe with the keys of the cells asked of it, the margin, the looks and the
 metric. Once a test score was read, these four stay: a recipe that comes or changes later is marked
 `late` and exploratory, one that is taken out stays in the plan as `dropped`, and both go on
-counting among the comparisons that the verdicts correct for.
+counting among the comparisons that the verdicts correct for. In cross-validation the same holds
+once a fold was scored. What was chosen on folds to be scored on test is noted before that.
 """
 
 import json
@@ -11,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import plain
-from bakeoff.core.streams import Streams
+from bakeoff.core.recipe import renamed
 from bakeoff.core.task import direction_of
-from bakeoff.data import splits
 from bakeoff.study.prepare import Ready, cells_of
 from bakeoff.study.resolve import Planned
 
@@ -74,7 +75,7 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
         margin, source = old["margin"], old["margin_source"]
         dropped = {n: e | {"dropped": True} for n, e in old["recipes"].items() if n not in recipes}
         recipes |= dropped
-    return {
+    plan = {
         "schema": SCHEMA,
         "study": study.name,
         "question": study.question,
@@ -90,24 +91,45 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
         "dataset": _dataset(ready),
         "references": [plain(reference) for reference in study.references],
     }
+    if study.resampling is not None:
+        plan["resampling"] = plain(study.resampling)
+        plan["final"] = None if old is None else old.get("final")
+    return plan
 
 
-def ask(plan: Plan, name: str, keys: Mapping[int, str]) -> None:
+def ask(plan: Plan, name: str, keys: Mapping[Replicate, str]) -> None:
     """Note that cells of a recipe are asked for.
 
     Args:
         plan: Changed in place.
         name: Of the recipe.
-        keys: Of the cells, by seed.
+        keys: Of the cells, by replicate as planned.
     """
-    cells = {int(seed): key for seed, key in plan["recipes"][name]["cells"].items()} | dict(keys)
-    plan["recipes"][name]["cells"] = {str(seed): cells[seed] for seed in sorted(cells)}
+    entry = plan["recipes"][name]
+    entry["cells"] = _by_label(asked(entry["cells"]) | dict(keys))
+
+
+def choose(plan: Plan, name: str, keys: Mapping[Replicate, str]) -> None:
+    """Note which recipe was chosen on folds, and its cells that are to be scored on test."""
+    before = plan["final"]["cells"] if plan["final"] else {}
+    plan["final"] = {"recipe": name, "cells": _by_label(asked(before) | dict(keys))}
+
+
+def asked(cells: Mapping[str, str]) -> dict[Replicate, str]:
+    """The keys of cells that a plan asks for, by replicate as planned."""
+    return {Replicate.labelled(label): key for label, key in cells.items()}
+
+
+def _by_label(cells: Mapping[Replicate, str]) -> dict[str, str]:
+    return {at.label: cells[at] for at in sorted(cells, key=lambda at: at.order)}
 
 
 def _tested(folder: Path) -> bool:
-    """Whether a test score was read in this folder."""
-    places = ("cells", "superseded")
-    return any(any((folder / place).glob("**/predictions/test.csv")) for place in places)
+    """Whether a score of test, or of a fold that was held out, was read in this folder."""
+    places, names = ("cells", "superseded"), ("test.csv", "fold.csv")
+    return any(
+        any((folder / place).glob(f"**/predictions/{name}")) for place in places for name in names
+    )
 
 
 def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
@@ -122,18 +144,27 @@ def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
         ("metric", study.metric, old["metric"]),
         ("margin", margin, old["margin"]),
         ("seeds", plain(study)["seeds"], old["seeds"]),
+        ("resampling", _cuts(plain(study)["resampling"]), _cuts(old.get("resampling"))),
         ("control", study.control_name, old["control_plain"]),
         ("data.classes", now["classes"], then["classes"]),
         ("hash of the test split", now["test_hash"], then["test_hash"]),
     )
+    scores = "test scores" if "resampling" not in old else "fold scores"
     faults = [
-        f"{name}: {new} received, but test scores in {folder} were read under {was}; use another "
+        f"{name}: {new} received, but {scores} in {folder} were read under {was}; use another "
         f"--out{' (--seeds N adds seeds)' if name == 'seeds' else ''}"
         for name, new, was in pairs
         if new != was
     ]
     if faults:
         raise InputError(faults)
+
+
+def _cuts(resampling: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What fixes the folds: to be scored on test after them is a choice one may still make."""
+    if resampling is None:
+        return None
+    return {name: value for name, value in resampling.items() if name != "then_test"}
 
 
 def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
@@ -147,10 +178,12 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
     cells: dict[str, str] = {}
     late = old is not None
     if before is not None:
-        now = cells_of(ready, [p], [int(seed) for seed in before["cells"]])
-        keys = {str(seed): now[p.name, int(seed) + p.seed_offset].key for seed in before["cells"]}
-        cells = {seed: key for seed, key in keys.items() if key == before["cells"][seed]}
-        late = before["late"] or before["recipe"] != resolved or len(cells) < len(keys)
+        then = asked(before["cells"])
+        now = cells_of(ready, [p], list(then))
+        keys = {at: now[p.name, p.drawn(at)].key for at in then}
+        cells = _by_label({at: key for at, key in keys.items() if key == then[at]})
+        same = renamed(before["recipe"], {}) == renamed(resolved, {})
+        late = before["late"] or not same or len(cells) < len(keys)
     return {
         "plain_name": p.plain_name,
         "technique": p.recipe.technique,
@@ -168,18 +201,17 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
 def _dataset(ready: Ready) -> dict[str, Any]:
     """What is said about the data set: nothing of its content."""
     dataset, settings = ready.dataset, ready.control.recipe.data
-    split = splits.draw(dataset, settings, Streams(ready.looks.seeds[0]))
+    split = ready.split(settings, ready.replicates(ready.looks.seeds)[0])
+    sizes = {"train": len(split.train), "validation": len(split.validation)}
+    if split.fold is not None:
+        sizes["fold"] = len(split.fold)
     return {
         "name": dataset.name,
         "modality": dataset.modality,
         "task": dataset.task_name,
         "classes": list(split.classes),
-        "sizes": {
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-        },
+        "sizes": sizes | {"test": len(split.test)},
         "hash": dataset.hash,
-        "test_hash": dataset.test_hash,
+        "test_hash": None if dataset.test is None else dataset.test_hash,
         "notes": list(dataset.notes),
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bakeoff.core.cell import LABEL
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest
@@ -43,6 +44,8 @@ class Fitted:
 def find_cell(run: str) -> Path:
     """The folder of a cell: given as such, or as `DIR:recipe[:seed]` (seed 0 by default).
 
+    In cross-validation a seed was fitted once for each fold, and `0.fold-2` names one.
+
     Raises:
         InputError: where there is none.
     """
@@ -50,7 +53,7 @@ def find_cell(run: str) -> Path:
         return Path(run)
     folder, colon, last = run.rpartition(":")
     recipe, seed = last, "0"
-    if last.isdecimal() and ":" in folder:
+    if LABEL.fullmatch(last) and ":" in folder:
         seed = last
         folder, colon, recipe = folder.rpartition(":")
     if not colon or not (Path(folder) / "cells").is_dir():
@@ -62,6 +65,11 @@ def find_cell(run: str) -> Path:
     found = cells / recipe / f"seed-{seed}"
     if not (found / "record.json").exists():
         seeds = [path.parent.name for path in sorted((cells / recipe).glob("*/record.json"))]
+        if folds := [name for name in seeds if name.startswith(f"{found.name}.")]:
+            raise InputError(
+                f"{run}: seed {seed} was fitted once for each fold; name one, as in "
+                f"{folder}:{recipe}:{folds[0].removeprefix('seed-')} ({len(folds)} are there)"
+            )
         raise unknown("seed", found.name, seeds, f"{folder}:{recipe}")
     return found
 

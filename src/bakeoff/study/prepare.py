@@ -1,13 +1,14 @@
 """From a study to cells that are ready to run: all that can be refused is refused here."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.core.cell import Cell, Replicate
+from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Checking
 from bakeoff.core.recipe import DataSettings, Numerics
-from bakeoff.core.streams import Streams
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
 from bakeoff.study.declaration import Declaration
@@ -30,6 +31,27 @@ class Ready:
         """The control of the first level."""
         return next(p for p in self.planned if p.plain_name == self.study.control_name)
 
+    def replicates(self, seeds: Iterable[int]) -> list[Replicate]:
+        """Seed by seed, and with resampling fold by fold of every repeat."""
+        resampling = self.study.resampling
+        if resampling is None:
+            return [Replicate(seed=seed) for seed in seeds]
+        repeats, folds = range(resampling.repeats), range(resampling.folds)
+        return [
+            Replicate(seed=seed, repeat=repeat, fold=fold)
+            for seed, repeat, fold in itertools.product(seeds, repeats, folds)
+        ]
+
+    def split(self, settings: DataSettings, replicate: Replicate) -> splits.Split:
+        """The examples that a replicate's cells learn from.
+
+        Raises:
+            InputError: where the data cannot serve the settings.
+        """
+        resampling = self.study.resampling
+        cut = None if resampling is None else resampling.cut
+        return splits.draw_cell(self.dataset, settings, replicate, cut)
+
 
 def prepare(
     study: Declaration, offline: bool = False, before: Mapping[str, Any] | None = None
@@ -46,8 +68,14 @@ def prepare(
     """
     declare(study)  # its faults are told before any data are fetched
     dataset = catalogue.load(study.dataset, offline=offline)
-    if dataset.test is None or not dataset.test.known.any():
-        raise InputError(f"dataset: {dataset.name} has no labelled test split to compare on")
+    resampling = study.resampling
+    on_test = resampling is None or resampling.then_test
+    if on_test and (dataset.test is None or not dataset.test.known.any()):
+        without = "resampling compares without one"
+        without += "" if resampling is None else " where then_test is false"
+        raise InputError(
+            f"dataset: {dataset.name} has no labelled test split to compare on ({without})"
+        )
     numerics = None if before is None else Numerics.parse(before["numerics"])
     planned = resolve(study, dataset, numerics)
     ready = Ready(study, dataset, tuple(planned), plan_looks(study.seeds))
@@ -55,65 +83,87 @@ def prepare(
     if study.margin is None and ready.control.inputs:
         faults.append(
             "margin: to be declared where the control needs another recipe's result, because that "
-            "recipe is scored on test before there is a validation score of the control"
+            "recipe is scored before there is a validation score of the control"
         )
+    fewest: dict[DataSettings, int] = {}
     for settings in {p.recipe.data: None for p in planned}:
         try:  # budgets and classes that the data cannot serve
-            splits.draw(dataset, settings, Streams(ready.looks.seeds[0]))
-            splits.test_examples(dataset, settings)
+            drawn = [ready.split(settings, r) for r in ready.replicates(ready.looks.seeds[:1])]
+            fewest[settings] = min(len(split.train) for split in drawn)
+            if on_test:
+                splits.test_examples(dataset, settings)
         except InputError as error:
             faults += error.faults
     if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
     known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
     new = [p for p in planned if p.recipe.resolved() not in known]
-    if faults := [fault for p in new for fault in _building_faults(p, dataset)]:
+    if faults := [f for p in new for f in _building_faults(p, dataset, fewest[p.recipe.data])]:
         raise InputError(faults)
     return ready
 
 
-def _building_faults(p: Planned, dataset: Dataset) -> list[str]:
-    """What is wrong with settings from which no predictor of these items can be built."""
+def _building_faults(p: Planned, dataset: Dataset, examples: int) -> list[str]:
+    """What is wrong with settings with which nothing can be fitted to such data."""
+    technique, settings = find(p.recipe.technique), p.recipe.settings
     classes = p.recipe.data.classes or dataset.classes  # none where numbers are predicted
     try:
-        find(p.recipe.technique).untrained(p.recipe.settings, dataset.shape, len(classes))
+        technique.untrained(settings, dataset.shape, len(classes))
+        if isinstance(technique, Checking):
+            technique.check(settings, dataset.shape, examples)
     except InputError as error:
         return [f"{p.name}: {fault}" for fault in error.faults]
     return []
 
 
 def cells_of(
-    ready: Ready, planned: Sequence[Planned], seeds: Sequence[int]
-) -> dict[tuple[str, int], Cell]:
-    """The cells of some recipes and seeds, and those they need, by recipe and drawn seed.
+    ready: Ready,
+    planned: Sequence[Planned],
+    replicates: Sequence[Replicate],
+    purpose: Purpose = "final",
+) -> dict[tuple[str, Replicate], Cell]:
+    """The cells of some recipes, and those they need, by recipe and drawn replicate.
 
-    They come seed by seed, so that recipes interleave in time; inputs before what needs them.
+    They come replicate by replicate, so that recipes interleave in time; inputs before what needs
+    them.
+
+    Args:
+        ready: The study.
+        planned: Of its recipes.
+        replicates: As planned: a recipe that is run again moves their seeds.
+        purpose: Of inputs that are not among the recipes themselves.
     """
     by_name = {p.name: p for p in ready.planned}
-    hashes: dict[tuple[DataSettings, int], str] = {}
-    cells: dict[tuple[str, int], Cell] = {}
+    own = {p.name for p in planned}
+    resampling = ready.study.resampling
+    hashes: dict[tuple[DataSettings, Replicate], str] = {}
+    cells: dict[tuple[str, Replicate], Cell] = {}
 
-    def add(p: Planned, seed: int) -> Cell:
-        if (p.name, seed) in cells:
-            return cells[p.name, seed]
+    def add(p: Planned, at: Replicate) -> Cell:
+        if (p.name, at) in cells:
+            return cells[p.name, at]
         inputs = {
-            name: add(by_name[needed.recipe], seed if needed.seed is None else needed.seed).key
+            name: add(
+                by_name[needed.recipe], at if needed.seed is None else at.at_seed(needed.seed)
+            ).key
             for name, needed in p.inputs.items()
         }
-        at = (p.recipe.data, seed)
-        if at not in hashes:
-            hashes[at] = splits.draw(ready.dataset, p.recipe.data, Streams(seed)).hash
-        cells[p.name, seed] = Cell(
+        data = p.recipe.data
+        if (data, at) not in hashes:
+            hashes[data, at] = ready.split(data, at).hash
+        cells[p.name, at] = Cell(
             recipe=p.recipe,
-            replicate=Replicate(seed=seed),
+            replicate=at,
             data_hash=ready.dataset.hash,
-            split_hash=hashes[at],
+            split_hash=hashes[data, at],
             version=find(p.recipe.technique).version,
             inputs=inputs,
+            purpose="final" if p.name in own else purpose,
+            folds=None if resampling is None or at.fold is None else resampling.cut,
         )
-        return cells[p.name, seed]
+        return cells[p.name, at]
 
-    for seed in seeds:
+    for replicate in replicates:
         for p in planned:
-            add(p, seed + p.seed_offset)
+            add(p, p.drawn(replicate))
     return cells

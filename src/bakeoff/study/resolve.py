@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.recipe import Numerics, Recipe, references
@@ -64,6 +65,10 @@ class Planned:
         """What its seeds are moved by: 0, but for the control run again."""
         return AGAIN_SEEDS if self.plain_name == AGAIN and not self.changed else 0
 
+    def drawn(self, replicate: Replicate) -> Replicate:
+        """What it runs with where a replicate is planned."""
+        return replicate.at_seed(replicate.seed + self.seed_offset)
+
 
 def declare(study: Declaration) -> list[Planned]:
     """All recipes as written, `auto` not yet resolved; inputs before what needs them.
@@ -76,7 +81,7 @@ def declare(study: Declaration) -> list[Planned]:
         faults += unknown("data set", study.dataset, sorted(catalogue.DATASETS), "dataset").faults
     known = [name for task in TASKS.values() for name in task.directions]
     if study.metric.partition("/")[2] not in known:
-        metrics = [f"test/{name}" for name in known]
+        metrics = [f"{study.scored_split}/{name}" for name in known]
         faults += unknown("metric", study.metric, metrics, "metric").faults
     planned: list[Planned] = []
     contents = _contents(study, faults)

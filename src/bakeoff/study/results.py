@@ -7,21 +7,24 @@ anyone who has the folder.
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bakeoff.core.cell import Replicate
-from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
-from bakeoff.core.record import Record, read_record
-from bakeoff.core.table import Table
-from bakeoff.core.task import Task, metric_owner, task_of
+from bakeoff.core.record import Record
+from bakeoff.core.task import metric_owner, task_of
+from bakeoff.study.comparisons import comparisons
+from bakeoff.study.cross_validation import by_fold
+from bakeoff.study.declaration import Resampling
+from bakeoff.study.fold_results import fold_results
+from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.looks import LookPlan, plan_looks
-from bakeoff.study.plan import PLAN, SCHEMA, Plan, read_plan
-from bakeoff.study.statistics import mean_interval, noise_floor
+from bakeoff.study.plan import SCHEMA, asked
+from bakeoff.study.statistics import FoldSpread, mean_interval, noise_floor
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
 COUNTS = ("parameters", "trained_parameters", "macs_per_example", "peak_bytes")
@@ -32,74 +35,13 @@ MEASURES = (
 POPULATION = "new examples like the test examples; these recipes; seeds"
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A run folder's plan, records and predictions.
-
-    Attributes:
-        path: Of the run folder.
-        plan: `plan.json`: what was asked, resolved, with the margin.
-        records: Of the cells the plan asks for, by recipe, then by seed (the plan's, without the
-            offset of a recipe run again). What other settings left behind is not among them.
-    """
-
-    path: Path
-    plan: Plan
-    records: Mapping[str, Mapping[int, Record]]
-
-    def everything(self) -> list[Record]:
-        """All records."""
-        return [record for records in self.records.values() for record in records.values()]
-
-    def predictions(self, record: Record, split: str = "test") -> Table:
-        """The predictions a cell left, full or reduced.
-
-        Raises:
-            InputError: where they are missing or cannot be read.
-        """
-        folder = self.path / cell_folder(record) / "predictions"
-        packed = folder / f"{split}.csv.gz"
-        path = packed if packed.exists() else folder / f"{split}.csv"
-        return task(record).read(path)
-
-
-def task(record: Record) -> Task:
-    """What was asked of the data."""
-    return task_of(record.task, record.classes)
-
-
-def cell_folder(record: Record) -> str:
-    """A cell's place in its run folder."""
-    return f"cells/{record.name}/{record.replicate.folder}"
-
-
-def open_folder(path: Path) -> Folder:
-    """A run folder for reading.
-
-    Raises:
-        InputError: where it is none.
-    """
-    plan = read_plan(path)
-    if plan is None:
-        raise InputError(f"{path}: not a run folder: it has no {PLAN}")
-    records: dict[str, dict[int, Record]] = {}
-    for name, recipe in plan["recipes"].items():
-        records[name] = {}
-        for seed, key in recipe["cells"].items():
-            replicate = Replicate(seed=int(seed) + recipe["seed_offset"])
-            record = read_record(path / "cells" / name / replicate.folder)
-            if record is not None and record.key == key:
-                records[name][int(seed)] = record
-    return Folder(path, plan, records)
-
-
 def results(folder: Folder) -> dict[str, Any]:
     """The content of `results.json`."""
-    plan = folder.plan
+    plan, resampling = folder.plan, folder.resampling
     looks = plan_looks(plan["seeds"])
     everything = folder.everything()
     first = everything[0] if everything else None
-    return {
+    content = {
         "schema": SCHEMA,
         "study": plan["study"],
         "question": plan["question"],
@@ -110,7 +52,7 @@ def results(folder: Folder) -> dict[str, Any]:
         "margin": plan["margin"],
         "margin_source": plan["margin_source"],
         "population": POPULATION,
-        "verdicts": _verdicts(folder, looks),
+        "verdicts": _verdicts(folder, looks) if resampling is None else [],
         "seeds_planned": looks.sizes[0],
         "noise_floor": _noise_floor(folder),
         "costs_alone": all(r.cost.alone for r in everything) and bool(everything),
@@ -123,34 +65,51 @@ def results(folder: Folder) -> dict[str, Any]:
         "environment": first.fingerprint if first else {},
         "source": first.source if first else {},
     }
+    return content if resampling is None else content | fold_results(folder, resampling)
 
 
 def _recipe(folder: Folder, name: str) -> dict[str, Any]:
-    """What is known of one recipe over its seeds."""
+    """What is known of one recipe over its seeds, or its folds."""
     planned, records = folder.plan["recipes"][name], folder.records[name]
     names = sorted({metric for record in records.values() for metric in record.metrics})
-    metrics = {}
-    for metric in names:
-        values = [record.metrics[metric] for record in records.values()]
-        metrics[metric] = {
-            "values": values,
-            "mean": float(np.mean(values)),
-            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-            "ci95": mean_interval(values),
-        }
-    return {
+    of_metric = {n: {at: record.metrics[n] for at, record in records.items()} for n in names}
+    resampling = folder.resampling
+    missing = [at for at in asked(planned["cells"]) if at not in records]
+    content = {
         "technique": planned["technique"],
         "level": planned["level"],
         "changed": planned["changed"],
         "late": planned["late"],
         "dropped": planned["dropped"],
-        "seeds": list(records),
-        "failed": [int(seed) for seed in planned["cells"] if int(seed) not in records],
+        "seeds": sorted({at.seed for at in records}),
+        "failed": [at.seed if resampling is None else at.label for at in missing],
         "statuses": [record.status for record in records.values()],
         "keys": [record.key for record in records.values()],
-        "metrics": metrics,
+        "metrics": {n: _summary(values, resampling) for n, values in of_metric.items()},
         "cost": _cost(list(records.values())),
         "recipe": planned["recipe"],
+    }
+    if resampling is not None:
+        folds = dict.fromkeys((at.repeat, at.fold) for at in records)
+        content["folds"] = [{"repeat": repeat, "fold": fold} for repeat, fold in sorted(folds)]
+        content["cells"] = [at.label for at in records]
+    return content
+
+
+def _summary(scores: Mapping[Replicate, float], resampling: Resampling | None) -> dict[str, Any]:
+    """One metric of one recipe: a value a seed, or a fold, and what they come to."""
+    if resampling is None:
+        values = list(scores.values())
+        ends = mean_interval(values)
+    else:
+        values = list(by_fold(scores).values())
+        spread = FoldSpread(np.array(values), resampling.folds)
+        ends = spread.interval() if len(values) > 1 else None
+    return {
+        "values": values,
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "ci95": ends,
     }
 
 
@@ -180,7 +139,10 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     scored = {name: _scored(folder, name) for name in plan["recipes"]}
     metric = plan["metric"].partition("/")[2]
     pairs = _pairs(folder, scored, plan["metric"], "planned")
-    uncounted = _replaced(pairs, plan)
+    gone = {c.a for c in comparisons(plan) if c.replaced}
+    uncounted = [
+        replace(pair, scored_a={}, scored_b={}, role="planned") for pair in pairs if pair.a in gone
+    ]
     for other in metric_owner(metric).directions:
         if other != metric:
             pairs += _pairs(folder, scored, f"test/{other}", "secondary")
@@ -188,45 +150,22 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     return [verdict.to_json() for verdict in judged[len(uncounted) :]]
 
 
-def _replaced(pairs: Sequence[PairInput], plan: Plan) -> list[PairInput]:
-    """Planned comparisons whose settings were changed since: nothing is known of them any more.
-
-    They are judged with the others, without any cell, so that the correction goes on counting them.
-    """
-    was = {name for name, recipe in plan["recipes"].items() if recipe["planned"]}
-    late = [pair for pair in pairs if pair.role == "late" and pair.a in was]
-    return [replace(pair, scored_a={}, scored_b={}, role="planned") for pair in late]
-
-
 def _pairs(
     folder: Folder, scored: Mapping[str, Mapping[int, Scored]], metric: str, role: Role
 ) -> list[PairInput]:
-    recipes = folder.plan["recipes"]
-    control_plain = folder.plan["control_plain"]
-    controls = [name for name, r in recipes.items() if r["plain_name"] == control_plain]
-    pairs = []
-    for name, recipe in recipes.items():
-        if name in controls:
-            continue
-        control = next(c for c in controls if recipes[c]["level"] == recipe["level"])
-        own: Role = role
-        if recipe["seed_offset"]:
-            own = "secondary"
-        elif role == "planned" and (recipe["late"] or recipes[control]["late"]):
-            own = "late"
-        pairs.append(
-            PairInput(
-                a=name,
-                b=control,
-                metric=metric,
-                scored_a=scored[name],
-                scored_b=scored[control],
-                level=recipe["level"],
-                role=own,
-                seconds_per_seed=_seconds_per_seed(folder, (name, control)),
-            )
+    return [
+        PairInput(
+            a=c.a,
+            b=c.b,
+            metric=metric,
+            scored_a=scored[c.a],
+            scored_b=scored[c.b],
+            level=c.level,
+            role=c.role,
+            seconds_per_seed=_seconds_per_seed(folder, (c.a, c.b)),
         )
-    return pairs
+        for c in comparisons(folder.plan, role)
+    ]
 
 
 def _seconds_per_seed(folder: Folder, names: Sequence[str]) -> float | None:
@@ -243,10 +182,11 @@ def _seconds_per_seed(folder: Folder, names: Sequence[str]) -> float | None:
 def _scored(folder: Folder, name: str) -> dict[int, Scored]:
     """The test predictions of one recipe by seed."""
     found = {}
-    for seed, record in folder.records[name].items():
-        answers = task(record).answers(folder.predictions(record))
+    for at, record in folder.records[name].items():
+        task = task_of(record.task, record.classes)
+        answers = task.answers(folder.predictions(record, "test"))
         seconds = record.cost.train_seconds + record.cost.upstream_seconds
-        found[seed] = Scored(
+        found[at.seed] = Scored(
             labels=answers["truth"],
             predictions=answers["prediction"],
             label_probabilities=answers.get("label_probability"),

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from bakeoff import report
-from bakeoff.core.cell import Cell
+from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.files import write_atomic
 from bakeoff.core.frozen import plain
@@ -18,12 +18,14 @@ from bakeoff.execution.local import Cells, Unwatched, Watcher, run_cells
 from bakeoff.execution.signals import Interruptions, interruptions
 from bakeoff.study.artifacts import write_artifacts
 from bakeoff.study.declaration import Declaration
+from bakeoff.study.fold_results import choose_best
+from bakeoff.study.folder import open_folder
 from bakeoff.study.looks import still_racing
 from bakeoff.study.manifest import write_manifest
-from bakeoff.study.plan import ask, make_plan, read_plan, write_plan
+from bakeoff.study.plan import ask, choose, make_plan, read_plan, write_plan
 from bakeoff.study.prepare import Ready, cells_of, prepare
 from bakeoff.study.resolve import Planned
-from bakeoff.study.results import open_folder, results, write_results
+from bakeoff.study.results import results, write_results
 from bakeoff.study.statistics import default_margin
 
 __all__ = ["Finished", "Options", "prepare", "run"]
@@ -108,7 +110,9 @@ class _Runner:
             self._race()
         else:
             seeds = itertools.chain(looks.seeds, itertools.count(max(looks.seeds) + 1))
-            self._run(self.ready.planned, list(itertools.islice(seeds, count or looks.sizes[0])))
+            asked = list(itertools.islice(seeds, count or looks.sizes[0]))
+            self._run(self.ready.planned, asked)
+            self._choose(asked)
 
     def _race(self) -> None:
         """Look by look, more seeds for the recipes of undecided pairs.
@@ -131,18 +135,39 @@ class _Runner:
 
     def _run(self, planned: Sequence[Planned], seeds: Sequence[int]) -> None:
         """Note in the plan what is asked, then run what of it is missing."""
-        cells = cells_of(self.ready, planned, seeds)
+        replicates = self.ready.replicates(seeds)
+        cells = cells_of(self.ready, planned, replicates)
         for p in planned:
-            keys = {seed: cells[p.name, seed + p.seed_offset].key for seed in seeds}
-            ask(self.plan, p.name, keys)
+            ask(self.plan, p.name, {at: cells[p.name, p.drawn(at)].key for at in replicates})
         write_plan(self.store.folder, self.plan)
         todo = self._cells(cells, self.options.jobs)
         if self.plan["margin"] is None:
-            todo = replace(todo, told=frozenset([self._fix_margin(seeds[0])]))
+            todo = replace(todo, told=frozenset([self._fix_margin(replicates[0])]))
         self._run_cells(todo)
 
-    def _fix_margin(self, seed: int) -> str:
-        """Set the default margin from the control's validation score, before test is opened.
+    def _choose(self, seeds: Sequence[int]) -> None:
+        """After the folds: fit the best recipe on the whole training part and score it on test.
+
+        Raises:
+            BakeoffError: where it was taken out of the study since.
+        """
+        resampling = self.ready.study.resampling
+        if resampling is None or not resampling.then_test:
+            return
+        name = choose_best(open_folder(self.store.folder))
+        if name is None:
+            return  # a cell failed, and a choice without it would not be the one that was planned
+        chosen = [p for p in self.ready.planned if p.name == name]
+        if not chosen:
+            raise BakeoffError(f"{name}: is best on the folds, but was taken out of the study")
+        replicates = [Replicate(seed=seed) for seed in seeds]
+        cells = cells_of(self.ready, chosen, replicates, purpose="input")
+        choose(self.plan, name, {at: cells[name, at].key for at in replicates})
+        write_plan(self.store.folder, self.plan)
+        self._run_cells(self._cells(cells, self.options.jobs))
+
+    def _fix_margin(self, first: Replicate) -> str:
+        """Set the default margin from the control's validation score, before anything is scored.
 
         Returns:
             The folder of the cell that did it.
@@ -151,7 +176,7 @@ class _Runner:
             BakeoffError: where the control fails, so that there is no such score.
         """
         control = self.ready.control
-        cells = cells_of(self.ready, [control], [seed])
+        cells = cells_of(self.ready, [control], [first])
         metric = self.plan["metric"].partition("/")[2]
 
         def fix(cell: Cell, validation: Mapping[str, float]) -> None:
@@ -164,7 +189,7 @@ class _Runner:
                 "margin: none was declared, and the control, whose validation score would set it, "
                 f"failed: {'; '.join(self.failures.values())}"
             )
-        return cells[control.name, seed].folder
+        return cells[control.name, first].folder
 
     def _cells(self, cells: Mapping[Any, Cell], jobs: int) -> Cells:
         options = self.options

@@ -84,6 +84,8 @@ class Circumstances:
         direction: Which way the metric is better.
         deterministic: Whether another seed would change neither recipe.
         seconds_per_seed: What one more seed of both recipes takes.
+        folds: k of a cross-validation; 0 without.
+        repeats: How often it was cut.
     """
 
     seed_count: int
@@ -94,13 +96,15 @@ class Circumstances:
     direction: Literal["max", "min"] = "max"
     deterministic: bool = False
     seconds_per_seed: float | None = None
+    folds: int = 0
+    repeats: int = 1
 
 
 def sentence(verdict: Verdict, facts: Circumstances) -> str:
     """The verdict in one plain sentence.
 
     It is always about these recipes as set, averaged over seeds, on new examples like the test
-    examples; an outcome says so.
+    examples, or in cross-validation on new training sets and examples; an outcome says so.
     """
     place = ", ".join(f"{name} = {value}" for name, value in verdict.level.items())
     text = f"with {place}, " if place else ""
@@ -113,6 +117,35 @@ def sentence(verdict: Verdict, facts: Circumstances) -> str:
     else:
         text += _decided(verdict, facts)
     return f"{text}."
+
+
+def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> str:
+    """What was chosen on folds, and what it scored on test.
+
+    Args:
+        final: As in `results.json`.
+        resampling: As in a study file.
+    """
+    folds = f"{resampling['folds']}-fold cross-validation"
+    if resampling["repeats"] > 1:
+        folds += f" x {resampling['repeats']} repeats"
+    name = final["metric"].partition("/")[2]
+    scale, unit, digits = (100, " %", 2) if name in _POINTS else (1, "", 4)
+    metric = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
+
+    def number(value: float) -> str:
+        return f"{value * scale:.{digits}f}{unit}"
+
+    text = f"chosen by {folds}: {final['recipe']} (mean {metric} {number(final['fold_mean'])})"
+    if final["mean"] is None:
+        return f"{text}; not yet scored on test."
+    count, (low, high) = len(final["seeds"]), final["ci95"]
+    seeds = f"{count} seeds" if count > 1 else "1 seed"
+    about = "new examples and seeds" if count > 1 else "new examples"
+    return (
+        f"{text}; fitted on the whole training part, it scores {number(final['mean'])} test "
+        f"{metric} ({seeds}; 95 % interval for {about} {number(low)} to {number(high)})."
+    )
 
 
 def duration(seconds: float) -> str:
@@ -128,7 +161,18 @@ def duration(seconds: float) -> str:
     raise AssertionError("at least one second")
 
 
-_SCOPE = "for these settings, over seeds, on new examples like the test examples"
+def _scope(facts: Circumstances) -> str:
+    """What the verdict speaks about."""
+    if facts.folds:
+        share = f"{facts.folds - 1}/{facts.folds}"
+        return (
+            f"for these settings; approximate, about new training sets of {share} of the data and "
+            "new examples like these"
+        )
+    return "for these settings, over seeds, on new examples like the test examples"
+
+
+_SPLITS = {"fold": "cross-validated"}
 _POINTS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1"}
 _OTHERS = {
     "matthews_corrcoef": "Matthews correlation",
@@ -146,7 +190,7 @@ class _Words:
         split, _, name = verdict.metric.rpartition("/")
         self.in_points = name in _POINTS
         words = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
-        self.metric = " ".join(filter(None, [split, words]))
+        self.metric = " ".join(filter(None, [_SPLITS.get(split, split), words]))
         self.note = ", where less is better" if direction == "min" else ""
         low, high = verdict.ci95 or (0.0, 0.0)
         scale = 100 if self.in_points else 1
@@ -172,7 +216,7 @@ def _decided(verdict: Verdict, facts: Circumstances) -> str:
     basis = _basis(verdict, facts, words, turned=d < 0)
     return (
         f"{verdict.a} {verb} {verdict.b} by {words.amount(abs(d))} ({basis})"
-        f"{_cost(verdict, ' at ')}, {_SCOPE}"
+        f"{_cost(verdict, ' at ')}, {_scope(facts)}"
     )
 
 
@@ -186,7 +230,7 @@ def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
     if verdict.p_corrected is not None and verdict.p_corrected <= 0.05:
         ahead = verdict.a if d > 0 else verdict.b
         text += f"; {ahead} is measurably ahead, by less than your margin"
-    return f"{text}{_cost(verdict, f'; {verdict.a} takes ')}, {_SCOPE}"
+    return f"{text}{_cost(verdict, f'; {verdict.a} takes ')}, {_scope(facts)}"
 
 
 def _undecided(verdict: Verdict, facts: Circumstances) -> str:
@@ -232,6 +276,10 @@ def _interval(verdict: Verdict, words: _Words, turned: bool = False) -> str:
 
 
 def _pairs(facts: Circumstances) -> str:
+    if facts.folds:
+        times = f" x {facts.repeats} repeats" if facts.repeats > 1 else ""
+        seeds = f", {facts.seed_count} seeds in each" if facts.seed_count > 1 else ""
+        return f"{facts.folds} folds{times}{seeds}"
     if facts.deterministic:
         return "both deterministic"
     return f"{facts.seed_count} paired seed{'s' if facts.seed_count != 1 else ''}"
@@ -257,9 +305,8 @@ def _why(verdict: Verdict, facts: Circumstances) -> str:
     """Why what looks like a difference is not called one."""
     if _leaves_out_zero(verdict.ci95):
         looks, pairs = facts.look_count, facts.comparison_count
-        return (
-            f"not by enough for {pairs} comparison{'s' if pairs > 1 else ''} "
-            f"and {looks} look{'s' if looks > 1 else ''}"
+        return f"not by enough for {pairs} comparison{'s' if pairs > 1 else ''}" + (
+            "" if facts.folds else f" and {looks} look{'s' if looks > 1 else ''}"
         )
     if _leaves_out_zero(verdict.ci_this_test_set):
         return "ahead on these examples; too few of them to expect it on new ones"

@@ -266,8 +266,9 @@ def price_of_deciding(spreads: Spreads, margin: float, ahead: Ahead) -> Price:
     return Price(None, None if needed is None else needed - m, "examples")
 
 
-def fold_half_width(differences: Floats, fold_count: int, level: ArrayLike) -> Floats:
-    """Half the width of a cross-validation's interval at a two-sided level.
+@dataclass(frozen=True)
+class FoldSpread:
+    """What differences per fold say about their spread.
 
     Source: Nadeau and Bengio 2003, "Inference for the generalization error", the corrected
     resampled t: training sets overlap, so the variance of J folds' mean is not s^2/J but about
@@ -275,26 +276,50 @@ def fold_half_width(differences: Floats, fold_count: int, level: ArrayLike) -> F
     new training sets of (k-1)/k of the data.
 
     Args:
-        differences: (..., J) per fold, seeds averaged inside a fold; J = repeats * k.
+        values: (..., J) per fold, seeds averaged inside a fold; J = repeats * k, at least 2.
         fold_count: k.
-        level: a in (0, 1].
     """
-    count = differences.shape[-1]
-    scale = math.sqrt(1 / count + 1 / (fold_count - 1))
-    return np.asarray(_t_quantile(level, count - 1) * differences.std(axis=-1, ddof=1) * scale)
 
+    values: Floats
+    fold_count: int
 
-def fold_p_value(differences: Floats, fold_count: int) -> float:
-    """The level at which a cross-validation's interval just reaches 0."""
-    from scipy.special import stdtr
+    @property
+    def mean(self) -> Floats:
+        """(...,) of the folds."""
+        return np.asarray(self.values.mean(axis=-1))
 
-    d = abs(float(differences.mean()))
-    scale = float(fold_half_width(differences, fold_count, 0.05)) / float(
-        _t_quantile(0.05, len(differences) - 1)
-    )
-    if not scale:
-        return 1.0 if d == 0 else SMALLEST_LEVEL
-    return max(SMALLEST_LEVEL, float(2 * stdtr(len(differences) - 1, -d / scale)))
+    @property
+    def error(self) -> Floats:
+        """(...,) the corrected standard error of the mean."""
+        scale = math.sqrt(1 / self.values.shape[-1] + 1 / (self.fold_count - 1))
+        return np.asarray(self.values.std(axis=-1, ddof=1) * scale)
+
+    def half_width(self, level: ArrayLike) -> Floats:
+        """Half the width of the interval at a two-sided level a in (0, 1]."""
+        return np.asarray(_t_quantile(level, self.values.shape[-1] - 1) * self.error)
+
+    def interval(self, level: float = 0.05) -> tuple[float, float]:
+        """The mean of one row of folds with its half-width on either side."""
+        mean, h = float(self.mean), float(self.half_width(level))
+        return mean - h, mean + h
+
+    def p_value(self) -> float:
+        """The level at which the interval of one row of folds just reaches 0."""
+        return self._level_of(abs(float(self.mean)))
+
+    def p_equivalence(self, margin: float) -> float:
+        """Half the level at which the interval just fits into the margin: two one-sided tests."""
+        room = margin - abs(float(self.mean))
+        return 1.0 if room <= 0 else self._level_of(room) / 2
+
+    def _level_of(self, room: float) -> float:
+        """The level a with half_width(a) = room, within [SMALLEST_LEVEL, 1]."""
+        from scipy.special import stdtr
+
+        if not float(self.error):
+            return 1.0 if room == 0 else SMALLEST_LEVEL
+        level = float(2 * stdtr(self.values.shape[-1] - 1, -room / float(self.error)))
+        return max(SMALLEST_LEVEL, level)
 
 
 def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:

@@ -41,10 +41,13 @@ class Study(Declaration):
         control: The recipe all variants are compared with.
         variants: Changed fields by name: `a.b: v` sets one field, `a: {...}` replaces all of `a`.
         factors: Values of fields, crossed with all recipes; verdicts inside each level.
-        metric: `test/<name>`, with scikit-learn's spellings.
+        resampling: Cross-validation, as in `{"folds": 5, "repeats": 1}`; see
+            `declaration.Resampling`.
+        metric: `test/<name>`, or with resampling `fold/<name>`, with scikit-learn's spellings.
         margin: Differences smaller than this do not matter; None: set from the control's
             validation score before the first test score is read.
-        seeds: A number, a list, `{"exactly": n}` or `{"race": True}`; see `looks.plan_looks`.
+        seeds: A number, a list, `{"exactly": n}` or `{"race": True}`; see `looks.plan_looks`. With
+            resampling, seeds in each fold: 1 by default.
         name: Of the study, and of its run folder below `runs/`.
         references: Figures from elsewhere, for the report.
     """

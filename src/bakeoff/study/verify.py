@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import file_digest, pretty_json
 from bakeoff.core.frozen import flatten
+from bakeoff.core.recipe import renamed
 from bakeoff.core.record import Record
+from bakeoff.core.table import scored_hash
 from bakeoff.core.task import direction_of, task_of
 from bakeoff.report import made_here, page
+from bakeoff.study.fold_results import choose_best
+from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.manifest import MANIFEST, check_manifest
-from bakeoff.study.results import Folder, cell_folder, open_folder, results, standings
+from bakeoff.study.results import results, standings
 from bakeoff.study.statistics import default_margin
 
 Kind = Literal["recomputed", "derived", "attested"]
@@ -63,6 +68,7 @@ def verify(path: Path) -> Verification:
         folder = open_folder(path)
         for record in folder.everything():
             _check_record(folder, record, found)
+        _check_folds(folder, found)
         _check_margin(folder, found)
         _check_results(folder, found)
     except Exception as error:
@@ -76,9 +82,12 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
     where = cell_folder(record)
     task = task_of(record.task, record.classes)
     recomputed: dict[str, float] = {}
-    for split in ("validation", "test"):
-        metrics = task.metrics(folder.predictions(record, split))
-        recomputed |= {f"{split}/{name}": value for name, value in metrics.items()}
+    for split in ("validation", record.replicate.split):
+        table = folder.predictions(record, split)
+        recomputed |= {f"{split}/{name}": v for name, v in task.metrics(table).items()}
+    if record.replicate.fold is not None:
+        found.counts["recomputed"] += 1
+        _compare(found, f"{where}: hashes.fold", scored_hash(table), record.hashes["fold"])
     for name in sorted({*recomputed, *record.metrics}):
         if name.startswith("train/"):
             found.counts["attested"] += 1
@@ -86,7 +95,9 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
         found.counts["recomputed"] += 1
         _compare(found, f"{where}: {name}", recomputed.get(name), record.metrics.get(name))
     planned = folder.plan["recipes"][record.name]
-    _compare(found, f"{where}: recipe", planned["recipe"], record.recipe)
+    # Names of other recipes may have changed since; which cells they were is in the key.
+    same = renamed(planned["recipe"], {}), renamed(record.recipe, {})
+    _compare(found, f"{where}: recipe", *same)
     _check_selected_step(folder, record, found)
     for name, value in record.files.items():
         path = folder.path / where / name
@@ -113,14 +124,36 @@ def _check_selected_step(folder: Folder, record: Record, found: Verification) ->
     _compare(found, f"{cell_folder(record)}: selected_step", best["step"], record.selected_step)
 
 
+def _check_folds(folder: Folder, found: Verification) -> None:
+    """Each example is held out once a repeat; what was chosen on folds follows from them."""
+    resampling = folder.resampling
+    if resampling is None:
+        return
+    for name, records in folder.records.items():
+        held: dict[tuple[int, int], list[str]] = {}
+        for at, record in records.items():
+            ids = folder.predictions(record, "fold")["id"].tolist()
+            held.setdefault((at.seed, at.repeat), []).extend(ids)
+        for (seed, repeat), ids in held.items():
+            if len(set(ids)) < len(ids):
+                place = f"cells/{name}: seed {seed}, repeat {repeat}"
+                found.faults.append(f"{place}: an example is held out more than once")
+    final = folder.plan["final"]
+    if final is not None:
+        found.counts["derived"] += 1
+        _compare(found, "plan.json: final: recipe", choose_best(folder), final["recipe"])
+
+
 def _check_margin(folder: Folder, found: Verification) -> None:
-    """A default margin follows from the validation score of the control's first seed."""
+    """A default margin follows from the validation score of the control's first cell."""
     plan = folder.plan
     control = plan["recipes"][plan["control"]]
     if plan["margin_source"] != "default" or control["late"]:
         return
     found.counts["derived"] += 1
-    record = folder.records[plan["control"]].get(plan_looks(plan["seeds"]).seeds[0])
+    seed = plan_looks(plan["seeds"]).seeds[0]
+    first = Replicate(seed=seed, fold=None if folder.resampling is None else 0)
+    record = folder.records[plan["control"]].get(first)
     name = plan["metric"].partition("/")[2]
     margin = record and default_margin(name, record.metrics[f"validation/{name}"])
     _compare(found, "plan.json: margin", margin, plan["margin"])

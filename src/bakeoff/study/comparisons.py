@@ -1,0 +1,47 @@
+"""Who is compared with whom in a study, and whether that may have an outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.study.plan import Plan
+from bakeoff.study.verdicts import Role
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant against the control of its level.
+
+    Attributes:
+        a: The variant.
+        b: The control.
+        level: Values of the crossed factors.
+        role: As for `verdicts.PairInput`.
+        replaced: Whether it was planned and its settings were changed since. Nothing is known of
+            the planned comparison any more, but the correction goes on counting it.
+    """
+
+    a: str
+    b: str
+    level: Mapping[str, Any]
+    role: Role
+    replaced: bool
+
+
+def comparisons(plan: Plan, role: Role = "planned") -> list[Comparison]:
+    """Every variant against the control of its level, in the order of the plan."""
+    recipes, control_plain = plan["recipes"], plan["control_plain"]
+    controls = [name for name, r in recipes.items() if r["plain_name"] == control_plain]
+    found = []
+    for name, recipe in recipes.items():
+        if name in controls:
+            continue
+        control = next(c for c in controls if recipes[c]["level"] == recipe["level"])
+        own: Role = role
+        if recipe["seed_offset"]:
+            own = "secondary"
+        elif role == "planned" and (recipe["late"] or recipes[control]["late"]):
+            own = "late"
+        replaced = own == "late" and recipe["planned"]
+        found.append(Comparison(name, control, recipe["level"], own, replaced))
+    return found
