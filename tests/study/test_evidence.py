@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.study.evidence import pack
+from bakeoff.study.folder import open_folder
 from bakeoff.study.manifest import MANIFEST
-from bakeoff.study.results import open_folder
 from bakeoff.study.verify import verify
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -98,7 +99,7 @@ def test_a_run_without_finished_cells_gives_no_evidence(
 
 def test_reduced_predictions_keep_their_metrics(shared_run: Path, tmp_path: Path) -> None:
     folder = open_folder(pack(shared_run, tmp_path / "evidence"))
-    record = folder.records["knn"][2]
+    record = folder.records["knn"][Replicate(seed=2)]
     stated = json.loads((shared_run / "cells/knn/seed-2/record.json").read_text())["metrics"]
     assert record.metrics == stated
-    assert "label_probability" in folder.predictions(record)
+    assert "label_probability" in folder.predictions(record, "test")

@@ -13,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from bakeoff.core.cell import Replicate
+from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, judge_folds
 from bakeoff.study.looks import FamilyResult, judge_looks, plan_looks
 from bakeoff.study.statistics import (
     Ahead,
     Spreads,
-    fold_half_width,
     half_width,
     measure,
     price_of_deciding,
@@ -276,16 +277,15 @@ def test_5_the_interval_covers_the_truth_of_real_training() -> None:
     assert covered.mean() >= 0.90
 
 
-def fold_differences(rng: np.random.Generator, data: Singles, k: int, repeats: int) -> Floats:
-    """(studies, repeats * k) differences of least-squares models, from fold sums of products."""
+def fold_scores(rng: np.random.Generator, data: Singles, k: int, repeats: int) -> list[Floats]:
+    """Accuracies of two least-squares models, each (studies, repeats * k)."""
     studies, count, _ = data.shape
-    found = []
+    found: list[list[Floats]] = [[], []]
     for _ in range(repeats):
         order = rng.permuted(np.broadcast_to(np.arange(count), (studies, count)), axis=-1)
         folds = np.take_along_axis(data, order[..., None], axis=1).astype(np.float64)
         folds = folds.reshape(studies, k, count // k, 21)
-        accuracies = []
-        for half in HALVES:
+        for accuracies, half in zip(found, HALVES, strict=True):
             seen = folds[..., half]
             squares = np.einsum("skma,skmb->skab", seen, seen)
             sums = seen.sum(axis=2)
@@ -294,18 +294,35 @@ def fold_differences(rng: np.random.Generator, data: Singles, k: int, repeats: i
                 (sums.sum(axis=1, keepdims=True) - sums)[..., None],
             )
             accuracies.append(((seen @ w)[..., 0] > 0).mean(axis=-1))
-        found.append(accuracies[0] - accuracies[1])
-    return np.concatenate(found, axis=1)
+    return [np.concatenate(accuracies, axis=1) for accuracies in found]
+
+
+def judged_folds(scores: tuple[Floats, Floats], k: int, repeats: int) -> str:
+    """The outcome of one study of two recipes, each (repeats * k,) fold scores."""
+    cut = Cut(k, repeats, (0,))
+    a, b = (
+        {
+            Replicate(seed=0, repeat=repeat, fold=fold): FoldScore(float(score), 200 // k, "")
+            for (repeat, fold), score in zip(cut.every, of_folds, strict=True)
+        }
+        for of_folds in scores
+    )
+    pair = FoldPair("first", "second", "fold/accuracy", a, b)
+    return judge_folds([pair], cut=cut, margin=0.0)[0].outcome
 
 
 @pytest.mark.parametrize(("k", "repeats"), [(5, 1), (10, 1), (5, 10)])
 def test_7_cross_validation_errs_seldom(k: int, repeats: int) -> None:
     rng = np.random.default_rng([7, k, repeats])
-    blocks = (fold_differences(rng, signed_examples(rng, 250, 200), k, repeats) for _ in range(4))
-    differences = np.concatenate(list(blocks))
-    far = np.abs(differences.mean(axis=1))
-    assert (far > fold_half_width(differences, k, 0.05)).mean() <= 0.08
+    blocks = [fold_scores(rng, signed_examples(rng, 250, 200), k, repeats) for _ in range(4)]
+    first, second = (np.concatenate([block[i] for block in blocks]) for i in range(2))
+    outcomes = [judged_folds(pair, k, repeats) for pair in zip(first, second, strict=True)]
+    claims = sum(outcome in ("better", "worse") for outcome in outcomes)
+    assert set(outcomes) >= {"better", "worse", "undecided"}
+    assert claims / len(outcomes) <= 0.08
     if repeats > 1:
+        differences = first - second
+        far = np.abs(differences.mean(axis=1))
         count = k * repeats
         naive = stats.t.isf(0.025, count - 1) * differences.std(axis=1, ddof=1) / math.sqrt(count)
         assert (far > naive).mean() >= 0.30

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.study.tiny import QUICK, change_json, run, study
 
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.study.plan import PLAN, ask, make_plan, read_plan, write_plan
 from bakeoff.study.prepare import prepare
@@ -59,8 +60,9 @@ def test_a_plan_is_resolved(tmp_path: Path) -> None:
 
 def test_cells_are_asked_for_in_the_order_of_their_seeds(tmp_path: Path) -> None:
     made = plan(study(), tmp_path)
-    ask(made, "softmax", {10: "b", 9: "a"})
-    ask(made, "softmax", {0: "c", 9: "d"})
+    one, two, ten = (Replicate(seed=seed) for seed in (0, 9, 10))
+    ask(made, "softmax", {ten: "b", two: "a"})
+    ask(made, "softmax", {one: "c", two: "d"})
     assert list(made["recipes"]["softmax"]["cells"].items()) == [
         ("0", "c"),
         ("9", "d"),

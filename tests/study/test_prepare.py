@@ -25,7 +25,8 @@ def encoded(**ref: Any) -> dict[str, Any]:
 
 def cells(given: Study, *seeds: int) -> dict[tuple[str, int], Cell]:
     ready = prepare(given)
-    return cells_of(ready, ready.planned, seeds)
+    found = cells_of(ready, ready.planned, ready.replicates(seeds))
+    return {(name, at.seed): cell for (name, at), cell in found.items()}
 
 
 def faults(given: Study) -> tuple[str, ...]:
@@ -142,7 +143,10 @@ def test_data_without_a_labelled_test_split(
     for given in (None, test):
         dataset = Dataset("made", "image", unlabelled.classes, unlabelled.train, given)
         monkeypatch.setattr(catalogue, "load", lambda *_, made=dataset, **__: made)
-        assert faults(study()) == ("dataset: made has no labelled test split to compare on",)
+        assert faults(study()) == (
+            "dataset: made has no labelled test split to compare on (resampling compares without "
+            "one)",
+        )
 
 
 def test_a_model_that_the_images_are_too_small_for(tmp_path: Path) -> None:

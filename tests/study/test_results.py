@@ -15,7 +15,8 @@ from tests.study.tiny import QUICK, change_json, run, study
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json
 from bakeoff.core.metrics import DIRECTIONS
-from bakeoff.study.results import open_folder, results, standings, write_results
+from bakeoff.study.folder import open_folder
+from bakeoff.study.results import results, standings, write_results
 from bakeoff.study.statistics import noise_floor
 
 pytestmark = pytest.mark.usefixtures("quick_runs")

@@ -11,14 +11,14 @@ import pytest
 from tests.study.tiny import QUICK, Watch, bits, openings, records, run, study
 
 from bakeoff.core import ledger
-from bakeoff.core.cell import Cell
+from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.store import Store
 from bakeoff.data import catalogue
 from bakeoff.study import run as module
+from bakeoff.study.folder import open_folder
 from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
-from bakeoff.study.results import open_folder
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
 from bakeoff.techniques.majority import Majority
@@ -247,7 +247,8 @@ def test_test_examples_without_a_label_count_for_nothing(
     monkeypatch.setattr(catalogue, "load", lambda *_, **__: partly)
     finished = run(tmp_path)
     assert not finished.failures
-    table = open_folder(tmp_path).predictions(open_folder(tmp_path).records["softmax"][0])
+    folder = open_folder(tmp_path)
+    table = folder.predictions(folder.records["softmax"][Replicate(seed=0)], "test")
     right = (table["prediction"] == labels)[labels >= 0].mean()
     assert finished.results["recipes"]["softmax"]["metrics"]["test/accuracy"]["mean"] == right
     assert verdicts(finished.results)["softmax"]["difference"] > 0.3

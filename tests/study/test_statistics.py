@@ -11,7 +11,7 @@ from scipy import stats
 
 from bakeoff.core.errors import InputError
 from bakeoff.study import statistics
-from bakeoff.study.statistics import Ahead, Price, Spreads
+from bakeoff.study.statistics import Ahead, FoldSpread, Price, Spreads
 
 Floats = NDArray[np.float64]
 
@@ -240,11 +240,27 @@ def test_price_of_deterministic_recipes_is_in_examples() -> None:
 def test_fold_interval_is_the_corrected_resampled_t() -> None:
     differences = np.array([0.01, 0.03, 0.02, 0.05, 0.00])
     h = stats.t.isf(0.025, 4) * differences.std(ddof=1) * math.sqrt(1 / 5 + 1 / 4)
-    assert statistics.fold_half_width(differences, 5, 0.05) == pytest.approx(h)
-    p = statistics.fold_p_value(differences, 5)
-    assert statistics.fold_half_width(differences, 5, p) == pytest.approx(differences.mean())
-    assert statistics.fold_p_value(np.zeros(5), 5) == 1
-    assert statistics.fold_p_value(np.full(5, 0.5), 5) == statistics.SMALLEST_LEVEL
+    spread = FoldSpread(differences, 5)
+    assert spread.half_width(0.05) == pytest.approx(h)
+    assert spread.half_width(spread.p_value()) == pytest.approx(abs(differences.mean()))
+    low, high = spread.interval()
+    assert (low + high) / 2 == pytest.approx(differences.mean())
+    assert (high - low) / 2 == pytest.approx(h)
+
+
+def test_folds_that_never_differ() -> None:
+    assert FoldSpread(np.zeros(5), 5).p_value() == 1
+    assert FoldSpread(np.full(5, 0.5), 5).p_value() == statistics.SMALLEST_LEVEL
+    assert FoldSpread(np.zeros(5), 5).p_equivalence(0.01) == statistics.SMALLEST_LEVEL / 2
+    assert FoldSpread(np.zeros(5), 5).p_equivalence(0.0) == 1
+
+
+def test_folds_are_equivalent_where_twice_the_level_fits_into_the_margin() -> None:
+    spread = FoldSpread(np.random.default_rng(3).normal(0.002, 0.004, 10), 5)
+    p = spread.p_equivalence(0.02)
+    assert 0 < p < 0.05
+    assert spread.half_width(2 * p) == pytest.approx(0.02 - abs(float(spread.mean)))
+    assert spread.p_equivalence(abs(float(spread.mean))) == 1
 
 
 def test_mcnemar_is_the_exact_binomial_test() -> None:

@@ -56,7 +56,7 @@ def run(out: Path, given: Study | None = None, **options: Any) -> Finished:
 def cells(given: Study, seeds: Sequence[int] = (0,)) -> list[Cell]:
     """Its cells."""
     ready = prepare(given)
-    return list(cells_of(ready, ready.planned, seeds).values())
+    return list(cells_of(ready, ready.planned, ready.replicates(seeds)).values())
 
 
 def run_alone(out: Path, given: Sequence[Cell], **options: Any) -> dict[str, Record]:

@@ -21,6 +21,8 @@ from bakeoff.study.sentences import Circumstances, Outcome, Verdict, sentence
 from bakeoff.study.statistics import CostRatio, Floats, FoldSpread, cost_ratio
 from bakeoff.study.verdicts import LEAST_EXAMPLES, Role
 
+SAME = 1e-9
+"""Differences of scores that are no larger come from rounding."""
 Fold = tuple[int, int]
 """Repeat and number of a fold."""
 
@@ -157,6 +159,11 @@ class _Compared:
     exploratory: bool
 
     @property
+    def spreads(self) -> bool:
+        """Whether the folds differ from one another; else their spread says nothing."""
+        return len(self.differences) > 1 and bool(np.ptp(self.differences) > SAME)
+
+    @property
     def spread(self) -> FoldSpread:
         return FoldSpread(self.differences, self.fold_count)
 
@@ -172,10 +179,14 @@ def _compare(pair: FoldPair, cut: Cut) -> _Compared:
         values[at] = pair.direction * (a.score - b.score)
     means = by_fold(values)
     seeds = [sum((at.repeat, at.fold) == fold for at in common) for fold in means]
+    differences = np.array(list(means.values()))
     reason, exploratory = _obstacle(pair, common, cut)
-    return _Compared(
-        pair, np.array(list(means.values())), min(seeds, default=0), cut.folds, reason, exploratory
-    )
+    entry = _Compared(pair, differences, min(seeds, default=0), cut.folds, reason, exploratory)
+    if reason is None and not entry.spreads:
+        # A handful of equal numbers would claim certainty, which few examples cannot give.
+        same = "all folds give the same difference, so there is no spread to judge by"
+        return replace(entry, reason=same)
+    return entry
 
 
 def _obstacle(pair: FoldPair, common: Sequence[Replicate], cut: Cut) -> tuple[str | None, bool]:
@@ -201,7 +212,7 @@ def _row(
     entry: _Compared, study: _Study, outcome: Outcome = "undecided", p: float | None = None
 ) -> Verdict:
     """One pair's numbers and sentence."""
-    pair, spread, some = entry.pair, entry.spread, len(entry.differences) > 1
+    pair, spread, some = entry.pair, entry.spread, entry.spreads
     ratio = _cost_ratio(pair)
     judged = p is not None
     verdict = Verdict(
