@@ -55,7 +55,9 @@ class Replicate(Frozen):
         if found is None:
             raise InputError(f"{label!r}: not a replicate (as in 0, 0.fold-2, 0.repeat-1.fold-2)")
         seed, repeat, fold = found.groups()
-        return cls(seed=int(seed), fold=None if fold is None else int(fold), repeat=repeat or 0)
+        return cls(
+            seed=int(seed), fold=None if fold is None else int(fold), repeat=int(repeat or 0)
+        )
 
     @property
     def folder(self) -> str:

@@ -43,7 +43,8 @@ def held_out(dataset: Dataset, folds: Folds, replicate: Replicate) -> NDArray[np
         raise InputError(
             f"resampling.folds: {folds.count} received, but {dataset.name} has {count} {what}"
         )
-    return known[assign(strata[known], folds.count, keys, groups) == replicate.fold]
+    fold = assign(strata[known], folds.count, keys, groups)
+    return np.asarray(known[fold == replicate.fold], np.intp)
 
 
 def assign(

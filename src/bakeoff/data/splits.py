@@ -185,7 +185,7 @@ def draw(
     if settings.labels != "all":
         validation = validation[: settings.labels]
     if fold is not None:
-        fold = fold[np.isin(labels[fold], wanted)]
+        fold = fold[np.isin(strata[fold], wanted)]
         if not len(fold):
             raise InputError(f"{dataset.name}: a fold holds no example of {', '.join(classes)}")
     _check_enough(dataset, settings, classes, train, validation)

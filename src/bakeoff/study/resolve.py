@@ -160,7 +160,7 @@ def _task_faults(study: Declaration, name: str, task: Task) -> None:
         InputError: where it is another task's.
     """
     if study.metric.partition("/")[2] not in task.directions:
-        allowed = ", ".join(f"test/{metric}" for metric in task.directions)
+        allowed = ", ".join(f"{study.scored_split}/{metric}" for metric in task.directions)
         raise InputError(
             f"metric: {study.metric} received, but {name} asks for {task.name} (allowed: {allowed})"
         )
