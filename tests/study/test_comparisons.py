@@ -22,10 +22,8 @@ def test_variants_meet_the_control_of_their_level() -> None:
         p2=recipe("plain", level=two),
         v2=recipe("v", level=two),
     )
-    assert [(c.a, c.b, c.level) for c in comparisons(made)] == [
-        ("v1", "p1", one),
-        ("v2", "p2", two),
-    ]
+    found = [(c.a, c.b, c.level) for c in comparisons(made)]
+    assert found == [("v1", "p1", one), ("v2", "p2", two)]
     assert {c.role for c in comparisons(made, "secondary")} == {"secondary"}
 
 

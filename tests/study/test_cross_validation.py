@@ -18,14 +18,13 @@ CUT = Cut(5, 2, (0, 1))
 
 def scores(level: float, stream: int, cut: Cut = CUT, **changes: Any) -> dict[Replicate, FoldScore]:
     rng = np.random.default_rng([3, stream])
-    return {
-        Replicate(seed=seed, repeat=repeat, fold=fold): FoldScore(
-            **({"score": level + rng.normal(0, 0.01), "examples": 40, "scored": f"{repeat}.{fold}"}
-               | changes)
-        )
-        for seed in cut.seeds
-        for repeat, fold in cut.every
-    }  # fmt: skip
+    found = {}
+    for seed in cut.seeds:
+        for repeat, fold in cut.every:
+            content: dict[str, Any] = {"score": level + rng.normal(0, 0.01), "examples": 40}
+            content |= {"scored": f"{repeat}.{fold}"} | changes
+            found[Replicate(seed=seed, repeat=repeat, fold=fold)] = FoldScore(**content)
+    return found
 
 
 def pair(a: float = 0.92, b: float = 0.90, **changes: Any) -> FoldPair:
