@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.contracts.small import Bench, dataset_of, modality_of
+from tests.contracts.small import Bench, classes_of, dataset_of, modality_of
 
 from bakeoff.core.cell import Folds, Replicate
 from bakeoff.core.examples import Examples
@@ -44,7 +44,8 @@ class FoldBench(Bench):
         fold = held_out(dataset, Folds(count=3), REPLICATE)
         if self.spoil:
             dataset = _with(dataset, spoilt(dataset.train, fold))
-        settings = DataSettings(set="digits")
+        classes = classes_of(self.technique, dataset)
+        settings = DataSettings(set="digits", classes=classes)
         split = splits.draw(dataset, settings, REPLICATE.streams, fold)
         return split.training_data()
 
