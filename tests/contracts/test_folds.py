@@ -44,7 +44,7 @@ class FoldBench(Bench):
         fold = held_out(dataset, Folds(count=3), REPLICATE)
         if self.spoil:
             dataset = _with(dataset, spoilt(dataset.train, fold))
-        classes = classes_of(self.technique, dataset)
+        classes = classes_of(self.technique, dataset) or None
         settings = DataSettings(set="digits", classes=classes)
         split = splits.draw(dataset, settings, REPLICATE.streams, fold)
         return split.training_data()
