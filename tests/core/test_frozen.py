@@ -62,15 +62,15 @@ def test_every_fault_is_told_at_once() -> None:
     wrong = {"epochs": 0, "optimizer": "adm", "larning_rate": 1, "stopping": {"rule": "patient"}}
     assert faults(TrainingSettings, wrong, "control.training") == (
         "control.training.epochs: input should be greater than or equal to 1 (received 0)",
-        "control.training.optimizer: input should be 'sgd', 'momentum', 'nesterov', 'adam' or "
-        "'adamw'; did you mean 'adam'? (received 'adm')",
         "control.training.stopping.rule: input should be 'first-degradation', 'no-change', "
         "'absolute-change', 'average-change', 'patience' or 'last-25'; did you mean 'patience'? "
         "(received 'patient')",
+        "control.training.optimizer: input should be 'sgd', 'momentum', 'nesterov', 'rmsprop', "
+        "'adam' or 'adamw'; did you mean 'adam'? (received 'adm')",
         "control.training.larning_rate: unknown field; did you mean 'learning_rate'? (allowed: "
-        "accumulate, batch_size, checkpoint_seconds, decay, epochs, iterations, l2, learning_rate, "
-        "momentum, optimizer, restore_best, sampling, schedule, select, stopping, validate_every, "
-        "warmup)",
+        "accumulate, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, l1, l2, "
+        "learning_rate, max_norm, momentum, optimizer, restore_best, sampling, schedule, select, "
+        "stopping, validate_every, warmup)",
     )
 
 

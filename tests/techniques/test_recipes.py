@@ -109,4 +109,4 @@ def test_section_that_is_no_mapping(section: str) -> None:
 
 def test_own_sections_of_another_technique() -> None:
     (fault,) = faults_of(CONTENT | {"technique": "softmax", "model": {}})
-    assert fault == "model: unknown field (allowed: training)"
+    assert fault == "model: unknown field (allowed: features, framework, training)"
