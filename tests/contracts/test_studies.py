@@ -16,10 +16,10 @@ import yaml
 from tests.contracts.small import cell_of, run_of
 
 from bakeoff.cli import group
+from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import Recipe
-from bakeoff.core.streams import Streams
 from bakeoff.data import splits
 from bakeoff.data.catalogue import DATASETS
 from bakeoff.data.dataset import Dataset, numbered
@@ -34,6 +34,7 @@ README = ROOT / "README.md"
 PER_CLASS = 12
 """Made-up training examples a class; half of them are the label budget."""
 FEWEST_SEEDS = 3
+FEWEST_FOLDS = 5
 
 
 @pytest.fixture(params=built_in_names())
@@ -94,11 +95,21 @@ def test_asks_a_question(study: Study) -> None:
 def test_says_what_matters(study: Study) -> None:
     assert study.margin is not None
     assert study.margin > 0
-    looks = plan_looks(study.seeds)
-    assert looks.sizes[0] >= FEWEST_SEEDS
+    if study.resampling is None:
+        assert plan_looks(study.seeds).sizes[0] >= FEWEST_SEEDS
+    else:
+        assert study.resampling.folds >= FEWEST_FOLDS
     assert study.variants or study.factors
     for reference in study.references:
         assert reference.source
+
+
+def drawn(study: Study, dataset: Dataset, recipe: Recipe) -> splits.Split:
+    """What the first cell of a recipe learns from: with resampling all but the first fold."""
+    if study.resampling is None:
+        return splits.draw_cell(dataset, recipe.data, Replicate(seed=0), None)
+    first = Replicate(seed=0, fold=0)
+    return splits.draw_cell(dataset, recipe.data, first, study.resampling.cut)
 
 
 def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
@@ -106,14 +117,15 @@ def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
     fitted: dict[str, Predictor] = {}
     for planned in resolve(study, dataset):
         recipe = shortened(planned.recipe, len(dataset.classes))
-        split = splits.draw(dataset, recipe.data, Streams(0))
+        split = drawn(study, dataset, recipe)
         inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
         run = run_of(recipe, tmp_path / planned.name)
         predictor = find(recipe.technique).fit(cell_of(recipe), split.training_data(), inputs, run)
         fitted[planned.name] = predictor
-        assert dataset.test is not None
-        outputs = predictor.predict(dataset.test.items)
-        shape = (len(dataset.test), len(split.classes)) if split.classes else (len(dataset.test),)
+        scored = dataset.test if split.fold is None else dataset.train.take(split.fold)
+        assert scored is not None
+        outputs = predictor.predict(scored.items)
+        shape = (len(scored), len(split.classes)) if split.classes else (len(scored),)
         assert outputs.shape == shape, planned.name
         assert np.isfinite(outputs).all(), planned.name
 
