@@ -29,7 +29,7 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def load(path: Path, **columns: str) -> Dataset:
+def load(path: Path, **columns: Any) -> Dataset:
     return load_table(TableSource(table=str(path), **columns))
 
 

@@ -1,7 +1,10 @@
 """Arrays out of variables and back into them, whole or not at all."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
 from bakeoff.training.keras.library import tf
@@ -22,7 +25,7 @@ def test_there_and_back() -> None:
 
 def test_what_does_not_fit_is_told_at_once_and_changes_nothing() -> None:
     variables = {"a": tf.Variable([1.0]), "b": tf.Variable([1.0]), "c": tf.Variable([1.0])}
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "a": np.zeros(2, np.float32),
         "b": np.zeros(1, np.float64),
         "d": np.zeros(1, np.float32),
