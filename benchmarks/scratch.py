@@ -298,14 +298,18 @@ def outcome(name: str, repeats: int | None) -> Iterator[tuple[str, Any]]:
 def main() -> int:
     """Compare what was asked for; 1 where a target is surely missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("cases", nargs="*", choices=list(CASES), default=list(CASES))
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of {list(CASES)}; all by default"
+    )
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--threads", type=int, default=core_count())
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
+    if unknown := set(chosen.cases) - set(CASES):
+        parser.error(f"{sorted(unknown)}: not among {list(CASES)}")
     limiter(chosen.threads)
     torch.set_num_threads(chosen.threads)
-    cases = {name: dict(outcome(name, chosen.repeats)) for name in chosen.cases}
+    cases = {name: dict(outcome(name, chosen.repeats)) for name in chosen.cases or CASES}
     known = machine() | {"kernels": kernels.describe(), "torch": torch.__version__}
     results = {"threads": chosen.threads, "precision": "float32", "machine": known, "cases": cases}
     chosen.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
