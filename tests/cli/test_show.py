@@ -113,3 +113,18 @@ def test_plan_for_machines(bakeoff: Caller, tiny: Path) -> None:
     assert found["total_seconds"] == pytest.approx(
         sum(row["total_seconds"] for row in found["recipes"])
     )
+
+
+def test_a_study_with_folds(bakeoff: Caller, tiny: Path) -> None:
+    folds = ("--set", "resampling.folds=2", "--set", "resampling.then_test=true")
+    metric = ("--set", "metric=fold/accuracy", "--set", "seeds=1")
+    given = (tiny, *folds, *metric)
+    lines = bakeoff("show", *given).out.splitlines()
+    assert "resampling folds=2, repeats=1, seed=0, then_test=true" in lines
+    called = bakeoff("plan", *given)
+    rows = [line.split()[:2] for line in called.out.splitlines()[1:4]]
+    assert rows == [["softmax", "2"], ["mlp", "2"], ["(chosen)", "1"]]
+    assert "(chosen): at most: the dearest recipe" in called.out
+    found = json.loads(bakeoff("plan", *given, "--json").out)
+    cells = [*found["recipes"], found["final"]]
+    assert found["total_seconds"] == pytest.approx(sum(row["total_seconds"] for row in cells))

@@ -108,3 +108,23 @@ def test_on_a_terminal_of_80_columns(work: Path) -> None:
     assert "912.0 k" in text
     assert "5 MiB" in text
     assert text.count("b" * 10) >= 2
+
+
+def test_folds_and_what_was_chosen_on_them(capsys: pytest.CaptureFixture[str]) -> None:
+    final = {"recipe": "mlp", "sentence": "chosen by 5-fold cross-validation: mlp.", "seeds": [0]}
+    final |= {"failed": [1], "statuses": ["diverged"]}
+    folds = [{"repeat": 0, "fold": fold} for fold in range(5)]
+    recipes = {"mlp": recipe(0.9, folds=folds, failed=["0.fold-4"])}
+    given = results(recipes=recipes, resampling={"folds": 5}, final=final, margin_source="default")
+    tell(given)
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[2].split()[3] == "folds"
+    assert lines[3].split()[3] == "5"
+    assert "- chosen by 5-fold cross-validation: mlp." in lines
+    said = " ".join(out.split())
+    assert "before a fold score was read." in said
+    assert "time to train one fold with one seed" in said
+    assert "mlp: no result for seed 0.fold-4." in said
+    assert "mlp, on test: no result for seed 1." in said
+    assert "mlp, on test: diverged with 1 of 1 seeds." in said

@@ -8,7 +8,7 @@ from tests.study.tiny import QUICK, openings, run, study
 
 from bakeoff.data.dataset import Dataset
 from bakeoff.study import estimate as module
-from bakeoff.study.estimate import Estimate, estimate
+from bakeoff.study.estimate import Estimate, estimate, estimate_final
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
 
@@ -86,3 +86,18 @@ def test_it_is_near_what_the_run_takes(tmp_path: Path) -> None:
     told = by_recipe(given)["softmax"].seconds
     cost = run(tmp_path, given).results["recipes"]["softmax"]["cost"]
     assert cost["train_seconds"] / 10 < told < cost["train_seconds"] * 10
+
+
+def test_what_is_chosen_on_folds_costs_at_most_as_much_as_the_dearest() -> None:
+    def row(recipe: str, seconds: float) -> Estimate:
+        return Estimate(recipe, recipe, 3, 10, 10, seconds, 0, 100)
+
+    given = {"metric": "fold/accuracy", "seeds": 2, "variants": VARIANTS}
+    ready = prepare(study(**given, resampling={"folds": 3, "then_test": True}))
+    prices = {"majority": 1.0, "softmax": 4.0, "knn": 2.0, "mlp": 3.0, "encoded": 2.0, "again": 1.0}
+    final = estimate_final(ready, [row(name, seconds) for name, seconds in prices.items()])
+    assert final is not None
+    assert final.cells == 2
+    assert final.seconds == pytest.approx((3.0 + 2.0) * 3 / 2), "it needs the network's, too"
+    assert estimate_final(prepare(study(**given, resampling={"folds": 3})), []) is None
+    assert estimate_final(prepare(study()), []) is None

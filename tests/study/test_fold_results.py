@@ -14,7 +14,7 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.data import catalogue
 from bakeoff.study.evidence import pack
-from bakeoff.study.fold_results import choose_best
+from bakeoff.study.fold_results import choose_best, interval_on_test
 from bakeoff.study.folder import open_folder
 from bakeoff.study.plan import read_plan
 from bakeoff.study.predict import find_cell
@@ -278,3 +278,14 @@ def test_renaming_a_teacher_reruns_nothing_of_its_students(tmp_path: Path) -> No
     run(tmp_path, study(variants=renamed), watcher=watch)
     assert watch.begun == ["net/seed-0"]
     assert verify(tmp_path).ok
+
+
+def test_the_interval_of_what_was_chosen_ends_where_the_metric_does(finished: Path) -> None:
+    folder = open_folder(finished)
+    near_one = {
+        seed: record.model_copy(update={"metrics": {**record.metrics, "test/accuracy": 0.999}})
+        for seed, record in folder.final.items()
+    }
+    low, high = interval_on_test(replace(folder, final=near_one), "test/accuracy")
+    assert high == 1
+    assert 0 < low < 0.999

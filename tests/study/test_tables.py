@@ -31,6 +31,11 @@ def results() -> dict[str, Any]:
     }
 
 
+def folded() -> dict[str, Any]:
+    final = {"sentence": "chosen by 5-fold cross-validation: mlp."}
+    return results() | {"resampling": {"folds": 5, "repeats": 2}, "final": final}
+
+
 def test_the_best_recipe_comes_first_and_the_control_has_no_difference() -> None:
     rows = [line for line in markdown(results()).splitlines() if line.startswith("| ")]
     assert rows[1].startswith("| mlp | 55.50 % | 0.12 % | +15.50 (+15.00 to +16.00) | better")
@@ -57,3 +62,13 @@ def test_figures() -> None:
     assert figure(0.41236, "accuracy") == "41.24 %"
     assert figure(0.41236, "log_loss") == "0.4124"
     assert figure(None, "accuracy") == ""
+
+
+def test_folds_are_called_folds_and_what_was_chosen_is_told() -> None:
+    text = markdown(folded())
+    assert "sd over folds" in text
+    assert "5 folds x 2 repeats, 3 seeds in each; margin" in text
+    assert text.splitlines()[-1] == "- chosen by 5-fold cross-validation: mlp."
+    untested = markdown(folded() | {"final": None, "resampling": {"folds": 3, "repeats": 1}})
+    assert "3 folds, 3 seeds in each; margin" in untested
+    assert "chosen" not in untested

@@ -94,6 +94,8 @@ def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
         ("seeds", changes(loaded.seeds)),
         ("control", changes(loaded.control)),
     ]
+    if loaded.resampling is not None:
+        lines.insert(1, ("resampling", changes(plain(loaded)["resampling"])))
     for name, change in loaded.variants.items():
         lines.append(
             ("variant", f"{name}: {changes(change) or 'nothing (the control on other seeds)'}")
@@ -131,20 +133,23 @@ def plan(
     study: str, pairs: tuple[str, ...], seeds: int | None, offline: bool, as_json: bool
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
-    from bakeoff.study.estimate import estimate
+    from bakeoff.study.estimate import FINAL, estimate, estimate_final
     from bakeoff.study.notes import notes
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
     ready = prepare(load_study(study, parse_settings(pairs)), offline)
     found, said = estimate(ready, seeds), notes(ready)
-    total, disk = sum(e.total_seconds for e in found), sum(e.disk_bytes * e.cells for e in found)
+    final = estimate_final(ready, found, seeds)
+    every = [*found, *([] if final is None else [final])]
+    total, disk = sum(e.total_seconds for e in every), sum(e.disk_bytes * e.cells for e in every)
     if as_json:
         rows = [
             vars(e) | {"total_seconds": e.total_seconds, "notes": list(said.get(e.recipe, ()))}
             for e in found
         ]
-        print_json({"recipes": rows, "total_seconds": total, "disk_bytes": disk})
+        last = None if final is None else vars(final) | {"total_seconds": final.total_seconds}
+        print_json({"recipes": rows, "final": last, "total_seconds": total, "disk_bytes": disk})
         return
     header = ["recipe", "cells", "params", "MACs", "a cell", "all cells", "memory"]
     table = [
@@ -157,9 +162,11 @@ def plan(
             duration(e.total_seconds),
             size(e.memory_bytes),
         ]
-        for e in found
+        for e in every
     ]
     print_table(header, table, right="lrrrrrr")
+    if final is not None:
+        said = {FINAL: ("at most: the dearest recipe, fitted on all folds together",)} | dict(said)
     click.echo(f"\nIn all about {duration(total)} one after another, and {size(disk)} of disk.")
     _echo_notes(said)
 

@@ -1,7 +1,7 @@
 """The results of a study for people: who stands where, what may be said, at what price."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -10,9 +10,9 @@ from bakeoff.cli.output import compact, duration, on_terminal, paragraph, print_
 
 MARGINS = {
     "declared": "as declared",
-    "default": "set from the control's validation score, before test was read",
+    "default": "set from the control's validation score, before {sealed} was read",
 }
-HEADER = ("recipe", "{metric}", "sd", "seeds", "time", "params", "MACs", "peak")
+HEADER = ("recipe", "{metric}", "sd", "{unit}s", "time", "params", "MACs", "peak")
 Results = Mapping[str, Any]
 
 
@@ -22,15 +22,24 @@ def tell(results: Results) -> None:
     if on_terminal(sys.stdout):
         click.echo()
     click.echo(paragraph(results["question"]) + "\n")
-    header = [name.format(metric=metric.replace("/", "/\n")) for name in HEADER]
+    unit = unit_of(results)
+    header = [name.format(metric=metric.replace("/", "/\n"), unit=unit) for name in HEADER]
     print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
-    if sentences := [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]:
+    sentences = [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]
+    if final := results.get("final"):
+        sentences.append(final["sentence"])
+    if sentences:
         click.echo()
         for sentence in sentences:
             click.echo(paragraph(f"- {sentence}", "  "))
     click.echo()
     for note in notes(results):
         click.echo(paragraph(note))
+
+
+def unit_of(results: Results) -> str:
+    """What a score is a mean over: `seed`, or `fold`."""
+    return "fold" if results.get("resampling") else "seed"
 
 
 def ranked(results: Results) -> list[str]:
@@ -54,7 +63,7 @@ def _row(name: str, results: Results) -> list[str]:
         name,
         f"{score['mean']:.4f}",
         "-" if sd is None else f"{sd:.4f}",
-        str(len(recipe["seeds"])),
+        str(len(recipe[f"{unit_of(results)}s"])),
         duration(cost["train_seconds"]),
         compact(cost["parameters"]),
         compact(cost["macs_per_example"]),
@@ -64,17 +73,30 @@ def _row(name: str, results: Results) -> list[str]:
 
 def notes(results: Results) -> Iterator[str]:
     """What one has to know to read the table, a sentence or two each."""
+    unit = unit_of(results)
     if results["margin"] is not None:
         source = MARGINS.get(results["margin_source"], results["margin_source"])
+        source = source.format(sealed="test" if unit == "seed" else "a fold score")
         yield f"Margin: {results['margin']:.4g}, {source}."
     price = "" if results["costs_alone"] else " (other work ran meanwhile: no price)"
+    one = "one seed" if unit == "seed" else "one fold with one seed"
     yield (
-        f"Costs: time to train one seed{price}, parameters, multiply-accumulates of one "
+        f"Costs: time to train {one}{price}, parameters, multiply-accumulates of one "
         "prediction, peak memory of training."
     )
     for name, recipe in results["recipes"].items():
         if recipe["failed"]:
-            seeds = ", ".join(map(str, recipe["failed"]))
-            yield f"{name}: no result for seed {seeds}."
+            yield f"{name}: no result for seed {_listed(recipe['failed'])}."
         if diverged := recipe["statuses"].count("diverged"):
-            yield f"{name}: diverged with {diverged} of {len(recipe['seeds'])} seeds."
+            cells = f"{len(recipe['statuses'])} {'seeds' if unit == 'seed' else 'cells'}"
+            yield f"{name}: diverged with {diverged} of {cells}."
+    if final := results.get("final"):
+        name = f"{final['recipe']}, on test"
+        if final["failed"]:
+            yield f"{name}: no result for seed {_listed(final['failed'])}."
+        if diverged := final["statuses"].count("diverged"):
+            yield f"{name}: diverged with {diverged} of {len(final['seeds'])} seeds."
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))

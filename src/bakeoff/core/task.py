@@ -1,5 +1,6 @@
 """Tasks: what is asked of the data. A task owns the columns of a prediction and its metrics."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -243,6 +244,9 @@ def label_probabilities(predictions: Table) -> NDArray[np.float32]:
     return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)
 
 
+_LEAST = {"matthews_corrcoef": -1.0, "r2": -math.inf}
+"""Of the scores that may be negative."""
+
 TASKS: Mapping[str, type[Classification] | type[Regression]] = {
     "classification": Classification,
     "regression": Regression,
@@ -279,6 +283,14 @@ def metric_owner(metric: str) -> type[Classification] | type[Regression]:
             return task
     every = [name for task in TASKS.values() for name in task.directions]
     raise unknown("metric", name, every)
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """The smallest and the largest value that a metric, with or without its split, can have."""
+    name = metric.rpartition("/")[2]
+    if direction_of(name) == "min":
+        return 0.0, math.inf  # losses
+    return _LEAST.get(name, 0.0), 1.0
 
 
 def direction_of(metric: str) -> Direction:

@@ -1,8 +1,9 @@
 """What a study will cost, before it runs: counted where it can be, probed where it cannot."""
 
+import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from bakeoff.training.observers import Silent
 
 PROBE_STEPS = 12
 PROBE_EXAMPLES = 2_000
+FINAL = "(chosen)"
+"""Stands for the recipe that folds are going to choose; no recipe has such a name."""
 BYTES_PER_PREDICTION = 12
 """Of one probability in a CSV file, with its comma."""
 
@@ -69,6 +72,33 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
             row, fitted[planned.name] = probe.run(len(replicates))
             found.append(row)
     return found
+
+
+def estimate_final(
+    ready: Ready, found: Sequence[Estimate], seeds: int | None = None
+) -> Estimate | None:
+    """The price of scoring on test what the folds will choose; None where that is not asked.
+
+    Which recipe it will be is not known: the dearest stands for all, with what it needs of others.
+    It learns from all folds, so it takes k/(k-1) of a fold's time.
+    """
+    resampling = ready.study.resampling
+    if resampling is None or not resampling.then_test:
+        return None
+    rows, planned = {row.recipe: row for row in found}, {p.name: p for p in ready.planned}
+
+    def needed(name: str) -> set[str]:
+        inputs = [needed(other.recipe) for other in planned[name].inputs.values()]
+        return {name}.union(*inputs)
+
+    seconds = {name: math.fsum(rows[n].seconds for n in needed(name)) for name in rows}
+    dearest = max(seconds, key=lambda name: seconds[name])
+    return replace(
+        rows[dearest],
+        recipe=FINAL,
+        cells=seeds or ready.looks.sizes[0],
+        seconds=seconds[dearest] * resampling.folds / (resampling.folds - 1),
+    )
 
 
 class _Probe:

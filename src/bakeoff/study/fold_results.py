@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.record import Record
-from bakeoff.core.task import metric_owner, task_of
+from bakeoff.core.task import metric_owner, range_of, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
 from bakeoff.study.declaration import Resampling
@@ -116,7 +116,7 @@ def _final(folder: Folder) -> dict[str, Any] | None:
     records, name = folder.final, chosen["recipe"]
     metric = f"test/{plan['metric'].partition('/')[2]}"
     values = [record.metrics[metric] for record in records.values()]
-    asked = [int(seed) for seed in chosen["cells"]]
+    asked, ends = [int(seed) for seed in chosen["cells"]], mean_interval(values)
     content = {
         "recipe": name,
         "chosen_by": plan["metric"],
@@ -129,7 +129,7 @@ def _final(folder: Folder) -> dict[str, Any] | None:
         "values": values,
         "mean": float(np.mean(values)) if values else None,
         "ci95": interval_on_test(folder, metric) if values else None,
-        "ci_this_test_set": mean_interval(values),
+        "ci_this_test_set": ends and _clipped(ends, metric),
         "metrics": _test_metrics(records),
     }
     return content | {"sentence": chosen_sentence(content, plan["resampling"])}
@@ -144,8 +144,9 @@ def _test_metrics(records: Mapping[int, Record]) -> dict[str, float]:
 def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
     """The 95 % interval of the chosen recipe's mean test score: new examples and new seeds.
 
-    With one seed it is about new examples alone. The spread over examples is that of their values
-    (of jackknife values, for scores of a confusion table), two invented ones at 0 included.
+    With one seed it is about new examples alone; it ends where the metric does. The spread over
+    examples is that of their values (of jackknife values, for scores of a confusion table), two
+    invented ones at 0 included.
     """
     name = metric.partition("/")[2]
     answers = [
@@ -158,4 +159,10 @@ def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
     scores = np.array([record.metrics[metric] for record in folder.final.values()])
     spreads = measure(scores, values, invented=0.0, deterministic=len(scores) == 1)
     h, mean = float(half_width(spreads, 0.05)), float(scores.mean())
-    return mean - h, mean + h
+    return _clipped((mean - h, mean + h), metric)
+
+
+def _clipped(ends: tuple[float, float], metric: str) -> tuple[float, float]:
+    """An interval without what the metric cannot be."""
+    least, most = range_of(metric)
+    return max(ends[0], least), min(ends[1], most)

@@ -7,7 +7,7 @@ PERCENT = ("accuracy", "balanced_accuracy", "f1_macro")
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """A table of recipes, best first, and the verdict sentences below it.
+    """A table of recipes, best first; below it the verdicts' sentences and what was chosen.
 
     Args:
         results: The content of `results.json`.
@@ -16,7 +16,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     name = metric.partition("/")[2]
     verdicts = {v["a"]: v for v in results["verdicts"] if v["metric"] == metric}
     lines = [
-        f"| recipe | {metric} | sd over seeds | against {results['control']} (95 % interval) "
+        f"| recipe | {metric} | sd over {'folds' if results.get('resampling') else 'seeds'} "
+        f"| against {results['control']} (95 % interval) "
         "| outcome | training seconds | parameters | MACs |",
         "|---|--:|--:|--:|---|--:|--:|--:|",
     ]
@@ -31,17 +32,29 @@ def markdown(results: Mapping[str, Any]) -> str:
             f"| {cost['train_seconds']:.1f} | {cost['parameters']:,} "
             f"| {cost['macs_per_example']:,} |"
         )
-    seeds = max((len(r["seeds"]) for _, r in scored), default=0)
     environment = results["environment"]
     lines += [
         "",
-        f"{seeds} seeds; margin {figure(results['margin'], name)}; seconds on "
+        f"{_amount(results)}; margin {figure(results['margin'], name)}; seconds on "
         f"{environment.get('cores')} cores of {environment.get('processor')}"
         f"{'' if results['costs_alone'] else ' (not measured alone: no price)'}.",
         "",
     ]
     lines += [f"- {verdict['sentence']}" for verdict in verdicts.values()]
+    if final := results.get("final"):
+        lines.append(f"- {final['sentence']}")
     return "\n".join(lines)
+
+
+def _amount(results: Mapping[str, Any]) -> str:
+    """How many seeds, or folds, the numbers are of."""
+    seeds = max((len(recipe["seeds"]) for recipe in results["recipes"].values()), default=0)
+    resampling = results.get("resampling")
+    if not resampling:
+        return f"{seeds} seeds"
+    times = f" x {resampling['repeats']} repeats" if resampling["repeats"] > 1 else ""
+    each = f", {seeds} seed{'s' if seeds != 1 else ''} in each"
+    return f"{resampling['folds']} folds{times}{each}"
 
 
 def figure(value: float | None, name: str) -> str:
