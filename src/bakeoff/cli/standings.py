@@ -75,7 +75,7 @@ def notes(results: Results) -> Iterator[str]:
     """What one has to know to read the table, a sentence or two each."""
     unit = unit_of(results)
     if results["margin"] is not None:
-        source = MARGINS.get(results["margin_source"], results["margin_source"])
+        source = str(MARGINS.get(results["margin_source"], results["margin_source"]))
         source = source.format(sealed="test" if unit == "seed" else "a fold score")
         yield f"Margin: {results['margin']:.4g}, {source}."
     price = "" if results["costs_alone"] else " (other work ran meanwhile: no price)"
