@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.example import write_run
+from tests.report.example import write_folded_run, write_run
 from tests.report.reading import Page
 
 from bakeoff import report
@@ -37,6 +37,12 @@ def html(run_folder: Path) -> bytes:
 @pytest.fixture(scope="session")
 def page(html: bytes) -> Page:
     return Page(html.decode())
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> Path:
+    """A run of a cross-validated study: `results.json` alone."""
+    return write_folded_run(tmp_path / "folded")
 
 
 @pytest.fixture

@@ -353,3 +353,47 @@ def _disagreements(folder: Path) -> None:
         item = {"id": f"test-{i:05d}", "label": label, "image": image, "text": None}
         items.append(item | {"predictions": guesses})
     write_atomic(folder / "artifacts" / "disagreements.json", pretty_json(items))
+
+
+def write_folded_run(folder: Path) -> Path:
+    """Two recipes on three folds, cut twice; the better one scored on test. Results and records."""
+    folds = [{"repeat": repeat, "fold": fold} for repeat in range(2) for fold in range(3)]
+    labels = [f"0{start}.fold-{fold}" for start in ("", ".repeat-1") for fold in range(3)]
+    rows = {"plain": [0.80, 0.82, 0.81, 0.79, 0.83, 0.80], "wide": [0.85, 0.86, 0.88, 0.84, 0.87]}
+    recipes = {}
+    for name, values in rows.items():
+        score = {"values": values, "mean": float(np.mean(values)), "sd": 0.01, "ci95": [0.7, 0.9]}
+        done = len(values)
+        recipes[name] = {
+            "technique": "mlp",
+            "seeds": [0],
+            "folds": folds[:done],
+            "cells": labels[:done],
+            "failed": labels[done:],
+            "statuses": ["done"] * (done - 1) + ["diverged"],
+            "metrics": {"fold/accuracy": score},
+            "recipe": {"technique": "mlp"},
+            "cost": {"train_seconds": 1.0, "parameters": 100},
+        }
+    verdict = {"a": "wide", "b": "plain", "metric": "fold/accuracy", "difference": 0.05}
+    verdict |= {"ci95": [0.02, 0.08], "outcome": "better", "sentence": "wide beats plain."}
+    content = {
+        "study": "folded",
+        "question": "How wide?",
+        "metric": "fold/accuracy",
+        "control": "plain",
+        "recipes": recipes,
+        "margin": 0.01,
+        "verdicts": [verdict],
+        "resampling": {"folds": 3, "repeats": 2, "seed": 0, "then_test": True},
+        "ledger": {"recipes": 4},
+        "final": {
+            "recipe": "wide",
+            "sentence": "chosen by 3-fold cross-validation: wide.",
+            "metrics": {"test/accuracy": 0.8123, "test/log_loss": 0.5},
+            "failed": [1],
+        },
+    }
+    folder.mkdir(parents=True)
+    write_atomic(folder / "results.json", pretty_json(content))
+    return folder

@@ -102,3 +102,17 @@ def test_recall_figure_of_the_example(run: RunFolder) -> None:
     boxes = figure.controls[0].options
     assert [option.label for option in boxes if not option.ticked] == ["softmax"]
     assert "as far away: softmax" in figure.note
+
+
+def test_over_folds_the_interval_is_widened() -> None:
+    recipes = parse({"recipes": {"a": {}, "b": {}}, "control": "a"}).recipes
+    hits = ((5, 6, 7), (8, 8, 9))
+    tables = [np.array([[[h, 10 - h], [5, 5]] for h in own], dtype=float) for own in hits]
+    names = ("seed-0.fold-0", "seed-0.fold-1", "seed-0.fold-2")
+    found = [
+        confusion.Confusion(r, ("x", "y"), names, t) for r, t in zip(recipes, tables, strict=True)
+    ]
+    folds = [replace(f, fold_count=3) for f in found]
+    (plain,), (wide,) = (confusion.changes(f, {"b": "a"}) for f in (found, folds))
+    assert wide.half[0] == pytest.approx(plain.half[0] * np.sqrt((1 / 3 + 1 / 2) * 3))
+    assert folds[0].unit == "fold"

@@ -332,3 +332,25 @@ def test_exploratory_comparisons_are_marked(changed: Callable[[Change], Path]) -
 def test_text_is_escaped_once(page: Page) -> None:
     assert "&amp;" not in markup.unescape(page.words)
     assert "&lt;" not in page.words
+
+
+def test_folds_are_called_folds(folded: Path) -> None:
+    text = " ".join(element.text for element in Page(report.page(folded).decode()).elements)
+    for said in (
+        "Chosen by 3-fold cross-validation: wide.",
+        "Fold accuracy (%), mean ± SD",
+        "Every fold, every metric",
+        "On examples held out: mean over folds",
+        "On test examples, chosen on the folds: mean over seeds",
+        "81.23",
+        "3, cut 2 times",
+        "4 recipes have ever been scored on this test set on this machine, 0 of them",
+        "wide left no result in seed-0.repeat-1.fold-2",
+        "wide diverged in seed-0.repeat-1.fold-1",
+        "wide left no test result at seed 1",
+        "a part of the training examples that is held out once",
+        "Repeat 1, fold 2",
+    ):
+        assert said in text, said
+    for foreign in ("over seeds, 95", "Every seed", "these very test examples", "α spent"):
+        assert foreign not in text, foreign

@@ -21,7 +21,7 @@ def test_items_with_who_was_right(run: RunFolder) -> None:
     for item in items:
         assert item.image is not None
         assert [o.recipe for o in item.opinions] == [r.name for r in run.results.recipes]
-        assert item.described == f"Test item {item.id}, labelled {item.label}"
+        assert item.described == f"Item {item.id}, labelled {item.label}"
 
 
 def test_opinions_are_spoken() -> None:

@@ -1,11 +1,12 @@
 """Every seed and every metric."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bakeoff.report import seeds
-from bakeoff.report.folder import RunFolder
+from bakeoff.report.folder import RunFolder, read_folder
 from bakeoff.report.results import parse
 from bakeoff.report.spec import Figure
 
@@ -46,7 +47,7 @@ def test_seeds_without_a_score_are_left_out() -> None:
     results = parse({"control": "a", "recipes": {"a": {"seeds": [3, 5, 8], "metrics": score}}})
     own = results.score(results.recipes[0])
     assert own is not None
-    assert seeds.by_seed(results.recipes[0], own) == {3: 0.5, 8: 0.7}
+    assert seeds.by_draw(results.recipes[0], own) == {3: 0.5, 8: 0.7}
 
 
 def test_no_scores_no_figure() -> None:
@@ -76,3 +77,16 @@ def test_differences_in_other_metrics(run: RunFolder) -> None:
         "Test macro F1 (points)",
     ]
     assert all(cell.outcome is None for cells in table.rows for cell in cells)
+
+
+def test_one_dot_a_fold(folded: Path) -> None:
+    results = read_folder(folded).results
+    figure = seeds.figure(results)
+    assert figure is not None
+    assert figure.title == "Every fold"
+    plain, wide = [t for t in figure.traces if t["mode"] == "markers"]
+    assert (len(plain["x"]), len(wide["x"])) == (6, 5)
+    assert "repeat 1, fold 1" in wide["hovertext"][-1]
+    joined = [t for t in figure.traces if t.get("opacity")]
+    assert sorted(len(t["x"]) for t in joined) == [1, 2, 2, 2, 2, 2]
+    assert figure.layout["xaxis"]["title"]["text"].startswith("Cross-validated accuracy (%)")

@@ -156,9 +156,10 @@ def _cheapest(verdicts: Sequence[Verdict]) -> str:
 def glance(results: Results) -> Table:
     """Recipe, score, difference, outcome and cost, the best variant first below the control."""
     metric = words.Metric(results.metric)
+    scored = f"fold {metric.word}" if results.folds else metric.words
     header = [
         "Recipe",
-        f"{words.first_upper(metric.words)}{' (%)' if metric.percent else ''}, mean ± SD",
+        f"{words.first_upper(scored)}{' (%)' if metric.percent else ''}, mean ± SD",
         f"Difference{' (points)' if metric.percent else ''}, 95 % interval",
         "Verdict",
         "Training",

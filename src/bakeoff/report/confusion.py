@@ -1,7 +1,7 @@
 """Which classes are mistaken for which, and whose recall moves against the control's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,20 @@ class Confusion:
         recipe: Whose.
         classes: The K class names.
         replicates: Of the tables.
-        tables: (n, K, K) counts, one a seed: row = label, column = prediction.
+        tables: (n, K, K) counts, one a seed (or fold): row = label, column = prediction.
+        fold_count: k of a cross-validation; 0 without.
     """
 
     recipe: RecipeResult
     classes: tuple[str, ...]
     replicates: tuple[str, ...]
     tables: Floats
+    fold_count: int = 0
+
+    @property
+    def unit(self) -> str:
+        """What a table is of."""
+        return "fold" if self.fold_count else "seed"
 
     @property
     def counts(self) -> Floats:
@@ -80,23 +87,27 @@ def read(run: RunFolder) -> list[Confusion]:
     found = []
     for recipe in run.results.recipes:
         confusion = _of_recipe(recipe, run.cells.get(recipe.name, ()), split)
+        if confusion is not None and run.results.folds:
+            confusion = replace(confusion, fold_count=run.results.folds.count)
         if confusion is not None:
             found.append(confusion)
     return [c for c in found if c.classes == found[0].classes]
 
 
 def _of_recipe(recipe: RecipeResult, cells: Sequence[CellFiles], split: str) -> Confusion | None:
-    replicates, tables = [], []
+    tables: dict[str, list[NDArray[np.int64]]] = {}
     for cell in cells:
         pairs = labels_and_predictions(cell, split)
         if pairs is None or not len(pairs[0]) or cell.record.classes != cells[0].record.classes:
             continue
-        replicates.append(cell.record.replicate.folder)
-        tables.append(confusion_table(pairs[0], pairs[1], len(cell.record.classes)))
+        at = cell.record.replicate  # seeds are averaged inside a fold
+        name = at.folder if at.fold is None else at.at_seed(0).folder
+        table = confusion_table(pairs[0], pairs[1], len(cell.record.classes))
+        tables.setdefault(name, []).append(table)
     if not tables:
         return None
-    counts = np.array(tables, dtype=np.float64)
-    return Confusion(recipe, cells[0].record.classes, tuple(replicates), counts)
+    counts = np.array([np.mean(own, axis=0, dtype=np.float64) for own in tables.values()])
+    return Confusion(recipe, cells[0].record.classes, tuple(tables), counts)
 
 
 def matrix_figure(found: Sequence[Confusion], split: str) -> Figure | None:
@@ -115,10 +126,10 @@ def matrix_figure(found: Sequence[Confusion], split: str) -> Figure | None:
         title="What is taken for what",
         summary=_matrix_summary(found),
         note="Each row is a true class and adds up to 100 %: of its examples, the share that was "
-        "given each label, averaged over seeds. The diagonal is right; colour grows with the "
-        "square root, so that small confusions show.",
+        f"given each label, averaged over {found[0].unit}s. The diagonal is right; colour grows "
+        "with the square root, so that small confusions show.",
         height={"wide": max(420, min(720, 40 * k + 120)), "narrow": max(380, 24 * k + 130)},
-        traces=[_heat_map(classes)],
+        traces=[_heat_map(classes, found[0].unit)],
         layout=_matrix_layout(classes),
         columns=columns,
         controls=[Control("recipe", "Recipe", options, value=start.value)],
@@ -143,11 +154,11 @@ def _percent(share: float) -> str:
     return "" if not share >= 0.005 else f"{100 * share:.0f}"
 
 
-def _heat_map(classes: Sequence[str]) -> Trace:
+def _heat_map(classes: Sequence[str], unit: str) -> Trace:
     names = [escaped(name) for name in classes]
     hover = (
         "<b>%{y}</b> given label <b>%{x}</b><br>"
-        "%{customdata[0]} %: %{customdata[1]} examples a seed<extra></extra>"
+        f"%{{customdata[0]}} %: %{{customdata[1]}} examples a {unit}<extra></extra>"
     )
     return {
         "type": "heatmap",
@@ -211,7 +222,7 @@ def pairs_table(found: Sequence[Confusion]) -> Table:
                     Cell(f"{count:.1f}", count, numeric=True),
                 ]
             )
-    header = ["Recipe", "True class", "Taken for", "Share (%)", "Examples a seed"]
+    header = ["Recipe", "True class", "Taken for", "Share (%)", f"Examples a {found[0].unit}"]
     return Table("The most frequent mistakes", header, rows)
 
 
@@ -245,7 +256,9 @@ def _matrix_table(confusion: Confusion, split: str) -> Table:
         + [Cell(f"{count:.1f}", float(count), numeric=True) for count in counts[i]]
         for i, name in enumerate(confusion.classes)
     ]
-    caption = f"{confusion.recipe.name}: {split} examples a seed, by true class and given label"
+    unit = confusion.unit
+    examples = "examples" if unit == "fold" else f"{split} examples"
+    caption = f"{confusion.recipe.name}: {examples} a {unit}, by true class and given label"
     return Table(caption, ["True class", *confusion.classes], rows)
 
 
@@ -259,7 +272,10 @@ class Change:
 
 
 def changes(found: Sequence[Confusion], rivals: Mapping[str, str]) -> list[Change]:
-    """The recall differences of every recipe to its control, paired by seed."""
+    """The recall differences of every recipe to its control, paired by seed or fold.
+
+    Over folds the spread is widened, because training sets overlap (Nadeau and Bengio 2003).
+    """
     by_name = {confusion.recipe.name: confusion for confusion in found}
     listed = []
     for confusion in found:
@@ -277,7 +293,9 @@ def changes(found: Sequence[Confusion], rivals: Mapping[str, str]) -> list[Chang
         n = len(shared)
         half = np.full(d.shape[1], np.nan)
         if n > 1:
-            half = words.t_quantile(n - 1) * d.std(axis=0, ddof=1) / np.sqrt(n)
+            overlap = 1 / (base.fold_count - 1) if base.fold_count else 0.0
+            error = d.std(axis=0, ddof=1) * np.sqrt(1 / n + overlap)
+            half = words.t_quantile(n - 1) * error
         listed.append(Change(confusion.recipe, d.mean(axis=0), half))
     return listed
 
@@ -297,13 +315,14 @@ def recall_figure(found: Sequence[Confusion], rivals: Mapping[str, str]) -> Figu
     ]
     away = "" if not far else f" Not ticked, as far away: {words.joined(far)}."
     shown = "" if len(order) == len(classes) else f" The {len(order)} that move most are shown."
+    very = "" if found[0].fold_count else " for these very examples"
     return Figure(
         id="recall",
         title="Which classes gain, which lose",
         summary=_recall_summary(listed, classes),
         note="The share of each class that is found (its recall), against the control at the same "
-        "seeds. Bars are 95 % intervals over seeds for these very examples; they carry no verdict, "
-        f"and among many classes some miss zero by luck.{shown}{away}",
+        f"{found[0].unit}s. Bars are 95 % intervals over {found[0].unit}s{very}; they carry no "
+        f"verdict, and among many classes some miss zero by luck.{shown}{away}",
         height=step * len(order) + 64,
         traces=[_recall_trace(c, order, i, listed, classes) for i, c in enumerate(listed)],
         layout=_recall_layout(classes, order),

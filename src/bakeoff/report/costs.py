@@ -266,7 +266,7 @@ def _hover(point: Point, price: Price, metric: words.Metric) -> str:
     cost = price.write(0.0 if point.free else point.x)
     return (
         f"<b>{escaped(point.recipe.name)}</b><br>{metric.words}: {metric.score(point.y)}"
-        f"<br>95 % interval over seeds: {metric.range(point.score.ci95)}"
+        f"<br>95 % interval: {metric.range(point.score.ci95)}"
         f"<br>{price.label}: {cost}"
     )
 
@@ -345,7 +345,7 @@ def _left_out(results: Results, metric: words.Metric, far: set[str]) -> dict[str
 
 def _note(results: Results, offered: Sequence[tuple[Price, list[Point]]]) -> str:
     parts = [
-        "Bars are 95 % intervals of the mean over seeds. A recipe away from the "
+        f"Bars are 95 % intervals of the mean over {results.unit}s. A recipe away from the "
         "dotted front is beaten by one that is cheaper and at least as good."
     ]
     free = sorted({p.recipe.name for _, found in offered for p in found if p.free})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.report import words
 from bakeoff.report.folder import CellFiles, RunFolder, metric_rows
 from bakeoff.report.palette import look
-from bakeoff.report.results import RecipeResult
+from bakeoff.report.results import RecipeResult, Results
 from bakeoff.report.spec import (
     Cell,
     Control,
@@ -155,7 +155,7 @@ def figure(run: RunFolder) -> Figure | None:
     found = read(run)
     if not found:
         return None
-    quantities = _quantities(found)
+    quantities, unit = _quantities(found), _unit(run)
     phases = list(dict.fromkeys(name for curves in found for name in curves.phases))
     phase = max(phases, key=lambda name: sum(name in curves.phases for curves in found))
     columns: dict[str, Sequence[Any]] = {}
@@ -167,20 +167,40 @@ def figure(run: RunFolder) -> Figure | None:
     start = _SAME.get(bare, bare)
     start = start if start in quantities else quantities[0]
     fixed = {} if len(phases) > 1 else {"phase": "0"}
+    controls = _controls(found, quantities, start, phases, phase)
+    controls.insert(2, _bands(run.results, unit))
     return Figure(
         id="curves",
         title="How they learn",
-        summary=_summary(found, phase, start),
+        summary=_summary(found, phase, start, unit),
         note=_note(run, found),
         height={"wide": 430, "narrow": 640},
         traces=[trace for curves in found for trace in _traces(curves)],
         layout=_layout(quantities),
         columns=columns,
-        controls=_controls(found, quantities, start, phases, phase),
+        controls=controls,
         fixed=fixed,
         keys=() if len(found) > 1 else [Key(found[0].recipe.name, recipe=found[0].recipe.index)],
-        tables=[table for curves in found for table in _tables(curves)],
+        tables=[table for curves in found for table in _tables(curves, unit)],
     )
+
+
+def _unit(run: RunFolder) -> str:
+    """What a line is of: `seed`, `fold`, or `cell` where folds have several seeds."""
+    several = any(len(recipe.seeds) > 1 for recipe in run.results.recipes)
+    return "cell" if run.results.folds and several else run.results.unit
+
+
+def _bands(results: Results, unit: str) -> Control:
+    """What may be drawn around a mean; folds are not independent, so they have no interval here."""
+    interval = [] if results.folds else [Option("interval", "95 % interval of the mean")]
+    options = [
+        Option("range", f"smallest to largest {unit}"),
+        *interval,
+        Option("seeds", f"each {unit}"),
+        Option("none", "none"),
+    ]
+    return Control("band", "Band", options, value="range")
 
 
 def _points(found: list[Curves]) -> int:
@@ -321,17 +341,10 @@ def _controls(
     found: list[Curves], quantities: Sequence[str], start: str, phases: Sequence[str], phase: str
 ) -> list[Control]:
     shown = [Option(name, words.Metric(name).word) for name in quantities]
-    bands_ = (
-        Option("range", "smallest to largest seed"),
-        Option("interval", "95 % interval of the mean"),
-        Option("seeds", "each seed"),
-        Option("none", "none"),
-    )
     rises = (Option("linear", "linear"), Option("log", "logarithmic"))
     controls = [
         Control("quantity", "Quantity", shown, value=start),
         Control("x", "Along", [Option(key, key) for key in AXES], value="epoch"),
-        Control("band", "Band", bands_, value="range"),
         Control("rise", "Scale", rises, value="linear"),
     ]
     if len(phases) > 1:
@@ -344,10 +357,11 @@ def _controls(
 
 
 def _note(run: RunFolder, found: list[Curves]) -> str:
-    parts = ["Lines are means over seeds. Both panels share their scales."]
+    unit = _unit(run)
+    parts = [f"Lines are means over {unit}s. Both panels share their scales."]
     if any(_uneven(phase) for curves in found for phase in curves.phases.values()):
         parts.append(
-            "Means and bands end where the first seed stopped early; choose “each seed” "
+            f"Means and bands end where the first {unit} stopped early; choose “each {unit}” "
             "to see the others go on."
         )
     drawn = {curves.recipe.name for curves in found}
@@ -365,7 +379,7 @@ def _uneven(phase: Phase) -> bool:
     return len({axes["step"][-1] for axes in phase.axes if len(axes["step"])}) > 1
 
 
-def _summary(found: list[Curves], phase: str, quantity: str) -> str:
+def _summary(found: list[Curves], phase: str, quantity: str, unit: str) -> str:
     metric = words.Metric(quantity)
     parts = []
     for curves in found:
@@ -377,21 +391,21 @@ def _summary(found: list[Curves], phase: str, quantity: str) -> str:
         ]
         if ends:
             parts.append(f"{curves.recipe.name} ends at {' and '.join(ends)}")
-    return f"Learning curves of {metric.word}, means over seeds: {'; '.join(parts)}."
+    return f"Learning curves of {metric.word}, means over {unit}s: {'; '.join(parts)}."
 
 
 def _last_mean(lines: Sequence[Line]) -> float | None:
     return number(float(np.mean([line.values[-1] for line in lines])))
 
 
-def _tables(curves: Curves) -> list[Table]:
+def _tables(curves: Curves, unit: str) -> list[Table]:
     return [
-        _table(curves.recipe.name, name if len(curves.phases) > 1 else "", phase)
+        _table(curves.recipe.name, name if len(curves.phases) > 1 else "", phase, unit)
         for name, phase in curves.phases.items()
     ]
 
 
-def _table(recipe: str, name: str, phase: Phase) -> Table:
+def _table(recipe: str, name: str, phase: Phase, unit: str) -> Table:
     steps = phase.shared(MOST_TABLE_ROWS)
     header = ["Step", "Epoch", "Seconds"]
     columns = [
@@ -414,4 +428,4 @@ def _table(recipe: str, name: str, phase: Phase) -> Table:
         for row in zip(*written, strict=True)
     ]
     title = " · ".join(filter(None, [recipe, name]))
-    return Table(f"{title}: means over {words.plural(len(phase.axes), 'seed')}", header, rows)
+    return Table(f"{title}: means over {words.plural(len(phase.axes), unit)}", header, rows)

@@ -41,7 +41,7 @@ SECTIONS = (
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
     ("recipes", "What differs"),
-    ("scores", "Every seed"),
+    ("scores", "Every {unit}"),
     ("ledger", "The test set"),
     ("origin", "Where this comes from"),
     ("words", "Words"),
@@ -81,13 +81,18 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
-        "sections": [pair for pair in SECTIONS if pair[0] not in _without(run.results, figures)],
+        "sections": _sections(run.results, figures),
         "fit_notes": fits.notes_table(run),
         "look": palette.look,
         "exact": repr,
         "plural": words.plural,
         "first_upper": words.first_upper,
     }
+
+
+def _sections(results: Results, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
+    without = _without(results, figures)
+    return [(id_, name.format(unit=results.unit)) for id_, name in SECTIONS if id_ not in without]
 
 
 OF_CLASSES = {"mistakes", "disagreements"}
@@ -185,11 +190,19 @@ def _facts(results: Results) -> list[Fact]:
         Fact("Data", text(results.dataset.get("name"))),
         Fact("Metric", f"{metric.words}, {better}"),
         Fact("Recipes", str(len(results.recipes))),
-        Fact("Seeds each", count),
+        Fact("Folds", _folds(results)),
+        Fact("Seeds in each" if results.folds else "Seeds each", count),
         Fact("Seeds planned", results.seeds_planned if results.seeds_planned != count else ""),
         Fact("Your margin" if results.margin_declared else "Margin, set for you", margin),
     ]
     return [fact for fact in facts if fact.value]
+
+
+def _folds(results: Results) -> str:
+    if results.folds is None:
+        return ""
+    repeats = results.folds.repeats
+    return f"{results.folds.count}{f', cut {repeats} times' if repeats > 1 else ''}"
 
 
 def _record(run: RunFolder) -> dict[str, Any]:
@@ -199,6 +212,7 @@ def _record(run: RunFolder) -> dict[str, Any]:
         "full_table": provenance.full_table(results),
         "study": run.study,
         "metric_tables": seeds.metric_tables(results),
+        "final_metrics": seeds.final_table(results),
         "metric_differences": seeds.difference_table(results),
         "references": _references(results),
         "ledger": provenance.ledger_sentences(run),
@@ -208,7 +222,7 @@ def _record(run: RunFolder) -> dict[str, Any]:
         "data_facts": provenance.data_facts(results),
         "data_notes": provenance.data_notes(results),
         "environment": provenance.environment_facts(run),
-        "glossary": provenance.GLOSSARY,
+        "glossary": provenance.glossary(results),
     }
 
 

@@ -204,7 +204,8 @@ def _epochs(run: RunFolder) -> Figure | None:
 
 def _epochs_note(run: RunFolder) -> str:
     gone = [recipe.name for recipe in run.results.recipes if recipe.diverged]
-    note = "Means over seeds; errors are those before a sample was learnt from. Dashed: one solve."
+    note = f"Means over {run.results.unit}s; errors are those before a sample was learnt from. "
+    note += "Dashed: one solve."
     if gone:
         note += f" {words.joined(gone)} diverged: without a line, or with one that ends early."
     return note

@@ -38,17 +38,19 @@ class RunFolder:
         path: Where it is.
         results: Of `results.json`.
         study: The text of `study.yaml`, or None.
-        cells: Finished cells by recipe, in the order of their replicates.
+        cells: Finished cells that were compared, by recipe, in the order of their replicates.
+        final: In a cross-validated study, the cells of the chosen recipe that were scored on test.
     """
 
     path: Path
     results: Results
     study: str | None
     cells: dict[str, tuple[CellFiles, ...]]
+    final: tuple[CellFiles, ...] = ()
 
     def records(self) -> Iterator[Record]:
         """Every record."""
-        for cells in self.cells.values():
+        for cells in (*self.cells.values(), self.final):
             for cell in cells:
                 yield cell.record
 
@@ -92,7 +94,17 @@ def read_folder(path: Path) -> RunFolder:
         raise InputError(f"{source}: cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{source}: not a JSON object")
-    return RunFolder(path, parse(content), _text(path / "study.yaml"), _cells(path))
+    results, cells = parse(content), _cells(path)
+    final: tuple[CellFiles, ...] = ()
+    if results.folds:
+        whole = {name: [c for c in own if not _has_fold(c)] for name, own in cells.items()}
+        final = tuple(whole.get(results.final.recipe, ())) if results.final else ()
+        cells = {name: tuple(filter(_has_fold, own)) for name, own in cells.items()}
+    return RunFolder(path, results, _text(path / "study.yaml"), cells, final)
+
+
+def _has_fold(cell: CellFiles) -> bool:
+    return cell.record.replicate.fold is not None
 
 
 def _text(path: Path) -> str | None:

@@ -55,7 +55,7 @@ class Item:
     @property
     def described(self) -> str:
         """The alternative text of the picture."""
-        return f"Test item {self.id}, labelled {self.label}"
+        return f"Item {self.id}, labelled {self.label}"
 
 
 def items(run: RunFolder) -> list[Item] | None:

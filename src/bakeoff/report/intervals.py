@@ -21,6 +21,7 @@ from bakeoff.report.spec import (
 from bakeoff.report.values import Range, short
 
 ROW = 62  # pixels
+NOT_OF_FOLDS = ("These examples", "Look", "α spent", "Seeds to decide")
 ROOM = 12.0  # a difference this many margins away gets an arrow in the closer view
 
 
@@ -115,12 +116,14 @@ def _traces(verdict: Verdict, y: float, metric: words.Metric, close: Range | Non
 
 
 def _hover(verdict: Verdict, metric: words.Metric) -> str:
+    these = verdict.ci_this_test_set
     lines = [
         f"<b>{escaped(verdict.a)}</b> against {escaped(verdict.b)}: {outcome_cell(verdict).text}",
         f"difference {metric.difference(verdict.difference)}{metric.points}",
         f"95 % interval, new examples: {metric.range(verdict.ci95, signs=True)}",
-        f"95 % interval, these examples: {metric.range(verdict.ci_this_test_set, signs=True)}",
     ]
+    if these is not None:
+        lines.append(f"95 % interval, these examples: {metric.range(these, signs=True)}")
     return "<br>".join(lines)
 
 
@@ -183,6 +186,9 @@ def _keys(results: Results) -> tuple[Key, ...]:
         Key("95 % interval for new seeds and new examples: the verdict's", stroke="thick"),
         Key("new seeds, these very test examples", stroke="thin"),
     ]
+    if results.folds:
+        new = "new training sets and new examples, approximate"
+        keys = [Key(f"95 % interval for {new}: the verdict's", stroke="thick")]
     if results.margin:
         metric = words.Metric(results.metric)
         keys.append(Key(f"margin: less than {metric.amount(results.margin)}", stroke="band"))
@@ -196,6 +202,11 @@ def _note(results: Results, metric: words.Metric) -> str:
         "corrected for the number of comparisons, so an interval that just misses zero may stay "
         "undecided."
     ]
+    if results.folds:
+        parts.append(
+            "Folds share most of what they learn from, and the intervals are widened for that "
+            "(Nadeau and Bengio 2003)."
+        )
     if results.noise_floor is not None:
         parts.append(
             "Noise floor: the control against itself, on other seeds, would seldom differ by more "
@@ -231,6 +242,10 @@ def table(results: Results, metric: words.Metric) -> Table:
         "Seeds to decide",
     ]
     rows = [_table_row(results, verdict, metric) for verdict in results.judged()]
+    if results.folds:  # they are judged in one look, on no examples of their own
+        kept = [i for i, name in enumerate(header) if not name.startswith(NOT_OF_FOLDS)]
+        header = [header[i] for i in kept]
+        rows = [[row[i] for i in kept] for row in rows]
     return Table("Verdicts in numbers", header, rows)
 
 

@@ -83,15 +83,15 @@ def figure(results: Results) -> Figure | None:
         id="pairs",
         title="Which pairs are told apart",
         summary=_summary(found, metric, results),
-        note=f"{words.first_upper(metric.words)} of each pair of classes, the mean over seeds. The "
-        "colours span the worst to the best pair of all recipes, so they can be compared as you "
-        "change the recipe.",
+        note=f"{words.first_upper(metric.words)} of each pair of classes, the mean over "
+        f"{results.unit}s. The colours span the worst to the best pair of all recipes, so they can "
+        "be compared as you change the recipe.",
         height={"wide": max(380, min(720, 42 * k + 110)), "narrow": max(340, 26 * k + 110)},
         traces=[_heat_map(classes, (min(every), max(every)), metric, results)],
         layout=_layout(classes),
         columns=columns,
         controls=[Control("recipe", "Recipe", options, value=str(start))],
-        tables=[_table(found, metric)],
+        tables=[_table(found, metric, results.unit)],
     )
 
 
@@ -190,7 +190,7 @@ def _summary(found: Sequence[PairScores], metric: words.Metric, results: Results
     return f"Heat map of pairs of classes, one recipe at a time. {'; '.join(parts)}."
 
 
-def _table(found: Sequence[PairScores], metric: words.Metric) -> Table:
+def _table(found: Sequence[PairScores], metric: words.Metric, unit: str) -> Table:
     pairs = list(dict.fromkeys(pair for recipe in found for pair in recipe.scores))
     rows = [
         [Cell(" or ".join(pair), head=True)]
@@ -203,4 +203,4 @@ def _table(found: Sequence[PairScores], metric: words.Metric) -> Table:
     means = [Cell(metric.bare(recipe.mean), recipe.mean, numeric=True) for recipe in found]
     rows.append([Cell("mean over the pairs", head=True), *means])
     header = ["Pair", *(recipe.name for recipe in found)]
-    return Table(f"{words.first_upper(metric.axis)} of every pair, mean over seeds", header, rows)
+    return Table(f"{words.first_upper(metric.axis)} of every pair, mean over {unit}s", header, rows)

@@ -1,7 +1,7 @@
 """Where the numbers come from: what differs, what was opened, what ran where, how to check it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +172,7 @@ def ledger_sentences(run: RunFolder) -> list[str]:
     said = []
     count = whole(results.ledger.get("recipes"))
     if count is not None:
-        own = min(count, _distinct(results))
+        own = min(count, _distinct(results) if results.folds is None else _tested(run))
         verb = "has" if count == 1 else "have"
         said.append(
             f"{words.plural(count, 'recipe')} {verb} ever been scored on this test set on this "
@@ -187,11 +187,22 @@ def ledger_sentences(run: RunFolder) -> list[str]:
         said.append("The ledger of test openings was not kept with this folder.")
     if records:
         most = max(record.test_opened for record in records)
-        if most <= 1:
+        if most == 0:
+            said.append("No cell opened the test examples: recipes were scored on folds.")
+        elif results.folds and most == 1:
+            said.append(
+                "It was opened after the folds had chosen, once by each cell of what they chose."
+            )
+        elif most == 1:
             said.append("Every cell opened the test examples once, at its end.")
         else:
             said.append(f"A cell opened the test examples {most} times: it was run again.")
     return said
+
+
+def _tested(run: RunFolder) -> int:
+    """How many recipes of a cross-validated study were scored on test."""
+    return int(any(cell.record.test_opened for cell in run.final))
 
 
 def _distinct(results: Results) -> int:
@@ -216,17 +227,20 @@ def trouble_sentences(run: RunFolder) -> list[str]:
     said = []
     for recipe in run.results.recipes:
         if recipe.late:
-            said.append(f"{recipe.name} was added after a test score was read.")
+            read = "fold" if run.results.folds else "test"
+            said.append(f"{recipe.name} was added after a {read} score was read.")
         if recipe.dropped:
             said.append(f"{recipe.name} was taken out of the study; what it left still counts.")
         if recipe.failed:
-            seeds = words.joined(list(recipe.failed))
-            said.append(f"{recipe.name} left no result at seed {seeds}; run again to finish it.")
+            at = _at_cells(run.results, recipe.failed)
+            said.append(f"{recipe.name} left no result {at}; run again to finish it.")
         if recipe.diverged:
-            seeds = words.joined(list(recipe.diverged))
-            said.append(
-                f"{recipe.name} diverged at seed {seeds}: counted with its last finite weights."
-            )
+            at = _at_cells(run.results, recipe.diverged)
+            said.append(f"{recipe.name} diverged {at}: counted with its last finite weights.")
+    final = run.results.final
+    if final and final.failed:
+        seeds = words.joined(list(final.failed))
+        said.append(f"{final.recipe} left no test result at seed {seeds}; run again to finish it.")
     stops = [stop for record in run.records() for stop in record.interruptions]
     if stops:
         unequal = sum(not stop.bit_equal for stop in stops)
@@ -235,11 +249,18 @@ def trouble_sentences(run: RunFolder) -> list[str]:
     return said
 
 
+def _at_cells(results: Results, labels: Sequence[str]) -> str:
+    if results.folds is None:
+        return f"at seed {words.joined(list(labels))}"
+    return f"in {words.joined([f'seed-{label}' for label in labels])}"
+
+
 def cells_table(run: RunFolder) -> Table | None:
     """Every cell: how it ended, how long it took, its key."""
     rows = []
     for recipe in run.results.recipes:
-        for cell in run.cells.get(recipe.name, ()):
+        tested = [cell for cell in run.final if cell.record.name == recipe.name]
+        for cell in (*run.cells.get(recipe.name, ()), *tested):
             record = cell.record
             rows.append(
                 [
@@ -265,6 +286,18 @@ def cells_table(run: RunFolder) -> Table | None:
     return Table("Every cell", [*header, "Machine to itself", "Test opened", "Key"], rows)
 
 
+def glossary(results: Results) -> list[tuple[str, str]]:
+    """The words of the page."""
+    told = dict(GLOSSARY)
+    return list((told | OF_FOLDS).items() if results.folds else told.items())
+
+
+OF_FOLDS = {
+    "Fold": "a part of the training examples that is held out once; recipes learn from the others",
+    "Cell": "one recipe at one seed, with one fold held out: what is run, recorded, can be checked",
+    "SD": "standard deviation over folds, which share most of what they learn from",
+    "Margin": "the smallest difference that matters to you, fixed before a fold score was read",
+}
 GLOSSARY = (
     ("Recipe", "all settings of one technique on one data set"),
     ("Control", "the recipe the others are compared with"),

@@ -7,12 +7,14 @@ from typing import Any, Literal
 from bakeoff.report.values import Range, interval, listing, mapping, number, text, whole
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
+Draw = int | tuple[int, int]
+"""What one value of a score is of: a seed, or the repeat and the number of a fold."""
 OUTCOMES: tuple[Outcome, ...] = ("better", "equivalent", "worse", "undecided")
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one recipe: a value per seed, and what they come to."""
+    """One metric of one recipe: a value per seed, or per fold, and what they come to."""
 
     values: tuple[float | None, ...]
     mean: float | None
@@ -30,13 +32,14 @@ class RecipeResult:
         technique: What it is of.
         changed: The fields it changes against the control.
         seeds: Finished ones.
-        failed: Seeds without a result.
+        draws: What the values of its scores are of: the seeds, or the folds.
+        failed: Seeds without a result, or the labels of a fold's cells.
         metrics: By `split/name`.
         cost: By the names of `results.json`.
         recipe: Every field, resolved.
         level: Values of the crossed factors.
-        diverged: Seeds whose training diverged.
-        late: Whether it was added after a test score was read.
+        diverged: Seeds whose training diverged, or the labels of a fold's cells.
+        late: Whether it was added after a test score, or a fold score, was read.
         dropped: Whether it was taken out of the study after that.
     """
 
@@ -45,6 +48,7 @@ class RecipeResult:
     technique: str
     changed: Mapping[str, Any]
     seeds: tuple[int, ...]
+    draws: tuple[Draw, ...]
     failed: tuple[str, ...]
     metrics: Mapping[str, Score]
     cost: Mapping[str, float | None]
@@ -97,6 +101,24 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Folds:
+    """How a cross-validated study cut its training examples."""
+
+    count: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Final:
+    """The recipe chosen on folds, and its means over seeds on test, by `test/name`."""
+
+    recipe: str
+    sentence: str
+    metrics: Mapping[str, float | None]
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything `results.json` says."""
 
@@ -118,6 +140,24 @@ class Results:
     noise_floor: float | None
     seeds_planned: str
     costs_alone: bool
+    folds: Folds | None = None
+    final: Final | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a score is a mean over: `seed`, or `fold`."""
+        return "fold" if self.folds else "seed"
+
+    def draw_name(self, draw: Draw) -> str:
+        """`seed 0`, `fold 2`, `repeat 1, fold 2`."""
+        if isinstance(draw, int):
+            return f"{self.unit} {draw}"
+        repeat, fold = draw
+        return (
+            f"fold {fold}"
+            if self.folds and self.folds.repeats < 2
+            else (f"repeat {repeat}, fold {fold}")
+        )
 
     @property
     def task(self) -> str:
@@ -192,27 +232,53 @@ def parse(content: Mapping[str, Any]) -> Results:
         noise_floor=number(content.get("noise_floor")),
         seeds_planned=_planned(content.get("seeds_planned")),
         costs_alone=content.get("costs_alone") is not False,
+        folds=_folds(mapping(content.get("resampling"))),
+        final=_final(mapping(content.get("final"))),
     )
 
 
 def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
     metrics = {key: _score(mapping(value)) for key, value in mapping(row.get("metrics")).items()}
     resolved = mapping(row.get("recipe"))
-    seeds = [whole(seed) for seed in listing(row.get("seeds"))]
+    seeds = tuple(s for seed in listing(row.get("seeds")) if (s := whole(seed)) is not None)
     return RecipeResult(
         name=name,
         index=index,
         technique=text(row.get("technique")) or text(resolved.get("technique")),
         changed=mapping(row.get("changed")),
-        seeds=tuple(seed for seed in seeds if seed is not None),
+        seeds=seeds,
+        draws=_draws(listing(row.get("folds"))) or seeds,
         failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
         metrics=metrics,
         cost={key: number(value) for key, value in mapping(row.get("cost")).items()},
         recipe=resolved,
         level=mapping(row.get("level")),
-        diverged=_diverged(row.get("statuses"), listing(row.get("seeds"))),
+        diverged=_diverged(row.get("statuses"), listing(row.get("cells", row.get("seeds")))),
         late=row.get("late") is True,
         dropped=row.get("dropped") is True,
+    )
+
+
+def _draws(rows: list[Any]) -> tuple[Draw, ...]:
+    """Repeat and number of every fold; () where one of them is none."""
+    pairs = [(whole(row.get("repeat", 0)), whole(row.get("fold"))) for row in map(mapping, rows)]
+    known = [(r, f) for r, f in pairs if r is not None and f is not None]
+    return tuple(known) if len(known) == len(pairs) else ()
+
+
+def _folds(row: dict[str, Any]) -> Folds | None:
+    count, repeats = whole(row.get("folds")), whole(row.get("repeats", 1))
+    return None if count is None or count < 2 else Folds(count, repeats or 1)
+
+
+def _final(row: dict[str, Any]) -> Final | None:
+    if not text(row.get("recipe")):
+        return None
+    return Final(
+        recipe=text(row.get("recipe")),
+        sentence=text(row.get("sentence")),
+        metrics={name: number(value) for name, value in mapping(row.get("metrics")).items()},
+        failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
     )
 
 

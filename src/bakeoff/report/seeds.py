@@ -1,11 +1,11 @@
-"""Every seed's score, paired; and every metric with its interval."""
+"""Every seed's or fold's score, paired; and every metric with its interval."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bakeoff.report import words
 from bakeoff.report.axes import arrow, near, reference_lines, scale_control
 from bakeoff.report.palette import look
-from bakeoff.report.results import RecipeResult, Results, Score
+from bakeoff.report.results import Draw, RecipeResult, Results, Score
 from bakeoff.report.spec import (
     NAMES_ON_Y,
     Cell,
@@ -19,10 +19,20 @@ from bakeoff.report.spec import (
 from bakeoff.report.values import Range, short
 
 ROW = 58  # pixels
+SHARED = {
+    "seed": "the same validation carve, the same order of examples",
+    "fold": "the same examples held out, the same ones to learn from",
+}
+ON = {
+    "test": "On test examples",
+    "fold": "On examples held out",
+    "validation": "On validation examples",
+    "train": "On training examples",
+}
 
 
 def figure(results: Results, unpaired: Collection[str] = ()) -> Figure | None:
-    """One row a recipe, one dot a seed, a line through what shares a seed.
+    """One row a recipe, one dot a seed (or fold), a line through what shares it.
 
     Args:
         results: Of the study.
@@ -40,17 +50,17 @@ def figure(results: Results, unpaired: Collection[str] = ()) -> Figure | None:
     rows = [(recipe, score, float(height - i)) for i, (recipe, score) in enumerate(scored)]
     return Figure(
         id="seeds",
-        title="Every seed",
-        summary=_summary(scored, metric),
-        note="A line joins the scores that share a seed: the same validation carve, the same "
-        "order of examples. Lines that run side by side mean that luck moved the recipes together, "
-        "which is what pairing takes out. The bar is the mean.",
+        title=f"Every {results.unit}",
+        summary=_summary(results, scored, metric),
+        note=f"A line joins the scores that share a {results.unit}: {SHARED[results.unit]}. "
+        "Lines that run side by side mean that luck moved the recipes together, which is what "
+        "pairing takes out. The bar is the mean.",
         height=ROW * len(rows) + 76,
-        traces=_traces(rows, metric, close, unpaired),
+        traces=_traces(results, rows, close, unpaired),
         layout=_layout(results, rows, metric, close),
         controls=(scale_control("control"),) if close else (),
-        keys=(Key("the same seed", stroke="line"),),
-        tables=(_table(scored, metric),),
+        keys=(Key(f"the same {results.unit}", stroke="line"),),
+        tables=(_table(results, scored, metric),),
     )
 
 
@@ -63,23 +73,31 @@ def _span(score: Score) -> Range | None:
     return (min(known), max(known)) if known else score.ci95
 
 
-def by_seed(recipe: RecipeResult, score: Score) -> dict[int, float]:
-    """Scores by seed; by place where the seeds are not told."""
-    seeds: Sequence[int] = recipe.seeds
-    if len(seeds) != len(score.values):
-        seeds = range(len(score.values))
-    pairs = zip(seeds, score.values, strict=True)
-    return {seed: value for seed, value in pairs if value is not None}
+def by_draw(recipe: RecipeResult, score: Score) -> dict[Draw, float]:
+    """Scores by seed or fold; by place where these are not told."""
+    draws: Sequence[Draw] = recipe.draws
+    if len(draws) != len(score.values):
+        draws = range(len(score.values))
+    pairs = zip(draws, score.values, strict=True)
+    return {draw: value for draw, value in pairs if value is not None}
 
 
+def _every_draw(scores: Iterable[Mapping[Draw, float]]) -> list[Draw]:
+    """All seeds, or folds, in order; places before folds, where both are told."""
+    found = {draw for own in scores for draw in own}
+    return sorted(found, key=lambda draw: (-1, draw) if isinstance(draw, int) else draw)
+
+
+Scored = tuple[RecipeResult, Score]
 Row = tuple[RecipeResult, Score, float]
 
 
 def _traces(
-    rows: Sequence[Row], metric: words.Metric, close: Range | None, unpaired: Collection[str]
+    results: Results, rows: Sequence[Row], close: Range | None, unpaired: Collection[str]
 ) -> list[Trace]:
     """Lines, dots and means; in the closer view, arrows to what lies outside."""
-    drawn = [t for row in rows for t in (_dots(*row, metric), _mean(*row, metric))]
+    metric = words.Metric(results.metric)
+    drawn = [t for row in rows for t in (_dots(results, *row), _mean(*row, metric))]
     paired = [row for row in rows if row[0].name not in unpaired]
     if close is None:
         return [*_pairing(paired, metric), *drawn]
@@ -103,21 +121,20 @@ def _is_inside(score: Score, metric: words.Metric, close: Range) -> bool:
 
 
 def _pairing(rows: Sequence[Row], metric: words.Metric) -> list[Trace]:
-    values = [(by_seed(recipe, score), y) for recipe, score, y in rows]
-    seeds = sorted({seed for scores, _ in values for seed in scores})
+    values = [(by_draw(recipe, score), y) for recipe, score, y in rows]
     line = {"color": "--faint", "width": 1}
     traces: list[Trace] = []
-    for seed in seeds:
-        shared = [(scores[seed], y) for scores, y in values if seed in scores]
+    for draw in _every_draw(scores for scores, _ in values):
+        shared = [(scores[draw], y) for scores, y in values if draw in scores]
         xs = [short(value * metric.scale) for value, _ in shared]
         trace = {"mode": "lines", "x": xs, "y": [y for _, y in shared], "line": line}
         traces.append(trace | {"hoverinfo": "skip", "opacity": 0.45})
     return traces
 
 
-def _dots(recipe: RecipeResult, score: Score, y: float, metric: words.Metric) -> Trace:
-    style, scores = look(recipe.index), by_seed(recipe, score)
-    name = escaped(recipe.name)
+def _dots(results: Results, recipe: RecipeResult, score: Score, y: float) -> Trace:
+    style, scores = look(recipe.index), by_draw(recipe, score)
+    name, metric = escaped(recipe.name), words.Metric(results.metric)
     return {
         "mode": "markers",
         "x": [short(value * metric.scale) for value in scores.values()],
@@ -128,7 +145,10 @@ def _dots(recipe: RecipeResult, score: Score, y: float, metric: words.Metric) ->
             "size": 10,
             "line": {"color": "--ground", "width": 1},
         },
-        "hovertext": [f"<b>{name}</b>, seed {s}<br>{metric.score(v)}" for s, v in scores.items()],
+        "hovertext": [
+            f"<b>{name}</b>, {results.draw_name(draw)}<br>{metric.score(value)}"
+            for draw, value in scores.items()
+        ],
         "hoverinfo": "text",
     }
 
@@ -169,23 +189,24 @@ def _layout(
     }
 
 
-def _summary(scored: Sequence[tuple[RecipeResult, Score]], metric: words.Metric) -> str:
-    parts = [f"{r.name} {metric.range(_span(s))} over {len(_known(s))} seeds" for r, s in scored]
-    return f"Dot plot of {metric.words} of every seed: {'; '.join(parts)}."
+def _summary(results: Results, scored: Sequence[Scored], metric: words.Metric) -> str:
+    unit = results.unit
+    parts = [f"{r.name} {metric.range(_span(s))} over {len(_known(s))} {unit}s" for r, s in scored]
+    return f"Dot plot of {metric.words} of every {unit}: {'; '.join(parts)}."
 
 
-def _table(scored: Sequence[tuple[RecipeResult, Score]], metric: words.Metric) -> Table:
-    rows_by_recipe = [(recipe, by_seed(recipe, score)) for recipe, score in scored]
-    seeds = sorted({seed for _, scores in rows_by_recipe for seed in scores})
+def _table(results: Results, scored: Sequence[Scored], metric: words.Metric) -> Table:
+    rows_by_recipe = [(recipe, by_draw(recipe, score)) for recipe, score in scored]
+    draws = _every_draw(scores for _, scores in rows_by_recipe)
     rows = [
         [
             Cell(recipe.name, head=True, recipe=recipe.index),
-            *(Cell(metric.bare(scores.get(s)), scores.get(s), numeric=True) for s in seeds),
+            *(Cell(metric.bare(scores.get(d)), scores.get(d), numeric=True) for d in draws),
         ]
         for recipe, scores in rows_by_recipe
     ]
-    header = ["Recipe", *(f"Seed {seed}" for seed in seeds)]
-    return Table(f"{words.first_upper(metric.axis)} of every seed", header, rows)
+    header = ["Recipe", *(words.first_upper(results.draw_name(draw)) for draw in draws)]
+    return Table(f"{words.first_upper(metric.axis)} of every {results.unit}", header, rows)
 
 
 def metric_tables(results: Results) -> list[Table]:
@@ -199,7 +220,7 @@ def metric_tables(results: Results) -> list[Table]:
 
 
 def _split_rank(split: str) -> tuple[int, str]:
-    order = ("test", "validation", "train")
+    order = ("test", "fold", "validation", "train")
     return (order.index(split) if split in order else len(order)), split
 
 
@@ -216,9 +237,20 @@ def _metric_table(results: Results, names: list[str], split: str) -> Table:
             note = metric.range(score.ci95) if score and score.ci95 else ""
             row.append(Cell(metric.bare(mean), mean, numeric=True, note=note))
         rows.append(row)
-    name = "training" if split == "train" else split
-    title = f"On {name} examples" if split else "Metrics"
-    return Table(f"{title}: mean over seeds, 95 % interval below", header, rows)
+    where = ON.get(split, f"On {split} examples") if split else "Metrics"
+    return Table(f"{where}: mean over {results.unit}s, 95 % interval below", header, rows)
+
+
+def final_table(results: Results) -> Table | None:
+    """Every metric on test of the recipe that was chosen on the folds."""
+    if results.final is None or not results.final.metrics:
+        return None
+    metrics = {words.Metric(name): value for name, value in results.final.metrics.items()}
+    header = [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
+    recipe = results.recipe(results.final.recipe)
+    row = [Cell(results.final.recipe, head=True, recipe=recipe.index if recipe else None)]
+    row += [Cell(metric.bare(value), value, numeric=True) for metric, value in metrics.items()]
+    return Table(f"{ON['test']}, chosen on the folds: mean over seeds", ["Recipe", *header], [row])
 
 
 def difference_table(results: Results) -> Table | None:

@@ -16,6 +16,9 @@ _NAMES = {
 }
 
 
+_SPLITS = {"fold": "cross-validated"}
+
+
 @dataclass(frozen=True)
 class Metric:
     """How one metric is written: shares of 1 as percent, their differences as points.
@@ -40,7 +43,7 @@ class Metric:
     @property
     def words(self) -> str:
         """Split and metric in words."""
-        return f"{self.split} {self.word}".strip()
+        return f"{_SPLITS.get(self.split, self.split)} {self.word}".strip()
 
     @property
     def percent(self) -> bool:
