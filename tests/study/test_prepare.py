@@ -162,6 +162,57 @@ def test_a_model_that_the_images_are_too_small_for(tmp_path: Path) -> None:
     )
 
 
+IN_PARTS = {"epochs": 1, "accumulate": 2}
+WHOLE = "training.accumulate: 2 received, but this model looks at whole batches"
+
+
+@pytest.mark.parametrize(
+    ("variant", "fault"),
+    [
+        ({"technique": "knn", "k": 810}, "k: 810 received, but there are 809 training examples"),
+        (
+            {"technique": "cnn", "augmentation": {"crop": 8}},
+            "augmentation.crop: 8 received (allowed: 0 to 7",
+        ),
+        (
+            {"technique": "scratch-cnn", "model": {"channels": [4]}, "augmentation": {"crop": 9}},
+            "augmentation.crop: 9 received (allowed: 0 to 7",
+        ),
+        ({"technique": "cnn", "model": {"batch_norm": True}, "training": IN_PARTS}, WHOLE),
+        ({"technique": "scratch-cnn", "model": {"channels": [4]}, "training": IN_PARTS}, WHOLE),
+        ({"technique": "mlp", "model": {"normalisation": "batch"}, "training": IN_PARTS}, WHOLE),
+    ],
+)
+def test_settings_that_the_data_cannot_serve(variant: dict[str, Any], fault: str) -> None:
+    (told,) = faults(study(variants={"b": variant}))
+    assert told.startswith(f"b: {fault}")
+
+
+def test_settings_that_the_data_can_serve() -> None:
+    variants = {
+        "knn": {"technique": "knn", "k": 809},
+        "mlp": {"technique": "mlp", "training": IN_PARTS},
+        "scratch": {
+            "technique": "scratch-cnn",
+            "model": {"channels": [4], "normalisation": "none"},
+            "augmentation": {"crop": 7},
+            "training": IN_PARTS,
+        },
+        "cnn": {"technique": "cnn", "training": IN_PARTS},
+    }
+    assert prepare(study(variants=variants))
+
+
+def test_the_smallest_label_budget_must_serve() -> None:
+    given = study(
+        variants={"knn": {"technique": "knn", "k": 50}}, factors={"data.labels": [20, 60]}
+    )
+    assert faults(given) == (
+        "knn@labels=20: k: 50 received, but there are 20 training examples to be neighbours "
+        "(allowed: 1 to 20)",
+    )
+
+
 def test_a_default_margin_needs_a_control_without_inputs() -> None:
     given = study(control=encoded(), variants={"mlp": MLP}, margin=None)
     assert faults(given)[0].startswith("margin: to be declared where the control needs another")

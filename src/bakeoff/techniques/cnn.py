@@ -30,7 +30,7 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
-from bakeoff.training.settings import OptimizerName, TrainingSettings
+from bakeoff.training.settings import OptimizerName, TrainingSettings, check_parts
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.inference import Inference
@@ -207,6 +207,20 @@ class Cnn:
         inference = _inference(model, cast(Shape, shape), classes, normaliser, Numerics())
         initialise(inference.module, Streams(0), {"output": "lecun"})
         return TorchPredictor(self.name, inference, model, [str(i) for i in range(classes)])
+
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images, and batch norm in parts of batches.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        chosen = cast(CnnSettings, settings)
+        chosen.augmentation.check(shape)
+        if chosen.training.parts > 1:
+            from bakeoff.training.torch.step import splittable
+
+            module = self.untrained(settings, shape, 2).inference.module
+            check_parts(chosen.training.parts, splittable(module))
 
 
 def _inference(

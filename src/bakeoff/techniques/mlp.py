@@ -21,19 +21,12 @@ from bakeoff.techniques.networks import NetworkTraining
 from bakeoff.techniques.perceptrons import (
     PerceptronModel,
     PerceptronPredictor,
-    Units,
     differentiable_perceptron,
     fit_perceptron,
     load_perceptron,
     untrained_perceptron,
 )
-
-
-class MlpModel(PerceptronModel):
-    """The network: affine, normalisation, activation and dropout, as often as there are units."""
-
-    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (512,)
-    """Units of each hidden layer, first to last."""
+from bakeoff.training.settings import check_parts
 
 
 class MlpTraining(NetworkTraining):
@@ -53,7 +46,7 @@ class MlpSettings(Settings):
 
     framework: Framework = "numpy"
     """What computes; weights, batches and formulas are the same in each."""
-    model: MlpModel = MlpModel()
+    model: PerceptronModel = PerceptronModel()
     training: MlpTraining = MlpTraining()
 
 
@@ -89,6 +82,16 @@ class Mlp:
         """Zero weights."""
         model = cast(MlpSettings, settings).model
         return untrained_perceptron(self.name, model, shape, classes)
+
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse batch norm in parts of batches.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        training = cast(MlpSettings, settings).training
+        network = self.untrained(settings, shape, 2).network
+        check_parts(training.parts, network.splittable)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int

@@ -16,7 +16,6 @@ from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.losses import LossName
 from bakeoff.scratch.network import Sequence, initialise, saved
-from bakeoff.scratch.step import Inputs, Pixels
 from bakeoff.techniques.frameworks import Computing, Engine, Extras, engine
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.plan import plan
@@ -41,7 +40,7 @@ class NetworkPredictor:
     Args:
         technique: The name it is saved under.
         network: Images (B, H, W, C) to logits (B, K); the last child is `output`.
-        reader: Images to its inputs.
+        shape: (H, W, C) of one image.
         normaliser: Fitted on the training examples.
         classes: The K class names.
         model: All the network is built from besides shape and classes, JSON-ready.
@@ -51,14 +50,13 @@ class NetworkPredictor:
         self,
         technique: str,
         network: Sequence,
-        reader: Inputs,
+        shape: tuple[int, ...],
         normaliser: Normaliser,
         classes: tuple[str, ...],
         model: Mapping[str, Any],
     ) -> None:
-        self.technique, self.network, self.reader = technique, network, reader
+        self.technique, self.network, self.shape = technique, network, shape
         self.normaliser, self.classes, self.model = normaliser, classes, model
-        self.shape = reader.shape
         self.computing = NUMPY
 
     @cached_property
@@ -67,9 +65,7 @@ class NetworkPredictor:
         return self._engine(self.network)
 
     def _engine(self, network: Sequence) -> Engine:
-        # What reads raw pixels normalises by itself.
-        normaliser = self.normaliser if isinstance(self.reader, Pixels) else None
-        return engine(network, self.computing, normaliser, self.shape)
+        return engine(network, self.computing, self.normaliser, self.shape)
 
     def predict(self, items: Items) -> NDArray[np.float32]:
         """Class probabilities (N, K) float32 of (N, H, W, C) uint8.

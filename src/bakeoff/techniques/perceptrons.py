@@ -1,4 +1,4 @@
-"""What softmax regression and the multilayer perceptron share: the network on flattened pixels."""
+"""Multilayer perceptrons on pixels: the network, fitting it, reading it back."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from bakeoff.core.examples import Items
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss, LossName
-from bakeoff.scratch.network import ActivationName, NormName, perceptron, softmax_regression
-from bakeoff.scratch.step import Inputs, Pixels
+from bakeoff.scratch.network import ActivationName, NormName, perceptron
 from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
     NUMPY,
@@ -27,7 +24,6 @@ from bakeoff.techniques.networks import (
     train,
     untrained_network,
 )
-from bakeoff.techniques.saved import images
 from bakeoff.training.settings import TrainingSettings
 
 Units = Annotated[int, Field(ge=1)]
@@ -36,7 +32,7 @@ Units = Annotated[int, Field(ge=1)]
 class PerceptronModel(Frozen):
     """The network: affine, normalisation, activation and dropout, as often as there are units."""
 
-    hidden: tuple[Units, ...] = ()
+    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (512,)
     """Units of each hidden layer, first to last."""
     activation: ActivationName = "relu"
     normalisation: NormName = "none"
@@ -47,15 +43,12 @@ class PerceptronModel(Frozen):
     """Of the weights; with `he`, those of the output layer by `lecun`. `zero` shows why not."""
 
 
-LINEAR = PerceptronModel()
-
-
 class PerceptronPredictor(NetworkPredictor):
     """A perceptron with what it needs to read images and to name classes.
 
     Args:
         technique: The name it is saved under.
-        model: No hidden layers: softmax regression.
+        model: The network.
         normaliser: Fitted on the training examples.
         shape: (H, W, C) of one image.
         classes: The K class names.
@@ -70,32 +63,15 @@ class PerceptronPredictor(NetworkPredictor):
         classes: tuple[str, ...],
     ) -> None:
         self.hidden = model.hidden
-        reader: Inputs
-        if self.hidden:
-            network = perceptron(
-                shape,
-                model.hidden,
-                len(classes),
-                activation=model.activation,
-                normalisation=model.normalisation,
-                dropout=model.dropout,
-            )
-            reader = Pixels(normaliser, shape)
-        else:
-            network = softmax_regression(normaliser, shape, len(classes))
-            reader = Inputs(shape)
-        super().__init__(technique, network, reader, normaliser, classes, plain(model))
-
-    def represent(self, items: Items) -> NDArray[np.float32]:
-        """(N, D) float32: the last hidden layer's outputs, or normalised pixels without any.
-
-        Raises:
-            InputError: where the items are not images of the right shape.
-        """
-        if self.hidden:
-            return super().represent(items)
-        pixels = images(items, self.shape, self.technique)
-        return self.normaliser(pixels).reshape(len(pixels), -1)
+        network = perceptron(
+            shape,
+            model.hidden,
+            len(classes),
+            activation=model.activation,
+            normalisation=model.normalisation,
+            dropout=model.dropout,
+        )
+        super().__init__(technique, network, shape, normaliser, classes, plain(model))
 
 
 def load_perceptron(folder: Path, technique: str) -> PerceptronPredictor:
@@ -127,8 +103,7 @@ def fit_perceptron(
 
     Args:
         technique: The name it is saved under.
-        model: The network. Without hidden layers, weights start at zero, since there is one
-            minimum.
+        model: The network.
         data: Images.
         run: What is worked through.
         training: How.
@@ -138,7 +113,7 @@ def fit_perceptron(
     Raises:
         InputError: where the data are not images.
     """
-    schemes = initial_schemes(model.initialisation if model.hidden else "zero")
+    schemes = initial_schemes(model.initialisation)
     predictor = new_network(technique, plain(model), data, run, partial(_build, technique), schemes)
     train(predictor, data, run, training, loss, computing=computing)
     return predictor
@@ -148,21 +123,15 @@ def differentiable_perceptron(
     model: PerceptronModel, shape: tuple[int, ...], classes: int, loss: LossName = "cross-entropy"
 ) -> tuple[Layer, Loss]:
     """The network in float64 and its loss, for checks of gradients."""
-    if model.hidden:
-        network = perceptron(
-            shape,
-            model.hidden,
-            classes,
-            np.float64,
-            activation=model.activation,
-            normalisation=model.normalisation,
-            dropout=model.dropout,
-        )
-    else:
-        # Any normalisation that is neither 0 nor 1 anywhere.
-        mean, sd = np.linspace(-0.3, 0.5, shape[-1]) / 255, np.linspace(0.5, 2, shape[-1]) / 255
-        normaliser = Normaliser(mean.astype(np.float32), sd.astype(np.float32))
-        network = softmax_regression(normaliser, shape, classes, np.float64)
+    network = perceptron(
+        shape,
+        model.hidden,
+        classes,
+        np.float64,
+        activation=model.activation,
+        normalisation=model.normalisation,
+        dropout=model.dropout,
+    )
     return network, LOSSES[loss]()
 
 

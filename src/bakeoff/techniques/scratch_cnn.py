@@ -24,7 +24,6 @@ from bakeoff.scratch.convolutional import Block, PoolName, convolutional
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss
 from bakeoff.scratch.network import ActivationName, NormName, Sequence
-from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
     NetworkPredictor,
@@ -35,7 +34,7 @@ from bakeoff.techniques.networks import (
     train,
     untrained_network,
 )
-from bakeoff.training.settings import OptimizerName
+from bakeoff.training.settings import OptimizerName, check_parts
 
 Units = Annotated[int, Field(ge=1)]
 
@@ -170,6 +169,17 @@ class ScratchCnn:
         model = cast(ScratchCnnSettings, settings).model
         return untrained_network(plain(model), shape, classes, partial(_build, self.name))
 
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images, and batch norm in parts of batches.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        chosen = cast(ScratchCnnSettings, settings)
+        chosen.augmentation.check(shape)
+        network = self.untrained(settings, shape, 2).network
+        check_parts(chosen.training.parts, network.splittable)
+
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
@@ -186,5 +196,4 @@ def _build(
     classes: tuple[str, ...],
 ) -> NetworkPredictor:
     network = ScratchCnnModel.parse(model, "model").network(shape, len(classes))
-    reader = Pixels(normaliser, shape)
-    return NetworkPredictor(technique, network, reader, normaliser, classes, model)
+    return NetworkPredictor(technique, network, shape, normaliser, classes, model)

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.core.errors import InputError, Interrupted
+from bakeoff.core.errors import Interrupted
 from bakeoff.core.protocols import Batches, Fitted, LoopPlan, Position, State, Step, Value
 from bakeoff.training import checkpoint
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.observers import Observer, Silent
+from bakeoff.training.settings import check_parts
 
 TICK_SECONDS = 0.25
 MEANS = {"correct": "accuracy"}
@@ -59,11 +60,7 @@ def run_loop(
         InputError: where the plan cuts batches that the step cannot cut.
         DiskError: where a checkpoint cannot be written; the last one is intact.
     """
-    if plan.parts > 1 and not step.splittable:
-        raise InputError(
-            f"training.accumulate: {plan.parts} received, but this model looks at whole batches "
-            "(batch norm, for instance) and cannot be trained in parts (allowed: 1)"
-        )
+    check_parts(plan.parts, step.splittable)
     return _Loop(step, batches, plan, where or Surroundings()).run()
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
@@ -98,3 +99,20 @@ class TrainingSettings(LoopSettings):
     def parts(self) -> int:
         """Micro-batches a batch is cut into."""
         return self.accumulate
+
+
+def check_parts(parts: int, splittable: bool) -> None:
+    """Whether batches may be cut.
+
+    Args:
+        parts: Micro-batches a batch is cut into.
+        splittable: Of the step or the network: whether examples pass without seeing each other.
+
+    Raises:
+        InputError: where they are cut and may not be.
+    """
+    if parts > 1 and not splittable:
+        raise InputError(
+            f"training.accumulate: {parts} received, but this model looks at whole batches "
+            "(batch norm, for instance) and cannot be trained in parts (allowed: 1)"
+        )

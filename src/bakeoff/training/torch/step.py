@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -55,8 +55,7 @@ class TorchStep:
         self._loss = loss
         self._dropout = NamedDropout(module, streams)
         self._optimiser = Optimiser(settings, module)
-        whole_batch = any(isinstance(layer, _BatchNorm) for layer in module.modules())
-        self.splittable = not (whole_batch or has_other_dropout(module))
+        self.splittable = splittable(module)
 
     def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
         """Update on a batch; nothing here waits for the device.
@@ -126,6 +125,12 @@ class TorchStep:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
         return tensors | {f"optimiser.{name}": t for name, t in self._optimiser.tensors().items()}
+
+
+def splittable(module: nn.Module) -> bool:
+    """Whether batches may pass through a module in parts without changing what is learnt."""
+    whole_batch = any(isinstance(layer, _BatchNorm) for layer in module.modules())
+    return not (whole_batch or has_other_dropout(module))
 
 
 def _parts(count: int, parts: int) -> Iterator[slice]:
