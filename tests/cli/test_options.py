@@ -19,6 +19,7 @@ def test_values_are_yaml() -> None:
         "data.labels=all",
         "dataset={table: a=b.csv}",
         "name=",
+        "training.stopping={rule: patience, on: loss}",
     )
     assert parse_settings(pairs) == {
         "training.epochs": 3,
@@ -28,6 +29,7 @@ def test_values_are_yaml() -> None:
         "data.labels": "all",
         "dataset": {"table": "a=b.csv"},
         "name": None,
+        "training.stopping": {"rule": "patience", "on": "loss"},
     }
 
 

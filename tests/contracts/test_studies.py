@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-import yaml
 from tests.contracts.small import cell_of, run_of
 
 from bakeoff.cli import group
@@ -26,7 +25,7 @@ from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.resolve import declare, resolve
-from bakeoff.study.study import BUILT_IN, Study, built_in_names, load_study
+from bakeoff.study.study import BUILT_IN, Study, built_in_names, load_study, parse_yaml
 from bakeoff.techniques import find
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,7 +194,7 @@ def test_documented_commands_parse(path: Path) -> None:
 def test_documented_studies_are_studies(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        content = yaml.safe_load(block)
+        content = parse_yaml(block)
         if {"question", "control"} <= set(content):
             assert declare(Study.parse(content))
 

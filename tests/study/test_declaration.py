@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.study.declaration import Declaration, changed
+from bakeoff.study.declaration import STAND_IN, Declaration, changed, readable
 
 
 def declare(**changes: Any) -> Declaration:
@@ -90,3 +90,31 @@ def test_all_faults_at_once() -> None:
         "margin",
     }
     assert "did you mean 'control'?" in next(line for line in told if line.startswith("contrl"))
+
+
+def test_what_can_be_read_of_a_faulty_study() -> None:
+    content = {
+        "name": "..",
+        "dataset": "digits",
+        "contrl": {"technique": "knn"},
+        "variants": {"a": {"k": 3}, "again": None, "bad": 5},
+        "factors": {"data.labels": [100], "k": 3},
+        "resampling": {"folds": 3},
+        "metric": "test/accuracy",
+        "margin": -1,
+        "qestion": 3,
+        "zzz": 1,
+    }
+    found = readable(content)
+    assert found is not None
+    assert found.control == {"technique": "knn"}
+    assert found.variants == {"a": {"k": 3}, "again": {}, "bad": STAND_IN}
+    assert found.factors == {"data.labels": [100]}
+    assert (found.scored_split, found.metric) == ("fold", "fold/accuracy")
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"dataset": "digits"}, {"dataset": 3, "control": {}}, {"control": [], 1: 2}]
+)
+def test_nothing_can_be_read_without_data_set_and_control(content: dict[str, Any]) -> None:
+    assert readable(content) is None

@@ -179,6 +179,83 @@ def test_all_faults_of_all_recipes_at_once() -> None:
         assert [line for line in told if line.startswith(start)], (start, told)
 
 
+VARIANTS: dict[str, Any] = {
+    "one": {"training.l2": 0.1},
+    "two": {"data.validation": 0.2},
+    "other": {"technique": "knn"},
+}
+
+
+@pytest.mark.parametrize(
+    ("control", "fault"),
+    [
+        ({"technique": "softmaxx"}, "control.technique: unknown technique 'softmaxx'"),
+        ({"technique": "softmax", "training": {"epoch": 3}}, "control.training.epoch: unknown"),
+        ({"technique": "softmax", "training": {"select": "acc"}}, "control.training.select: "),
+        ({"technique": "softmax", "data": {"labels": 0}}, "control.data.labels: input should be"),
+        ({"technique": "softmax", "data": {"set": "mnist"}}, "control.data.set: 'mnist' received"),
+        ({"technique": "softmax", "numerics": {"threads": 0}}, "control.numerics.threads: "),
+        (
+            {"technique": "softmax", "framework": "keras", "features": {"name": "patches"}},
+            "control: framework keras received with patch features",
+        ),
+        (
+            {"technique": "softmax", "training": {"epochs": 3, "iterations": 5}},
+            "control.training: give either epochs or iterations",
+        ),
+        (
+            {"name": "k", "technique": "knn", "encoder": {"recipe": "mpl"}},
+            "control: unknown recipe",
+        ),
+    ],
+)
+def test_a_mistake_in_the_control_is_told_once(control: dict[str, Any], fault: str) -> None:
+    variants = VARIANTS if control["technique"] != "knn" else {"two": {"k": 3}, "three": {"k": 2}}
+    (told,) = faults(
+        study(control=control, variants=variants, factors={"data.normalise": ["none"]})
+    )
+    assert told.startswith(fault)
+
+
+def test_a_variants_own_mistake_is_told_beside_the_same_of_the_control() -> None:
+    control = {"technique": "softmax", "training": {"epoch": 3}, "data": {"labels": 0}}
+    variants = {
+        "same": {"training": {"epoch": 3}},
+        "field": {"training.epoch": 3},
+        "technique": {"technique": "mlp", "training": {"epoch": 3}},
+        "inherits": {"training": {"epochs": 3}},
+    }
+    told = [line.partition(":")[0] for line in faults(study(control=control, variants=variants))]
+    assert told == [
+        "control.data.labels",
+        "control.training.epoch",
+        "variants.same.training.epoch",
+        "variants.field.training.epoch",
+        "variants.technique.training.epoch",
+    ]
+
+
+def test_a_variants_own_unknown_ref_is_told_beside_the_controls() -> None:
+    variants = {"a": {"encoder.recipe": "mpl"}, "b": {"k": 3}, "c": {"encoder": {"recipe": "mlb"}}}
+    told = faults(study(control=encoded("mpl") | {"name": "base"}, variants=variants))
+    assert [line.partition("' (")[0] for line in told] == [
+        "control: unknown recipe 'mpl",
+        "variants.a: unknown recipe 'mpl",
+        "variants.c: unknown recipe 'mlb",
+    ]
+
+
+def test_a_control_of_another_task_is_told_once(texts: Dataset) -> None:
+    control = {"technique": "softmax"}
+    given = study(dataset={"table": "x.csv"}, control=control, variants=VARIANTS)
+    with pytest.raises(InputError) as caught:
+        resolve(given, texts)
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "control.technique",
+        "variants.other.technique",
+    ]
+
+
 @pytest.mark.parametrize(
     "name", ["a/b", "a\\b", "..", "", ".hidden", "a b", "-x", "ü", "a@b", "a:b", "x" * 101]
 )

@@ -159,6 +159,49 @@ def test_files_that_are_no_studies(tmp_path: Path, text: str | None, fault: str)
     assert str(caught.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "On", "NO", "y", "truer", "falsely"])
+def test_words_are_text(tmp_path: Path, word: str) -> None:
+    """YAML 1.1 would take most of them for booleans."""
+    assert read_yaml(write(tmp_path, f"{word}: [{word}]")) == {word: [word]}
+
+
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("False", False), ("TRUE", True)])
+def test_booleans_are_booleans(tmp_path: Path, word: str, value: bool) -> None:
+    assert read_yaml(write(tmp_path, f"a: {word}"))["a"] is value
+    assert read_yaml(write(tmp_path, f"a: '{word}'"))["a"] == word
+    with pytest.raises(InputError, match="a mapping of fields is needed"):
+        read_yaml(write(tmp_path, f"{word}: a"))
+
+
+def test_a_stopping_rule_may_look_on_the_loss(tmp_path: Path) -> None:
+    text = TEXT.replace("schedule: cosine", "stopping: {rule: patience, on: loss}")
+    control = declare(load_study(write(tmp_path, text)))[0].recipe.resolved()
+    assert control["training"]["stopping"]["on"] == "loss"
+
+
+def test_faults_of_the_study_hide_none_of_its_recipes() -> None:
+    with pytest.raises(InputError) as caught:
+        Study.parse(
+            {
+                "question": "q?",
+                "datset": "digits",
+                "seed": 3,
+                "margin": -1,
+                "control": {"technique": "softmax", "training": {"epoch": 3}},
+                "variants": {"b": {"technique": "knn", "kk": 3}, "c": 5, "d": {"technique": "mpl"}},
+            }
+        )
+    assert sorted(fault.partition(":")[0] for fault in caught.value.faults) == [
+        "control.training.epoch",
+        "datset",
+        "margin",
+        "seed",
+        "variants.b.kk",
+        "variants.c",
+        "variants.d.technique",
+    ]
+
+
 def test_merge_keys_are_no_repetition(tmp_path: Path) -> None:
     path = write(tmp_path, "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}")
     assert read_yaml(path)["b"] == {"x": 3, "y": 2}

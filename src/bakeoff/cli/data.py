@@ -129,8 +129,10 @@ def parse_reference(text: str) -> "DatasetReference":
 def _mapping(text: str) -> dict[str, Any]:
     import yaml
 
+    from bakeoff.study.study import parse_yaml
+
     try:
-        content = yaml.safe_load(text)
+        content = parse_yaml(text)
     except yaml.YAMLError:
         content = None
     if not isinstance(content, dict):

@@ -52,6 +52,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     """
     import yaml
 
+    from bakeoff.study.study import parse_yaml
+
     settings, faults = {}, []
     for pair in pairs:
         path, equals, value = pair.partition("=")
@@ -59,7 +61,7 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
             faults.append(f"--set {pair}: needed is FIELD=VALUE, as in training.epochs=3")
             continue
         try:
-            settings[path] = yaml.safe_load(value)
+            settings[path] = parse_yaml(value)
         except yaml.YAMLError:
             faults.append(f"--set {pair}: the value is not YAML")
     if faults:

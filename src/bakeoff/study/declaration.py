@@ -6,12 +6,16 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.cell import Folds
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, nearest
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.recipe import DatasetReference
 from bakeoff.study.looks import plan_looks
 
 Changes = dict[str, Any]
+STAND_IN = {"technique": "majority"}
+"""Changes that are right with any control."""
+RECIPES = ("resampling", "metric", "variants", "factors")
+"""Besides data set and control, what a study's recipes depend on."""
 AGAIN = "again"
 """A variant without changes: the control on other seeds, to see the noise."""
 
@@ -123,6 +127,39 @@ class Declaration(Frozen):
 
 def _split(given: Mapping[str, Any]) -> str:
     return "test" if given.get("resampling") is None else "fold"
+
+
+def readable(content: Mapping[str, Any]) -> Declaration | None:
+    """What can be read of a study some of whose fields are at fault, to find faults elsewhere.
+
+    A misspelt field counts as the one that was meant; what is faulty itself is left out.
+
+    Args:
+        content: As `Declaration.parse` refused it.
+
+    Returns:
+        None where data set or control cannot be read.
+    """
+    fields = Declaration.model_fields
+    misspelt = {nearest(str(name), fields): v for name, v in content.items() if name not in fields}
+    given = {name: value for name, value in {**misspelt, **content}.items() if name in fields}
+    if isinstance(given.get("variants"), Mapping):  # names stay, since others may refer to them
+        given["variants"] = {
+            name: change if change is None or isinstance(change, Mapping) else STAND_IN
+            for name, change in given["variants"].items()
+        }
+    if isinstance(given.get("factors"), Mapping):
+        given["factors"] = {p: v for p, v in given["factors"].items() if isinstance(v, list)}
+    kept = {"question": "", **{name: given.get(name) for name in ("dataset", "control")}}
+    found: Declaration | None = None
+    for more in ({}, *({name: given[name]} for name in RECIPES if name in given)):
+        try:
+            found = Declaration.parse(kept | more)
+            kept |= more
+        except InputError:
+            if not more:
+                return None
+    return found
 
 
 def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

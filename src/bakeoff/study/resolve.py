@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
-from bakeoff.core.recipe import Numerics, Recipe, references
+from bakeoff.core.recipe import Numerics, Recipe, Ref, references
 from bakeoff.core.task import TASKS, Task, metric_owner
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
@@ -35,6 +35,17 @@ class Input(NamedTuple):
     """Its unique name."""
     seed: int | None
     """None: the seed of the recipe that needs it."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a recipe."""
+
+    recipe: str
+    """Its plain name."""
+    changed: Mapping[str, Any]
+    """What it declares to differ from the control."""
+    text: str
+    """`.path: what is wrong` below the recipe, or `: what is wrong` with all of it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ def declare(study: Declaration) -> list[Planned]:
         metrics = [f"{study.scored_split}/{name}" for name in known]
         faults += unknown("metric", study.metric, metrics, "metric").faults
     planned: list[Planned] = []
+    found: list[Fault] = []
     contents = _contents(study, faults)
     for suffix, level in _levels(study, faults):
         of_level: list[Planned] = []
@@ -93,12 +105,17 @@ def declare(study: Declaration) -> list[Planned]:
                 levelled = changed(content, level)
                 recipe = parse_recipe(_with_set(levelled, study, where), name + suffix, where)
             except InputError as error:
-                faults += [_of_factor(fault, where, level) for fault in error.faults]
+                for fault in error.faults:
+                    if of_factor := _of_factor(fault, where, level):
+                        faults.append(of_factor)
+                    else:
+                        found.append(Fault(name, change, fault.removeprefix(where)))
                 continue
-            faults += _selection_faults(recipe, where, study.metric)
+            wrong = _selection_faults(recipe, study.metric)
+            found += [Fault(name, change, fault) for fault in wrong]
             of_level.append(Planned(recipe, name, change, level))
-        planned += [_with_inputs(p, of_level, study, faults) for p in of_level]
-    if faults:
+        planned += [_with_inputs(p, of_level, study, found) for p in of_level]
+    if faults := [*faults, *_told(study, found)]:
         raise InputError(list(dict.fromkeys(faults)))
     return _ordered(planned)
 
@@ -119,35 +136,33 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
     _task_faults(study, dataset.name, task)
     frameworks = {framework_of(p.recipe) for p in planned}
     computed: dict[Numerics, Numerics] = {}
-    faults: list[str] = []
+    found: list[Fault] = []
     settled: list[Planned] = []
     for p in planned:
-        where, technique = _where(study, p.plain_name), find(p.recipe.technique)
+        technique = find(p.recipe.technique)
         if task.name not in technique.tasks:
-            faults.append(
-                f"{where}.technique: {technique.name} is for {' and '.join(technique.tasks)}; "
-                f"{dataset.name} asks for {task.name}"
-            )
+            kinds = " and ".join(technique.tasks)
+            text = f"{technique.name} is for {kinds}; {dataset.name} asks for {task.name}"
+            found.append(Fault(p.plain_name, p.changed, f".technique: {text}"))
         elif dataset.modality not in technique.modalities:
-            faults.append(
-                f"{where}.technique: {technique.name} reads "
-                f"{' or '.join(sorted(technique.modalities))} data; {dataset.name} holds "
-                f"{dataset.modality} data"
+            kinds = " or ".join(sorted(technique.modalities))
+            text = (
+                f"{technique.name} reads {kinds} data; {dataset.name} holds {dataset.modality} data"
             )
+            found.append(Fault(p.plain_name, p.changed, f".technique: {text}"))
         try:
             recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
             numerics.require(framework_of(recipe))
             asked = recipe.numerics
             if asked not in computed:
-                computed[asked] = asked  # so that what is refused is told once
                 computed[asked] = _numerics(asked, frameworks, before)
         except InputError as error:
-            faults += [f"{where}.{fault}" for fault in error.faults]
+            found += [Fault(p.plain_name, p.changed, f".{fault}") for fault in error.faults]
         else:
-            found = recipe.model_copy(update={"numerics": computed[asked]})
-            settled.append(replace(p, recipe=found))
-    if faults:
-        raise InputError(list(dict.fromkeys(faults)))
+            ready = recipe.model_copy(update={"numerics": computed[asked]})
+            settled.append(replace(p, recipe=ready))
+    if found:
+        raise InputError(_told(study, found))
     _keep_threads(settled)
     _only_declared(study, settled)
     return settled
@@ -169,6 +184,34 @@ def _task_faults(study: Declaration, name: str, task: Task) -> None:
 def _where(study: Declaration, name: str) -> str:
     """The place of a recipe in the user's file."""
     return "control" if name == study.control_name else f"variants.{name}"
+
+
+def _told(study: Declaration, found: Sequence[Fault]) -> list[str]:
+    """Faults by their places in the user's file, each once.
+
+    What a variant has from the control, and would be right if that were, is told of the control
+    alone.
+    """
+    of_control = {_wrong(fault) for fault in found if fault.recipe == study.control_name}
+    own = [
+        fault
+        for fault in found
+        if fault.recipe == study.control_name or _wrong(fault) not in of_control or _own(fault)
+    ]
+    return list(dict.fromkeys(_where(study, fault.recipe) + fault.text for fault in own))
+
+
+def _wrong(fault: Fault) -> str:
+    """What is wrong, without what was received: of a whole section, that may differ elsewhere."""
+    return fault.text.partition(" (received")[0]
+
+
+def _own(fault: Fault) -> bool:
+    """Whether a variant itself says what is at fault."""
+    path = fault.text.partition(":")[0].removeprefix(".")
+    if "technique" in fault.changed and path.partition(".")[0] not in KEPT:
+        return True  # nothing else is the control's
+    return any(f"{path}.".startswith(f"{own}.") for own in fault.changed)
 
 
 def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes, Changes]]:
@@ -239,12 +282,12 @@ def _levels(study: Declaration, faults: list[str]) -> list[tuple[str, dict[str, 
     return list(zip(suffixes, levels, strict=True))
 
 
-def _of_factor(fault: str, where: str, level: Mapping[str, Any]) -> str:
-    """A fault of a recipe, told of the factor where that gave the value."""
+def _of_factor(fault: str, where: str, level: Mapping[str, Any]) -> str | None:
+    """A fault of a recipe, told of the factor that gave the value; None: none did."""
     inner = fault.removeprefix(f"{where}.")
     path = inner.partition(":")[0]
     given = any(path == factor or path.startswith(f"{factor}.") for factor in level)
-    return f"factors.{inner}" if given else fault
+    return f"factors.{inner}" if given else None
 
 
 def _label(value: Any) -> str:
@@ -270,32 +313,48 @@ def _with_set(content: Mapping[str, Any], study: Declaration, where: str) -> dic
 
 
 def _with_inputs(
-    p: Planned, of_level: Sequence[Planned], study: Declaration, faults: list[str]
+    p: Planned, of_level: Sequence[Planned], study: Declaration, faults: list[Fault]
 ) -> Planned:
     """Find the recipes of the same level that it refers to."""
     unique = {q.plain_name: q.name for q in of_level if not q.seed_offset}
-    where, names = _where(study, p.plain_name), {study.control_name, *study.variants}
+    names = {study.control_name, *study.variants}
     found: dict[str, Input] = {}
     for ref in references(p.recipe.settings):
         if ref.recipe in unique:
             needed = Input(unique[ref.recipe], ref.seed)
             if found.setdefault(ref.recipe, needed) != needed:
-                faults.append(f"{where}: refers to '{ref.recipe}' with more than one seed")
+                text = f": refers to '{ref.recipe}' with more than one seed"
+                faults.append(Fault(p.plain_name, p.changed, text))
         elif ref.recipe not in names or ref.recipe == AGAIN:  # else its own faults were told
+            if _has_from_control(p, ref, of_level, study):
+                continue
             others = [name for name in unique if name != p.plain_name]
-            faults += unknown("recipe", ref.recipe, others, where).faults
+            (text,) = unknown("recipe", ref.recipe, others).faults
+            faults.append(Fault(p.plain_name, p.changed, f": {text}"))
     return replace(p, inputs=found)
 
 
-def _selection_faults(recipe: Recipe, where: str, metric: str) -> tuple[str, ...]:
+def _has_from_control(
+    p: Planned, ref: Ref, of_level: Sequence[Planned], study: Declaration
+) -> bool:
+    """Whether a variant refers to a recipe only because the control does."""
+    leaves = flatten(p.changed).items()
+    if any(path.endswith("recipe") and value == ref.recipe for path, value in leaves):
+        return False
+    control = next((q for q in of_level if q.plain_name == study.control_name), p)
+    return control is not p and ref in references(control.recipe.settings)
+
+
+def _selection_faults(recipe: Recipe, metric: str) -> tuple[str, ...]:
     """Weights are selected by a metric of the study's task, where a technique selects them."""
     try:
         allowed = ["auto", *metric_owner(metric).directions]
     except InputError:
         return ()  # the study's own metric is no metric, which was told
     select = getattr(getattr(recipe.settings, "training", None), "select", "auto")
-    place = f"{where}.training.select"
-    return () if select in allowed else unknown("metric", select, allowed, place).faults
+    if select in allowed:
+        return ()
+    return unknown("metric", select, allowed, ".training.select").faults
 
 
 def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:

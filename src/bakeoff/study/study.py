@@ -1,20 +1,22 @@
 """A study: a question, a control recipe, variants given as changed fields, a metric, seeds."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.study.declaration import Declaration, changed
+from bakeoff.study.declaration import Declaration, changed, readable
 
 if TYPE_CHECKING:
     from bakeoff.study.run import Finished, Options
 
-__all__ = ["Study", "built_in_names", "changed", "load_study", "read_yaml"]
+__all__ = ["Study", "built_in_names", "changed", "load_study", "parse_yaml", "read_yaml"]
 
 BUILT_IN = Path(__file__).parent.parent / "studies"
+BOOLEAN = "tag:yaml.org,2002:bool"
 
 
 class Study(Declaration):
@@ -52,6 +54,15 @@ class Study(Declaration):
         references: Figures from elsewhere, for the report.
     """
 
+    @classmethod
+    def parse(cls, value: object, where: str = "") -> Self:
+        """As `Frozen.parse`, with the faults of its recipes where it has faults of its own."""
+        try:
+            return super().parse(value, where)
+        except InputError as error:
+            more = _faults_of_recipes(value) if isinstance(value, Mapping) and not where else ()
+            raise InputError([*error.faults, *more]) from None
+
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
         """Run what is missing, judge, and write results and report into `out`.
 
@@ -66,6 +77,19 @@ class Study(Declaration):
         from bakeoff.study.run import Options, run
 
         return run(self, Path(out or Path("runs") / self.name), options or Options())
+
+
+def _faults_of_recipes(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of a study that cannot be read whole."""
+    from bakeoff.study.resolve import declare
+
+    study = readable(content)
+    if study is not None:
+        try:
+            declare(study)
+        except InputError as error:
+            return error.faults
+    return ()
 
 
 def built_in_names() -> list[str]:
@@ -98,7 +122,11 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader; of two equal keys it would keep the last and say nothing."""
+    """PyYAML's safe loader with the booleans of YAML 1.2 (core schema: true and false alone).
+
+    By YAML 1.1 `on:` is the key true and `no` is false. Of two equal keys it would keep the last
+    and say nothing.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -109,6 +137,24 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != BOOLEAN]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    BOOLEAN, re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML text says, read as study files are.
+
+    Raises:
+        yaml.YAMLError: where it is not YAML, or a key occurs twice.
+    """
+    return _Loader(text).get_single_data()
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -116,7 +162,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: where it cannot be read, is not YAML, or holds something else.
     """
     try:
-        content = _Loader(path.read_text(encoding="utf-8")).get_single_data()
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
