@@ -124,6 +124,23 @@ def test_validation_is_told_before_test_is_opened(tmp_path: Path) -> None:
     assert told == [("softmax/seed-0", of_split(record.metrics, "validation"), 0)]
 
 
+def test_what_remembers_its_examples_is_scored_without_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants = {"knn": {"technique": "knn", "k": 1}}
+    *others, cell = cells(study(variants=variants))
+    whole = run(tmp_path / "whole", cell)
+    assert whole.left_out == whole.sizes["train"] == 809
+    assert 0.9 < whole.metrics["train/accuracy"] < 1
+    monkeypatch.setattr(module, "LEFT_OUT", 100)
+    some, again = (run(tmp_path / name, cell) for name in ("some", "again"))
+    assert some.left_out == 100
+    assert some.metrics == again.metrics
+    assert some.metrics["train/accuracy"] != whole.metrics["train/accuracy"]
+    assert some.metrics["test/accuracy"] == whole.metrics["test/accuracy"]
+    assert [run(tmp_path / "other", other).left_out for other in others] == [None]
+
+
 def test_metrics_of_a_split() -> None:
     metrics = {"test/a": 1.0, "test/b": 2.0, "train/a": 3.0}
     assert of_split(metrics, "test") == {"a": 1.0, "b": 2.0}

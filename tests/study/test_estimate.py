@@ -65,6 +65,67 @@ def test_what_remembers_examples_is_extrapolated(monkeypatch: pytest.MonkeyPatch
     assert part["majority"].parameters == 10
 
 
+PATCHES: dict[str, Any] = {
+    "technique": "softmax",
+    "features": {"name": "patches", "size": 3, "atoms": 16, "patches": 2000, "grid": 2},
+    "training": {"epochs": 3},
+}
+SOLVED: dict[str, Any] = {
+    "technique": "softmax",
+    "training": {"solver": "lbfgs", "iterations": 40, "l2": 0.01},
+}
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [PATCHES, SOLVED, PATCHES | {"training": SOLVED["training"]}],
+    ids=["patches", "lbfgs", "both"],
+)
+def test_what_is_solved_counts_as_the_run_does(tmp_path: Path, variant: dict[str, Any]) -> None:
+    given = study(variants={"b": variant})
+    row = by_recipe(given)["b"]
+    cost = run(tmp_path, given).results["recipes"]["b"]["cost"]
+    assert row.parameters == cost["parameters"]
+    assert row.macs_per_example == cost["macs_per_example"]
+    assert cost["train_seconds"] / 20 < row.seconds < cost["train_seconds"] * 20
+
+
+def test_patch_features_are_reckoned_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("features were computed")
+
+    monkeypatch.setattr("bakeoff.techniques.linear.fit_features", refuse)
+    few = by_recipe(study(variants={"b": PATCHES}))["b"]
+    dictionary = PATCHES["features"] | {"dictionary": "k-means", "patches": 2_000_000}
+    many = by_recipe(study(variants={"b": PATCHES | {"features": dictionary}}))["b"]
+    assert many.seconds > 5 * few.seconds
+    assert few.memory_bytes >= (809 + 90) * 4 * 2 * 16
+
+
+def test_more_iterations_over_more_examples_cost_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = {"technique": "softmax", "training": {"solver": "lbfgs", "iterations": 4000}}
+    monkeypatch.setattr(module, "PROBE_EXAMPLES", 200)
+    told = by_recipe(study(variants={"short": SOLVED, "long": long}))
+    assert told["long"].seconds > 10 * told["short"].seconds
+
+
+def test_levels_that_cost_the_same_are_probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[str] = []
+    fit = module._Probe._fit
+
+    def counted(probe: module._Probe, *given: Any) -> Any:
+        probed.append(probe.recipe.name)
+        return fit(probe, *given)
+
+    monkeypatch.setattr(module._Probe, "_fit", counted)
+    orders = [["1", "2"], ["2", "1"]]
+    factors = {"data.classes": orders, "data.labels": [100, 140]}
+    found = estimate(prepare(study(factors=factors)))
+    assert len(found) == len({row.recipe for row in found}) == 8
+    assert len(probed) == 4
+    assert len({row.seconds for row in found}) == 4
+
+
 def test_seeds_are_those_asked_for_or_the_first_looks() -> None:
     assert by_recipe(study(seeds=4), seeds=7)["softmax"].cells == 7
     assert by_recipe(study(seeds={"race": True}))["softmax"].cells == 3

@@ -1,12 +1,14 @@
 """k-NN: scikit-learn's votes, encoders, saving, clear refusals."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
+from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -120,8 +122,35 @@ def test_an_encoder_that_diverged_is_refused(
 
 
 def test_too_few_examples_are_refused(noise: TrainingData, cell_of: Cells, run: Run) -> None:
-    with pytest.raises(InputError, match="k: 61 received, but there are 60 examples"):
+    with pytest.raises(InputError, match="k: 61 received, but there are 60 training examples"):
         Knn().fit(cell_of("knn", k=61), noise, {}, run)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("k", [1, 3, 59, 60])
+def test_left_out_examples_are_voted_on_by_the_others(
+    noise: TrainingData, cell_of: Cells, run: Run, metric: str, weights: str, k: int
+) -> None:
+    items = np.array(noise.train.items)
+    items[20:28] = items[7]  # more equals than neighbours, where k is small
+    train = replace(noise.train, items=items)
+    data = replace(noise, train=train)
+    predictor = Knn().fit(cell_of("knn", k=k, metric=metric, weights=weights), data, {}, run)
+    rows = np.array([0, 7, 20, 24, 27, 59])
+    found = predictor.left_out(rows)
+    others_k = min(k, 59)
+    cell = cell_of("knn", k=others_k, metric=metric, weights=weights)
+    for row, shares in zip(rows, found, strict=True):
+        others = replace(data, train=train.take(np.delete(np.arange(60), row)))
+        expected = Knn().fit(cell, others, {}, MemoryRun()).predict(items[row : row + 1])
+        np.testing.assert_array_equal(shares, expected[0])
+
+
+def test_one_example_has_no_others(noise: TrainingData, cell_of: Cells, run: Run) -> None:
+    data = replace(noise, train=noise.train.take(np.array([4])))
+    predictor = Knn().fit(cell_of("knn", k=1), data, {}, run)
+    np.testing.assert_array_equal(predictor.left_out(np.array([0])), np.full((1, 3), 1 / 3, "f4"))
 
 
 def test_texts_need_an_encoder(texts: TrainingData, cell_of: Cells, run: Run) -> None:

@@ -219,6 +219,15 @@ class Predictor(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A predictor that keeps its training examples, so that each of them would find itself."""
+
+    def left_out(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """As `predict`, of the training examples at `rows` (R,), each by all the others alone."""
+        ...
+
+
 class Representer(Protocol):
     """A predictor that can also turn items into vectors."""
 

@@ -76,6 +76,9 @@ class Record(Frozen):
     """Recipes ever scored on this test set on this machine, this one included; 0: not opened."""
     metrics: dict[str, float]
     """`split/name` of every split, training too."""
+    left_out: int | None = None
+    """Where a technique remembers its training examples: how many `train/*` is of, drawn by name,
+    each predicted by all the others alone. None: of all, as they were learnt."""
     cost: Cost
     fingerprint: dict[str, Any]
     """What the bits depend on: versions, instruction set, threads, kernels, device, precision."""

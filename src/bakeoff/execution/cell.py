@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
@@ -17,6 +20,7 @@ from bakeoff.core.protocols import (
     LayerProfile,
     Normaliser,
     Predictor,
+    Remembering,
     Technique,
     TrainingData,
 )
@@ -32,6 +36,8 @@ from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.saved import read_state
 from bakeoff.training.observers import Observer, Silent
 
+LEFT_OUT = 2_000
+"""Training examples at most that a technique which remembers them is scored on."""
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
 
 
@@ -178,6 +184,7 @@ class _Scores:
     metrics: dict[str, float]
     sealed: Sealed
     examples_per_second: float | None
+    left_out: int | None
 
 
 def _evaluate(
@@ -187,31 +194,41 @@ def _evaluate(
     task = ready.data.task
     metrics: dict[str, float] = {}
 
-    def score(split: str, examples: Examples, write: bool) -> tuple[Table, float]:
+    def tell(split: str, examples: Examples, outputs: NDArray[Any]) -> Table:
+        table = task.table(examples.ids, examples.labels, outputs, examples.groups)
+        metrics.update({f"{split}/{name}": v for name, v in task.metrics(table).items()})
+        return table
+
+    def score(split: str, examples: Examples) -> tuple[Table, float]:
         began = time.perf_counter()
         outputs = predictor.predict(examples.items)
         seconds = time.perf_counter() - began
-        table = task.table(examples.ids, examples.labels, outputs, examples.groups)
-        if write:
-            write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
-        metrics.update({f"{split}/{name}": v for name, v in task.metrics(table).items()})
+        table = tell(split, examples, outputs)
+        write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         return table, seconds
 
-    score("train", ready.data.train, write=False)
-    score("validation", ready.data.validation, write=True)
+    train, left_out = ready.data.train, None
+    if isinstance(predictor, Remembering):
+        drawn = cell.replicate.streams.generator("left out").permutation(len(train))
+        rows = np.sort(drawn[:LEFT_OUT])
+        left_out = len(rows)
+        tell("train", train.take(rows), predictor.left_out(rows))
+    else:
+        tell("train", train, predictor.predict(train.items))
+    score("validation", ready.data.validation)
     if cell.purpose == "input":
-        return _Scores(metrics, Sealed(""), None)
+        return _Scores(metrics, Sealed(""), None, left_out)
     before_test(cell, of_split(metrics, "validation"))
     if cell.replicate.fold is not None:  # no test, so none of the ledger's business
-        table, seconds = score("fold", ready.split.fold_examples(), write=True)
+        table, seconds = score("fold", ready.split.fold_examples())
         sealed = Sealed("fold", scored_hash(table), table.length)
     else:
         test = splits.test_examples(ready.dataset, cell.recipe.data)
         recipe_hash = digest(canonical_json(cell.recipe.resolved()))
         opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
-        _, seconds = score("test", test, write=True)
+        _, seconds = score("test", test)
         sealed = Sealed("test", ready.dataset.test_hash, len(test), opened, ledger)
-    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9))
+    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9), left_out)
 
 
 def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict[str, Any]:
@@ -243,6 +260,7 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "test_opened": sealed.opened,
         "test_ledger": sealed.ledger,
         "metrics": scores.metrics,
+        "left_out": scores.left_out,
         "fingerprint": ready.fingerprint,
         "normaliser": _described(ready.data.normaliser),
         "source": source_state(),

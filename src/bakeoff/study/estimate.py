@@ -9,21 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Replicate
-from bakeoff.core.protocols import Predictor
+from bakeoff.core.examples import Examples, Items
+from bakeoff.core.files import canonical_json
+from bakeoff.core.protocols import Normaliser, Predictor
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find, framework_of
+from bakeoff.techniques.patches import (
+    LEVELS_FROM,
+    PatchFeatures,
+    PixelFeatures,
+    fitting_macs,
+    untrained_encoder,
+)
 from bakeoff.training.observers import Silent
 
 PROBE_STEPS = 12
 PROBE_EXAMPLES = 2_000
 FINAL = "(chosen)"
 """Stands for the recipe that folds are going to choose; no recipe has such a name."""
+RATED = 512
+"""Items that are predicted at most, to see how many a second takes."""
+MOMENT = 0.2
+"""Seconds after which that is seen."""
 BYTES_PER_PREDICTION = 12
 """Of one probability in a CSV file, with its comma."""
 
@@ -57,19 +71,27 @@ class Estimate:
 def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     """The price of every recipe of a study.
 
-    Loops are probed with a few updates on the real data, solves with a share of it; nothing is
-    written into a run folder and test is not opened.
+    Loops are probed with a few updates on the real data, solves with a share of it; what patch
+    features cost is reckoned from the seconds of a few images. A recipe that differs from one
+    before in its classes alone costs the same, where there are as many examples. Nothing is written
+    into a run folder, and test is not opened.
     """
     count = seeds or ready.looks.sizes[0]
     replicates = ready.replicates(range(count))
     first = ready.replicates(ready.looks.seeds)[0]
+    needed = {p.recipe for planned in ready.planned for p in planned.inputs.values()}
     fitted: dict[str, Predictor] = {}
-    found = []
+    found: list[Estimate] = []
+    alike: dict[bytes, Estimate] = {}
     with tempfile.TemporaryDirectory() as folder:
         for planned in ready.planned:
             inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
             probe = _Probe(ready, planned, first, inputs, Path(folder) / planned.name)
+            if (same := alike.get(probe.price_key)) and planned.name not in needed:
+                found.append(replace(same, recipe=planned.name))
+                continue
             row, fitted[planned.name] = probe.run(len(replicates))
+            alike[probe.price_key] = row
             found.append(row)
     return found
 
@@ -115,19 +137,36 @@ class _Probe:
         self.recipe, self.inputs, self.folder = planned.recipe, inputs, folder
         self.replicate = planned.drawn(first)
         split = ready.split(self.recipe.data, self.replicate)
-        self.data = split.training_data()
+        self.whole = self.data = split.training_data()
         self.scored_size = len(split.test if split.fold is None else split.fold)
         self.technique = find(self.recipe.technique)
-        self.training: Any = getattr(self.recipe.settings, "training", None)
+        self.settings = self.recipe.settings
+        self.training: Any = getattr(self.settings, "training", None)
+        self.iterates = getattr(self.training, "solver", "loop") == "lbfgs"
+        features = getattr(self.settings, "features", None)
+        self.features = features if isinstance(features, PatchFeatures) else None
+
+    @property
+    def price_key(self) -> bytes:
+        """What the price is a function of."""
+        resolved = {name: v for name, v in self.recipe.resolved().items() if name != "data"}
+        data = self.whole
+        sizes = [len(data.train), len(data.validation), self.scored_size, len(data.task.classes)]
+        return canonical_json([resolved, sizes])
 
     def run(self, count: int) -> tuple[Estimate, Predictor]:
         """The estimate, and the predictor of the short fit, for recipes that need one."""
         fingerprint = numerics.apply(self.recipe.numerics, framework_of(self.recipe))
+        before, held, encoder = 0.0, 0, None
+        if self.features is not None:
+            encoder, before, held = self._stand_in(self.features)
         with Meter() as meter:
             predictor, run = self._fit(fingerprint, PROBE_EXAMPLES)
-        parameters, macs = _sizes(predictor)
-        rate = self._examples_per_second(predictor)
-        if self.training is not None:
+        parameters, macs = _sizes(encoder or predictor)
+        rate = _examples_per_second(predictor, self.data.validation.items)
+        if self.iterates:
+            training = self._solve_seconds(run)
+        elif self.training is not None:
             training = self._loop_seconds(run, rate)
         else:
             kept, all_ = min(len(self.data.train), PROBE_EXAMPLES), len(self.data.train)
@@ -135,12 +174,13 @@ class _Probe:
             if kept < all_:
                 # What remembers examples grows with them, and so does the price of a prediction.
                 half, _ = self._fit(fingerprint, PROBE_EXAMPLES // 2)
-                fewer, before = _sizes(half), macs
+                fewer, share = _sizes(half), macs
                 times = (all_ - kept) / (kept - PROBE_EXAMPLES // 2)
                 parameters += round(times * (parameters - fewer[0]))
                 macs += round(times * (macs - fewer[1]))
-                rate *= before / macs if macs else 1.0
-        predicted = len(self.data.validation) + self.scored_size
+                rate *= share / macs if macs else 1.0
+        learnt = len(self.whole.train) + len(self.whole.validation)
+        predicted = len(self.whole.validation) + self.scored_size
         columns = len(self.data.task.classes) + 2
         row = Estimate(
             recipe=self.recipe.name,
@@ -148,47 +188,96 @@ class _Probe:
             cells=count,
             parameters=parameters,
             macs_per_example=macs,
-            seconds=training + run.warm_up_seconds + (len(self.data.train) + predicted) / rate,
-            memory_bytes=meter.peak_bytes,
+            seconds=before + training + run.warm_up_seconds + (learnt + self.scored_size) / rate,
+            memory_bytes=meter.peak_bytes + held,
             disk_bytes=4 * parameters + predicted * BYTES_PER_PREDICTION * columns,
         )
-        return row, predictor
+        return row, encoder or predictor
+
+    def _stand_in(self, features: PatchFeatures) -> tuple[Predictor, float, int]:
+        """Reckon what patch features cost, and put random numbers in their place for the probe.
+
+        Returns:
+            An untrained predictor, whose products are those of a trained one; the seconds of
+            dictionary and features, those of the scored examples included; the bytes of features.
+        """
+        train, validation = self.whole.train, self.whole.validation
+        shape = np.asarray(train.items).shape[1:]
+        classes = len(self.whole.task.classes)
+        predictor = self.technique.untrained(self.settings, shape, classes)
+        rate = _examples_per_second(predictor, validation.items)
+        encoded = len(train) + len(validation) + self.scored_size + min(len(train), LEVELS_FROM)
+        patches = fitting_macs(features, shape) / max(_sizes(predictor)[1], 1)
+        size = untrained_encoder(features, shape).size
+        generator = np.random.default_rng(0)
+
+        def drawn(examples: Examples) -> Examples:
+            some = examples.take(_spread(len(examples), PROBE_EXAMPLES))
+            items = generator.integers(0, 256, (len(some), 1, 1, size), np.uint8)
+            return replace(some, items=items)
+
+        normaliser = Normaliser(np.full(size, 0.5, np.float32), np.full(size, 0.3, np.float32))
+        self.data = replace(
+            self.whole, train=drawn(train), validation=drawn(validation), normaliser=normaliser
+        )
+        self.settings = self.settings.model_copy(update={"features": PixelFeatures()})
+        return predictor, (encoded + patches) / rate, size * (len(train) + len(validation))
 
     def _fit(self, fingerprint: dict[str, Any], examples: int) -> tuple[Predictor, CellRun]:
         """A few updates on all examples, or a solve of some."""
-        settings, data, folder = self.recipe.settings, self.data, self.folder / str(examples)
+        settings, data, folder = self.settings, self.data, self.folder / str(examples)
         if self.training is not None:
-            update = {
-                "epochs": None,
-                "iterations": PROBE_STEPS,
-                "validate_every": PROBE_STEPS,
-                "stopping": None,
-            }
+            update = {"epochs": None, "iterations": PROBE_STEPS}
+            if not self.iterates:
+                update |= {"validate_every": PROBE_STEPS, "stopping": None}
             shortened = self.training.model_copy(update=update)
             settings = settings.model_copy(update={"training": shortened})
-        else:
-            size = len(data.train)
-            rows = np.linspace(0, size - 1, min(size, examples)).astype(np.intp)
-            data = replace(data, train=data.train.take(rows))
+        if self.training is None or self.iterates:
+            share = min(1.0, examples / len(data.train))
+            some = _spread(len(data.validation), math.ceil(share * len(data.validation)))
+            data = replace(
+                data,
+                train=data.train.take(_spread(len(data.train), examples)),
+                validation=data.validation.take(some),
+            )
         recipe = self.recipe.model_copy(update={"settings": settings})
         cell = Cell(recipe, self.replicate, "", "", self.technique.version)
         run = CellRun(folder, self.replicate.streams, fingerprint, True, Silent(), lambda: None)
         return self.technique.fit(cell, data, self.inputs, run), run
 
+    def _solve_seconds(self, run: CellRun) -> float:
+        """Of all iterations over all examples, where none converges before."""
+        done = max(1, run.fitted[-1].steps)
+        share = len(self.whole.train) / min(len(self.data.train), PROBE_EXAMPLES)
+        return float(run.train_seconds / done * (self.training.iterations or 1) * share)
+
     def _loop_seconds(self, run: CellRun, rate: float) -> float:
         """From the probe's seconds to those of all updates and validations."""
-        validating = len(self.data.validation) / rate
-        a_step = max(run.train_seconds - validating, 0.0) / (PROBE_STEPS - 1)
-        per_epoch = -(-len(self.data.train) // self.training.batch_size)
+        probed = len(self.data.validation) / rate
+        a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
+        per_epoch = -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
-        return float(a_step * steps + validations * validating)
+        return float(a_step * steps + validations * len(self.whole.validation) / rate)
 
-    def _examples_per_second(self, predictor: Predictor) -> float:
-        items = self.data.validation.items[:512]
+
+def _examples_per_second(predictor: Predictor, items: Items) -> float:
+    """Measured on as many items as a moment allows."""
+    predictor.predict(items[:1])  # what is compiled or loaded at first is no part of the rate
+    count = 16
+    while True:
+        some = items[:count]
         began = time.perf_counter()
-        predictor.predict(items)
-        return len(items) / max(time.perf_counter() - began, 1e-9)
+        predictor.predict(some)
+        seconds = max(time.perf_counter() - began, 1e-9)
+        if seconds > MOMENT or count >= RATED or len(some) < count:
+            return len(some) / seconds
+        count *= 2
+
+
+def _spread(size: int, count: int) -> NDArray[np.intp]:
+    """Positions of at most `count` of `size` examples, evenly spread."""
+    return np.linspace(0, size - 1, min(size, count)).astype(np.intp)
 
 
 def _sizes(predictor: Predictor) -> tuple[int, int]:

@@ -195,11 +195,30 @@ class KnnPredictor:
             out[block] = self._shares(distances, self.memory.labels[indices])
         return out
 
+    def left_out(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(R, K) float32: the votes of all other training examples on those at `rows` (R,)."""
+        memory, classes = self.memory, len(self.classes)
+        out = np.full((len(rows), classes), 1 / classes, np.float32)
+        k = min(self.settings.k + 1, memory.source.count)
+        if k == 1:  # there are no others
+            return out
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            distances, indices = self._index().search(memory.source.read(some), k)
+            itself = indices == some[:, None]
+            # Behind more of its equals than there are neighbours, it is not among them.
+            itself[~itself.any(axis=1), -1] = True
+            others = (len(some), k - 1)
+            labels = memory.labels[indices[~itself].reshape(others)]
+            out[start : start + BLOCK] = self._shares(distances[~itself].reshape(others), labels)
+        return out
+
     def neighbours(self, items: Items) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Distances and training rows (N, k) of the k nearest of each item, nearest first."""
-        memory = self.memory
-        index = Neighbours(memory.source.read, memory.squares, self.settings.metric)
-        return index.search(memory.source.vectors(items), self.settings.k)
+        return self._index().search(self.memory.source.vectors(items), self.settings.k)
+
+    def _index(self) -> Neighbours:
+        return Neighbours(self.memory.source.read, self.memory.squares, self.settings.metric)
 
     def _shares(
         self, distances: NDArray[np.float64], labels: NDArray[np.int64]
@@ -276,8 +295,7 @@ class Knn:
         """
         settings = cast(KnnSettings, cell.recipe.settings)
         train = data.train
-        if len(train) < settings.k:
-            raise InputError(f"knn: k: {settings.k} received, but there are {len(train)} examples")
+        self.check(settings, (), len(train))
         source: Source
         if settings.encoder is not None:
             source = _encode(settings.encoder, cell, data, inputs, run)
@@ -293,6 +311,19 @@ class Knn:
         squares = run.solve("measure", measure)["squares"]
         memory = Memory(source, squares, train.labels, data.task.classes)
         return KnnPredictor(settings, memory, shape)
+
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse more neighbours than there are training examples.
+
+        Raises:
+            InputError: naming `k`.
+        """
+        k = cast(KnnSettings, settings).k
+        if k > examples:
+            raise InputError(
+                f"k: {k} received, but there are {examples:,} training examples to be neighbours "
+                f"(allowed: 1 to {examples})"
+            )
 
     def load(self, folder: Path) -> KnnPredictor:
         """A saved predictor, back, with its encoder.

@@ -17,6 +17,7 @@ from bakeoff.core.protocols import Arrays, LayerProfile, Run, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.data.hashing import examples_hash
 from bakeoff.scratch.patches import (
+    ROUNDS,
     Dictionary,
     Encoding,
     PatchEncoder,
@@ -209,6 +210,13 @@ def encode(encoder: PatchEncoder, images: NDArray[np.uint8]) -> NDArray[np.uint8
     """(N, D) uint8 features of images, with the threads this process may use."""
     with one_blas_thread() as threads:
         return encoder.levels(images, threads)
+
+
+def fitting_macs(settings: PatchFeatures, shape: tuple[int, ...]) -> int:
+    """Multiply-accumulates of the dictionary of images (H, W, C): whitening, then k-means."""
+    p = settings.size**2 * shape[-1]
+    means = ROUNDS * settings.atoms if settings.dictionary == "k-means" else 0
+    return settings.patches * p * (2 * p + means)
 
 
 def profile(encoder: PatchEncoder) -> LayerProfile:
