@@ -141,8 +141,11 @@ def readable(content: Mapping[str, Any]) -> Declaration | None:
         None where data set or control cannot be read.
     """
     fields = Declaration.model_fields
-    misspelt = {nearest(str(name), fields): v for name, v in content.items() if name not in fields}
-    given = {name: value for name, value in {**misspelt, **content}.items() if name in fields}
+    given: dict[str, Any] = {}
+    for name, value in content.items():
+        meant = name if name in fields else nearest(str(name), fields)
+        if meant is not None and (meant == name or meant not in content):
+            given[meant] = value
     if isinstance(given.get("variants"), Mapping):  # names stay, since others may refer to them
         given["variants"] = {
             name: change if change is None or isinstance(change, Mapping) else STAND_IN
@@ -152,7 +155,8 @@ def readable(content: Mapping[str, Any]) -> Declaration | None:
         given["factors"] = {p: v for p, v in given["factors"].items() if isinstance(v, list)}
     kept = {"question": "", **{name: given.get(name) for name in ("dataset", "control")}}
     found: Declaration | None = None
-    for more in ({}, *({name: given[name]} for name in RECIPES if name in given)):
+    added: list[dict[str, Any]] = [{name: given[name]} for name in RECIPES if name in given]
+    for more in [{}, *added]:
         try:
             found = Declaration.parse(kept | more)
             kept |= more
