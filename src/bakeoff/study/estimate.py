@@ -79,7 +79,7 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     count = seeds or ready.looks.sizes[0]
     replicates = ready.replicates(range(count))
     first = ready.replicates(ready.looks.seeds)[0]
-    needed = {p.recipe for planned in ready.planned for p in planned.inputs.values()}
+    serving = {p.recipe for planned in ready.planned for p in planned.inputs.values()}
     fitted: dict[str, Predictor] = {}
     found: list[Estimate] = []
     alike: dict[bytes, Estimate] = {}
@@ -87,7 +87,7 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
         for planned in ready.planned:
             inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
             probe = _Probe(ready, planned, first, inputs, Path(folder) / planned.name)
-            if (same := alike.get(probe.price_key)) and planned.name not in needed:
+            if (same := alike.get(probe.price_key)) and planned.name not in serving:
                 found.append(replace(same, recipe=planned.name))
                 continue
             row, fitted[planned.name] = probe.run(len(replicates))
