@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.study.tiny import QUICK, Watch, bits, cells, command, run, start, study
+from tests.study.tiny import FAILING, QUICK, Watch, bits, cells, command, run, start, study
 
 from bakeoff.core.errors import DiskError, Interrupted
 from bakeoff.core.store import Store
@@ -163,17 +163,18 @@ def test_a_worker_whose_parent_is_another_takes_no_cell(tmp_path: Path) -> None:
 
 
 def test_a_crash_in_a_worker_is_told(tmp_path: Path) -> None:
-    given = cells(study(variants={"k": {"technique": "knn", "k": 5000}, "softmax": QUICK}))
+    given = cells(study(variants={"patches": FAILING, "softmax": QUICK}))
     outcome, watch = Outcome(), Watch()
     run_in_workers(Cells(given, Store(tmp_path), jobs=2, watcher=watch), outcome, Interruptions())
-    assert watch.failed_ == {"k/seed-0": "knn: k: 5000 received, but there are 809 examples"}
-    assert "Traceback" in (tmp_path / "cells" / "k" / "seed-0" / "failure.txt").read_text()
+    told = "features.patches: 4 received (allowed: at least 8, the atoms)"
+    assert watch.failed_ == {"patches/seed-0": told}
+    assert "Traceback" in (tmp_path / "cells" / "patches" / "seed-0" / "failure.txt").read_text()
     assert sorted(watch.finished) == ["majority/seed-0", "softmax/seed-0"]
 
 
 def test_what_needs_a_failed_cell_fails(tmp_path: Path) -> None:
     variants = {
-        "first": {"technique": "knn", "k": 5000},
+        "first": FAILING,
         "second": {"technique": "knn", "encoder": {"recipe": "first"}},
         "third": {"technique": "knn", "encoder": {"recipe": "second"}},
     }

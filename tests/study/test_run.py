@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.study.tiny import QUICK, Watch, bits, openings, records, run, study
+from tests.study.tiny import FAILING, QUICK, Watch, bits, openings, records, run, study
 
 from bakeoff.core import ledger
 from bakeoff.core.cell import Cell, Replicate
@@ -211,14 +211,14 @@ def test_a_default_margin_is_the_first_levels(tmp_path: Path) -> None:
 
 
 def test_without_a_margin_nothing_is_tested_once_the_control_fails(tmp_path: Path) -> None:
-    given = study(margin=None, control={"technique": "knn", "k": 5000})
+    given = study(margin=None, control={"name": "patches"} | FAILING)
     with pytest.raises(
-        BakeoffError, match=r"margin: none was declared.*knn: k: 5000 received"
+        BakeoffError, match=r"margin: none was declared.*features.patches: 4 received"
     ) as e:
         run(tmp_path, given)
     assert e.value.exit_code == 1
     assert openings() == []
-    assert (tmp_path / "cells" / "knn" / "seed-0" / "failure.txt").exists()
+    assert (tmp_path / "cells" / "patches" / "seed-0" / "failure.txt").exists()
 
 
 # Test data.

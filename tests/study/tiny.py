@@ -28,6 +28,11 @@ from bakeoff.training.observers import Silent
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 QUICK = {"technique": "softmax", "training": {"epochs": 1}}
 """A cell of some milliseconds."""
+FAILING = {
+    "technique": "softmax",
+    "features": {"name": "patches", "size": 3, "grid": 1, "atoms": 8, "patches": 4},
+}
+"""A cell that fails when it is fitted: what is wrong with it is not seen before."""
 
 
 def study(**changes: Any) -> Study:
