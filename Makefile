@@ -26,7 +26,7 @@ help:
 
 # pip comes first: the one that Python 3.11 carries cannot read dependency groups. The build runs
 # in this environment, so that the build backend is a pinned one too.
-$(installed): pyproject.toml constraints.txt setup.py $(wildcard src/bakeoff/scratch/kernels/*.pyx)
+$(installed): pyproject.toml constraints.txt setup.py $(wildcard src/bakeoff/scratch/kernels/*.pyx src/bakeoff/scratch/kernels/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit("bakeoff needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --upgrade pip setuptools cython

@@ -8,21 +8,30 @@ import sys
 import numpy as np
 
 from bakeoff.scratch import kernels
-from bakeoff.scratch.layers import AveragePool, Convolution, MaxPool
+from bakeoff.scratch.layers import AveragePool, Convolution, MaxPool, Relu
 from bakeoff.scratch.network import Sequence
+from bakeoff.scratch.optimisers import optimiser
 
 
 def numbers() -> list[bytes]:
-    """The bits of a forward and a backward pass through every kernel."""
+    """The bits of a forward pass, a backward pass and an update through every kernel."""
     generator = np.random.default_rng(0)
-    layers = {"a": Convolution(3, 8, 3, 1, 1), "b": MaxPool(3, 2, 1), "c": AveragePool(2, 1, 1)}
-    network = Sequence(layers)
+    network = Sequence(
+        {
+            "a": Convolution(3, 8, 3, 1, 1),
+            "b": Relu(),
+            "c": MaxPool(3, 2, 1),
+            "d": AveragePool(2, 1, 1),
+        }
+    )
     for values in network.parameters.values():
         values[...] = generator.standard_normal(values.shape)
     outputs = network.forward(generator.standard_normal((5, 9, 11, 3)).astype(np.float32))
     gradient = network.backward(generator.standard_normal(outputs.shape).astype(np.float32))
     assert gradient is not None
-    return [array.tobytes() for array in (outputs, gradient, *network.gradients.values())]
+    found = [array.tobytes() for array in (outputs, gradient, *network.gradients.values())]
+    optimiser("adam", network, l2=0.01).step(0.01)
+    return found + [array.tobytes() for array in network.parameters.values()]
 
 
 expected, folder = sys.argv[1:]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bakeoff.scratch import optimisers
+from bakeoff.scratch import kernels
+from bakeoff.scratch.kernels import numpy_kernels
 from bakeoff.scratch.layers import Affine
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
 from bakeoff.scratch.optimisers import Limits, Name, optimiser
@@ -143,12 +144,13 @@ def test_float32_stays_float32(name: Name) -> None:
 @every_optimiser
 def test_pieces_change_no_bit(name: Name, monkeypatch: pytest.MonkeyPatch) -> None:
     def after(piece: int) -> bytes:
-        monkeypatch.setattr(optimisers, "PIECE", piece)
+        monkeypatch.setattr(numpy_kernels, "PIECE", piece)
         layer = fill(Affine(30, 11))
         ours = optimiser(name, layer, 0.01)
-        for step in range(3):
-            draw_gradients(layer, step)
-            ours.step(0.1)
+        with kernels.using("numpy"):
+            for step in range(3):
+                draw_gradients(layer, step)
+                ours.step(0.1)
         return b"".join(values.tobytes() for values in layer.parameters.values())
 
     assert after(7) == after(64) == after(1 << 20)

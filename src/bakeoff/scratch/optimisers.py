@@ -2,23 +2,25 @@
 
 L2 adds `l2 * w` to the gradient of every weight (`adamw` shrinks the weight itself instead), L1
 `l1 * sign(w)`, and sign 0 = 0. Clipping comes before both, the bound on norms after the update.
-All work goes in pieces that fit the processor's cache: an update reads each number from main
-memory once, however many passes its formula takes.
+The rules themselves are kernels, compiled where there was a compiler.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from bakeoff.core.protocols import Arrays, State
+from bakeoff.scratch import kernels
+from bakeoff.scratch.kernels import Numbers, Rule
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.memory import Array
 
 Name = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 PIECE = 16384
-"""Numbers worked on at a time: five float32 pieces are 320 KiB."""
+"""Numbers that are summed or swept at a time."""
 CLIP_EPSILON = 1e-6
 TINY, SWEEP = 1e-25, 128
 """Moments below TINY become 0 every SWEEP updates."""
@@ -48,15 +50,15 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    """A run of one parameter: flat views of values, gradient, moments, spare memory."""
+class _Part:
+    """One parameter, all arrays flat; `l1` and `l2` are 0 where it is no weight."""
 
     values: Array
     gradient: Array
+    mean: Array | None
+    square: Array | None
     l1: float
     l2: float
-    moments: tuple[Array, ...]
-    spare: Array
 
 
 class Optimiser:
@@ -66,10 +68,14 @@ class Optimiser:
         network: Its parameters are changed in place; its gradients are used up.
         l2: Of the weights; biases and gains have none.
         limits: Of weights and gradients.
+
+    Raises:
+        ValueError: where a parameter or a gradient is no single piece of memory.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ()
-    """Names of the arrays it keeps for every parameter."""
+    rule: Rule
+    moments: ClassVar[tuple[str | None, str | None]] = (None, None)
+    """What it calls the mean and the mean of squares that it keeps for every parameter."""
 
     def __init__(self, network: Layer, l2: float = 0.0, limits: Limits = NO_LIMITS) -> None:
         self.count = 0
@@ -78,38 +84,41 @@ class Optimiser:
         self._moments = {
             name: {path: np.zeros_like(p) for path, p in network.parameters.items()}
             for name in self.moments
+            if name is not None
         }
-        self._pieces: list[_Piece] = []
+        self._parts = []
         for path, values in network.parameters.items():
-            arrays = [values, network.gradients[path]]
-            arrays += [self._moments[name][path] for name in self.moments]
+            mean, square = (_flat(self._moments[n][path]) if n else None for n in self.moments)
             penalties = (limits.l1, l2) if path in network.weights else (0.0, 0.0)
-            self._pieces += _pieces(arrays, penalties, np.empty(PIECE, values.dtype))
+            gradient = _flat(network.gradients[path])
+            self._parts.append(_Part(_flat(values), gradient, mean, square, *penalties))
 
     def step(self, rate: float) -> None:
         """One update at this learning rate."""
         self.count += 1
         if self._limits.clip is not None:
             self._shorten(self._limits.clip)
-        for piece in self._pieces:
-            if piece.l1:
-                np.sign(piece.values, out=piece.spare)
-                np.multiply(piece.spare, piece.l1, out=piece.spare)
-                np.add(piece.gradient, piece.spare, out=piece.gradient)
-            self._update(piece, rate)
+        for part in self._parts:
+            numbers = self._numbers(rate, part.l1, part.l2)
+            kernels.update(self.rule, part.values, part.gradient, part.mean, part.square, numbers)
         if self._limits.max_norm is not None:
             self._bound(self._limits.max_norm)
         if self.count % SWEEP == 0:
             self._sweep()
 
+    def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
+        """Of this update, for a parameter with these penalties."""
+        return Numbers(rate, l1, l2)
+
     def _shorten(self, longest: float) -> None:
         """Scale all gradients down where their common norm is greater."""
-        squares = sum(float(np.dot(p.gradient, p.gradient)) for p in self._pieces)
+        gradients = [part.gradient for part in self._parts]
+        squares = sum(float(np.dot(g, g)) for g in _pieces(gradients))
         share = longest / (math.sqrt(squares) + CLIP_EPSILON)
         # Not a number where a gradient is not: divergence must show, not be cut off.
         if not share >= 1:
-            for piece in self._pieces:
-                np.multiply(piece.gradient, share, out=piece.gradient)
+            for gradient in gradients:
+                np.multiply(gradient, share, out=gradient)
 
     def _bound(self, longest: float) -> None:
         """Scale the weights of units down whose norm is greater."""
@@ -125,12 +134,9 @@ class Optimiser:
         subnormal, and stay so: 9/10 of the smallest float32 rounds to itself. Processors multiply
         such numbers up to forty times slower. No update feels moments as small as these.
         """
-        for piece in self._pieces:
-            for moment in piece.moments:
-                np.copyto(moment, 0, where=np.abs(moment, out=piece.spare) < TINY)
-
-    def _update(self, piece: _Piece, rate: float) -> None:
-        raise NotImplementedError
+        moments = [m.reshape(-1) for arrays in self._moments.values() for m in arrays.values()]
+        for moment in _pieces(moments):
+            np.copyto(moment, 0, where=np.abs(moment) < TINY)
 
     def state(self) -> State:
         """Moments by name and path, and the number of updates done; copied."""
@@ -147,32 +153,25 @@ class Optimiser:
                 np.copyto(values, state[f"{name}.{path}"], casting="no")
 
 
-def _pieces(arrays: list[Array], penalties: tuple[float, float], spare: Array) -> list[_Piece]:
-    """Flat views of equal runs of arrays of one size; `penalties` are L1 and L2."""
-    flat = [array.reshape(-1) for array in arrays]
-    if not all(np.shares_memory(f, a) for f, a in zip(flat, arrays, strict=True)):
+def _flat(array: Array) -> Array:
+    """(N,) the same memory."""
+    flat = array.reshape(-1)
+    if not np.shares_memory(flat, array):
         raise ValueError("parameters and gradients must be C-contiguous")
-    pieces = []
-    for start in range(0, flat[0].size, PIECE):
-        values, gradient, *moments = (f[start : start + PIECE] for f in flat)
-        pieces.append(_Piece(values, gradient, *penalties, tuple(moments), spare[: values.size]))
-    return pieces
+    return flat
 
 
-def _add_l2(piece: _Piece) -> None:
-    """The penalty's gradient."""
-    if piece.l2:
-        np.multiply(piece.values, piece.l2, out=piece.spare)
-        np.add(piece.gradient, piece.spare, out=piece.gradient)
+def _pieces(arrays: list[Array]) -> Iterator[Array]:
+    """Runs of flat arrays that fit the processor's cache."""
+    for array in arrays:
+        for start in range(0, array.size, PIECE):
+            yield array[start : start + PIECE]
 
 
 class Sgd(Optimiser):
     """`w -= rate * g`. Robbins and Monro 1951, "A stochastic approximation method"."""
 
-    def _update(self, piece: _Piece, rate: float) -> None:
-        _add_l2(piece)
-        np.multiply(piece.gradient, rate, out=piece.spare)
-        np.subtract(piece.values, piece.spare, out=piece.values)
+    rule = "sgd"
 
 
 class Momentum(Optimiser):
@@ -189,7 +188,7 @@ class Momentum(Optimiser):
         nesterov: Look ahead.
     """
 
-    moments = ("velocity",)
+    moments = ("velocity", None)
 
     def __init__(
         self,
@@ -200,20 +199,11 @@ class Momentum(Optimiser):
         nesterov: bool = False,
     ) -> None:
         super().__init__(network, l2, limits)
-        self._momentum, self._nesterov = momentum, nesterov
+        self.rule = "nesterov" if nesterov else "momentum"
+        self._momentum = momentum
 
-    def _update(self, piece: _Piece, rate: float) -> None:
-        _add_l2(piece)
-        (velocity,) = piece.moments
-        np.multiply(velocity, self._momentum, out=velocity)
-        np.add(velocity, piece.gradient, out=velocity)
-        if self._nesterov:
-            np.multiply(velocity, self._momentum, out=piece.spare)
-            np.add(piece.spare, piece.gradient, out=piece.spare)
-            np.multiply(piece.spare, rate, out=piece.spare)
-        else:
-            np.multiply(velocity, rate, out=piece.spare)
-        np.subtract(piece.values, piece.spare, out=piece.values)
+    def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
+        return Numbers(rate, l1, l2, first=self._momentum)
 
 
 class RmsProp(Optimiser):
@@ -222,22 +212,13 @@ class RmsProp(Optimiser):
     Source: Tieleman and Hinton 2012, "Neural networks for machine learning", lecture 6.5.
     """
 
-    moments = ("square",)
+    rule = "rmsprop"
+    moments = (None, "square")
     smoothing: ClassVar[float] = 0.99
     epsilon: ClassVar[float] = 1e-8
 
-    def _update(self, piece: _Piece, rate: float) -> None:
-        _add_l2(piece)
-        (square,), gradient, spare = piece.moments, piece.gradient, piece.spare
-        np.multiply(gradient, gradient, out=spare)
-        np.multiply(spare, 1 - self.smoothing, out=spare)
-        np.multiply(square, self.smoothing, out=square)
-        np.add(square, spare, out=square)
-        np.sqrt(square, out=spare)
-        np.add(spare, self.epsilon, out=spare)
-        np.divide(gradient, spare, out=spare)
-        np.multiply(spare, rate, out=spare)
-        np.subtract(piece.values, spare, out=piece.values)
+    def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
+        return Numbers(rate, l1, l2, second=self.smoothing, epsilon=self.epsilon)
 
 
 class Adam(Optimiser):
@@ -254,6 +235,7 @@ class Adam(Optimiser):
         decoupled: AdamW.
     """
 
+    rule = "adam"
     moments = ("mean", "square")
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     epsilon: ClassVar[float] = 1e-8
@@ -268,26 +250,18 @@ class Adam(Optimiser):
         super().__init__(network, l2, limits)
         self._decoupled = decoupled
 
-    def _update(self, piece: _Piece, rate: float) -> None:
-        if not self._decoupled:
-            _add_l2(piece)
-        elif piece.l2:
-            np.multiply(piece.values, 1 - rate * piece.l2, out=piece.values)
-        (first, second), gradient, spare = self.betas, piece.gradient, piece.spare
-        mean, square = piece.moments
-        np.subtract(gradient, mean, out=spare)
-        np.multiply(spare, 1 - first, out=spare)
-        np.add(mean, spare, out=mean)
-        np.multiply(gradient, gradient, out=gradient)
-        np.multiply(gradient, 1 - second, out=gradient)
-        np.multiply(square, second, out=square)
-        np.add(square, gradient, out=square)
-        np.sqrt(square, out=spare)
-        np.divide(spare, math.sqrt(1 - second**self.count), out=spare)
-        np.add(spare, self.epsilon, out=spare)
-        np.divide(mean, spare, out=spare)
-        np.multiply(spare, rate / (1 - first**self.count), out=spare)
-        np.subtract(piece.values, spare, out=piece.values)
+    def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
+        first, second = self.betas
+        return Numbers(
+            rate=rate / (1 - first**self.count),
+            l1=l1,
+            l2=0.0 if self._decoupled else l2,
+            shrink=1 - rate * l2 if self._decoupled else 1.0,
+            first=first,
+            second=second,
+            deviation=math.sqrt(1 - second**self.count),
+            epsilon=self.epsilon,
+        )
 
 
 def optimiser(

@@ -1,5 +1,7 @@
 """The compiled kernels give the bits of the NumPy ones, whatever the window and the threads."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from tests.scratch.kernels.windows import windows_and_sizes
 
 from bakeoff.scratch.kernels import numpy_kernels
+from bakeoff.scratch.kernels.rules import MOMENTS, Numbers, Rule
 from bakeoff.scratch.kernels.window import Window
 
 _compiled = pytest.importorskip(
@@ -98,3 +101,49 @@ def test_average_pool(drawn: Drawn, count: int, depth: int, dtype: DTypeLike, nu
     _compiled.average_pool_backward(upstream, window, back)
     same(ours, theirs)
     same(back, wanted)
+
+
+SHARES = st.sampled_from([0.0, 0.1, 0.9, 0.999])
+PENALTIES = st.sampled_from([0.0, 0.003])
+
+
+@given(
+    st.sampled_from(list(MOMENTS)),
+    st.integers(0, 70),
+    dtypes,
+    st.builds(
+        Numbers,
+        rate=st.sampled_from([0.0, 0.1, 1e-3]),
+        l1=PENALTIES,
+        l2=PENALTIES,
+        shrink=st.sampled_from([1.0, 0.99]),
+        first=SHARES,
+        second=SHARES,
+        deviation=st.sampled_from([1.0, 0.3]),
+        epsilon=st.just(1e-8),
+    ),
+)
+def test_update(rule: Rule, size: int, dtype: DTypeLike, chosen: Numbers) -> None:
+    """Longer than any vector, so that whole ones and remainders are there."""
+
+    def updated(module: Any) -> list[NDArray[np.floating]]:
+        values, gradient, mean, square = numbers((4, size), dtype)
+        np.abs(square, out=square)
+        moments = zip((mean, square), MOMENTS[rule], strict=True)
+        module.update(rule, values, gradient, *(m if kept else None for m, kept in moments), chosen)
+        return [values, mean, square]
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = updated(numpy_kernels)
+    for ours, theirs in zip(updated(_compiled), expected, strict=True):
+        same(ours, theirs)
+
+
+@given(st.integers(0, 70), dtypes)
+def test_relu_backward(size: int, dtype: DTypeLike) -> None:
+    upstream, outputs = numbers((2, size), dtype)
+    ours, theirs = np.full((2, size), 7, dtype)
+    _compiled.relu_backward(upstream, outputs, ours)
+    with np.errstate(invalid="ignore"):
+        numpy_kernels.relu_backward(upstream, outputs, theirs)
+    same(ours, theirs)

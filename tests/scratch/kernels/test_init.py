@@ -11,6 +11,7 @@ from tests.scratch.layers.case import normal, to_inputs
 
 from bakeoff.core.errors import InputError
 from bakeoff.scratch import kernels
+from bakeoff.scratch.kernels.rules import Numbers
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.layers import Convolution, MaxPool
 
@@ -83,6 +84,11 @@ def test_every_kernel_and_its_dispatch(name: kernels.Name) -> None:
         np.testing.assert_allclose(out[0, 0, 0], images[0, :2, :2].mean(axis=(0, 1)))
         kernels.average_pool_backward(out, WINDOW, back)
         np.testing.assert_allclose(back.sum(), out.sum())
+        line = np.array([1.0, -1.0, 2.0])
+        kernels.relu_backward(np.ones(3), line, out.reshape(-1)[:3])
+        assert out.reshape(-1)[:3].tolist() == [1, 0, 1]
+        kernels.update("sgd", line, np.ones(3), None, None, Numbers(rate=0.5))
+        assert line.tolist() == [0.5, -1.5, 1.5]
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
@@ -100,6 +106,18 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         kernels.max_pool(images, WINDOW, out, np.empty(out.shape, np.uint8))
     with pytest.raises(ValueError, match=r"of shape \(12, 12\)\)"):
         kernels.col2im(np.empty((18, 12)), WINDOW, np.empty((2, 4, 3, 3)))
+    with pytest.raises(ValueError, match=r"\[\(3,\), \(2,\)\].*one shape \(N,\), one dtype"):
+        kernels.update("sgd", np.ones(3), np.ones(2), None, None, Numbers(rate=0.5))
+    with pytest.raises(ValueError, match="one shape"):
+        kernels.relu_backward(np.ones(3), np.ones(3), np.ones(3, np.float32))
+
+
+def test_moments_that_a_rule_does_not_keep_are_refused() -> None:
+    some = np.ones(3)
+    with pytest.raises(ValueError, match="momentum: not the moments"):
+        kernels.update("momentum", some, some.copy(), None, None, Numbers(rate=0.5))
+    with pytest.raises(ValueError, match="sgd: not the moments"):
+        kernels.update("sgd", some, some.copy(), some.copy(), None, Numbers(rate=0.5))
 
 
 @pytest.mark.parametrize("limited", [True, False])

@@ -1,4 +1,4 @@
-"""Kernels: the inner loops of convolution and pooling, compiled where there was a compiler.
+"""Kernels: inner loops of convolution, pooling and updates, compiled where there was a compiler.
 
 Two implementations give the same numbers, bit for bit: `_compiled` (Cython, with OpenMP where the
 compiler has it) and `numpy_kernels`. The compiled one is used where it was built, unless the
@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.scratch.kernels import numpy_kernels
 from bakeoff.scratch.kernels.parallel import SetThreads, Team, Work
+from bakeoff.scratch.kernels.rules import MOMENTS, Numbers, Rule
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.memory import Array
 
 __all__ = [
     "VARIABLE",
+    "Numbers",
+    "Rule",
     "Window",
     "average_pool",
     "average_pool_backward",
@@ -32,8 +35,10 @@ __all__ = [
     "im2col",
     "max_pool",
     "max_pool_backward",
+    "relu_backward",
     "split",
     "threads",
+    "update",
     "use_threads",
     "using",
 ]
@@ -55,6 +60,17 @@ class _Implementation(Protocol):
     ) -> None: ...
     def average_pool(self, images: Array, window: Window, out: Array, /) -> None: ...
     def average_pool_backward(self, upstream: Array, window: Window, out: Array, /) -> None: ...
+    def relu_backward(self, upstream: Array, outputs: Array, out: Array, /) -> None: ...
+    def update(
+        self,
+        rule: Rule,
+        values: Array,
+        gradient: Array,
+        mean: Array | None,
+        square: Array | None,
+        numbers: Numbers,
+        /,
+    ) -> None: ...
 
 
 def _load(name: str) -> tuple[_Implementation, str]:
@@ -269,3 +285,58 @@ def average_pool_backward(upstream: Array, window: Window, out: Array) -> None:
     """
     _check(out, window, "outputs", (upstream, out.dtype))
     _used.average_pool_backward(upstream, window, out)
+
+
+def _check_flat(*arrays: Array) -> None:
+    """Refuse arrays that differ, which the compiled kernels would read or write past.
+
+    Raises:
+        ValueError: where they are not all (N,) of one dtype.
+    """
+    first = arrays[0]
+    if any(a.shape != (first.size,) or a.dtype != first.dtype for a in arrays):
+        raise ValueError(
+            f"arrays of shapes {[a.shape for a in arrays]} and dtypes "
+            f"{[str(a.dtype) for a in arrays]} received (allowed: one shape (N,), one dtype)"
+        )
+
+
+def relu_backward(upstream: Array, outputs: Array, out: Array) -> None:
+    """Write the upstream gradient where an output is positive, elsewhere 0 times it.
+
+    Args:
+        upstream: (N,).
+        outputs: (N,) of the layer.
+        out: (N,).
+    """
+    _check_flat(out, upstream, outputs)
+    _used.relu_backward(upstream, outputs, out)
+
+
+def update(
+    rule: Rule,
+    values: Array,
+    gradient: Array,
+    mean: Array | None,
+    square: Array | None,
+    numbers: Numbers,
+) -> None:
+    """Change weights by their gradients, which are used up.
+
+    `scratch.optimisers` says what each rule computes, and which moments it keeps.
+
+    Args:
+        rule: Its name.
+        values: (N,) weights.
+        gradient: (N,) of the loss; what it holds afterwards is arbitrary.
+        mean: (N,) the velocity, or the running mean of gradients; None where the rule has none.
+        square: (N,) the running mean of squared gradients; None where the rule has none.
+        numbers: Rate, penalties, shares.
+
+    Raises:
+        ValueError: where a moment is missing or too many, or arrays differ in shape or dtype.
+    """
+    if (mean is not None, square is not None) != MOMENTS[rule]:
+        raise ValueError(f"{rule}: not the moments that it keeps received (mean, square)")
+    _check_flat(*(array for array in (values, gradient, mean, square) if array is not None))
+    _used.update(rule, values, gradient, mean, square, numbers)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.scratch.kernels.rules import Numbers, Rule
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.memory import Array
 
@@ -17,3 +18,12 @@ def max_pool_backward(
 ) -> None: ...
 def average_pool(images: Array, window: Window, out: Array) -> None: ...
 def average_pool_backward(upstream: Array, window: Window, out: Array) -> None: ...
+def relu_backward(upstream: Array, outputs: Array, out: Array) -> None: ...
+def update(
+    rule: Rule,
+    values: Array,
+    gradient: Array,
+    mean: Array | None,
+    square: Array | None,
+    numbers: Numbers,
+) -> None: ...

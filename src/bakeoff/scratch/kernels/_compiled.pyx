@@ -323,3 +323,56 @@ cdef void share(const real* upstream, real* out, Py_ssize_t line, Geometry g) no
                 pixel = to + (left + j) * g.channels
                 for c in range(g.channels):
                     pixel[c] += upstream[at * g.channels + c] / area
+
+
+cdef extern from "flat.h":
+    void relu_backward_float "bakeoff_relu_backward_float" (
+        const float* upstream, const float* outputs, float* out, Py_ssize_t count
+    ) noexcept nogil
+    void relu_backward_double "bakeoff_relu_backward_double" (
+        const double* upstream, const double* outputs, double* out, Py_ssize_t count
+    ) noexcept nogil
+    ctypedef struct Numbers "bakeoff_numbers":
+        double rate, l1, l2, shrink, first, second, deviation, epsilon
+    void update_float "bakeoff_update_float" (
+        int rule, float* w, const float* g, float* m, float* s, const Numbers* n, Py_ssize_t count
+    ) noexcept nogil
+    void update_double "bakeoff_update_double" (
+        int rule, double* w, const double* g, double* m, double* s, const Numbers* n,
+        Py_ssize_t count
+    ) noexcept nogil
+
+
+def relu_backward(const real[::1] upstream, const real[::1] outputs, real[::1] out):
+    cdef Py_ssize_t size = out.shape[0]
+    if size == 0:
+        return
+    with nogil:
+        if real is float:
+            relu_backward_float(&upstream[0], &outputs[0], &out[0], size)
+        else:
+            relu_backward_double(&upstream[0], &outputs[0], &out[0], size)
+
+
+RULES = {"sgd": 0, "momentum": 1, "nesterov": 2, "rmsprop": 3, "adam": 4}
+
+
+def update(
+    rule, real[::1] values, const real[::1] gradient, real[::1] mean, real[::1] square, numbers
+):
+    """On one thread: memory is what it waits for, and a second thread would wait with it."""
+    cdef Numbers n
+    n.rate, n.l1, n.l2, n.shrink, n.first, n.second, n.deviation, n.epsilon = numbers
+    cdef int number = RULES[rule]
+    cdef Py_ssize_t size = values.shape[0]
+    if size == 0:
+        return
+    cdef real* w = &values[0]
+    cdef const real* g = &gradient[0]
+    cdef real* m = &mean[0] if mean is not None else NULL
+    cdef real* s = &square[0] if square is not None else NULL
+    with nogil:
+        if real is float:
+            update_float(number, w, g, m, s, &n, size)
+        else:
+            update_double(number, w, g, m, s, &n, size)

@@ -4,11 +4,18 @@ They are what runs where nothing was compiled, and what the compiled ones are he
 are taken in the order of the window's elements, so that both give the same bits.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.scratch.kernels.rules import Numbers, Rule
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.memory import Array
+
+PIECE = 16384
+"""Numbers an update works on at a time. Five float32 pieces are 320 KiB, which stay in the cache:
+each number is read from main memory once, however many passes a formula takes."""
 
 
 def im2col(images: Array, window: Window, out: Array) -> None:
@@ -77,3 +84,96 @@ def average_pool_backward(upstream: Array, window: Window, out: Array) -> None:
     shares = upstream / window.area
     for tap in window.taps(height, width):
         out[:, *tap.inputs] += shares[:, *tap.outputs]
+
+
+def relu_backward(upstream: Array, outputs: Array, out: Array) -> None:
+    """See `bakeoff.scratch.kernels.relu_backward`."""
+    np.multiply(upstream, outputs > 0, out=out)
+
+
+def update(
+    rule: Rule,
+    values: Array,
+    gradient: Array,
+    mean: Array | None,
+    square: Array | None,
+    numbers: Numbers,
+) -> None:
+    """See `bakeoff.scratch.kernels.update`."""
+    spare = np.empty(min(PIECE, values.size), values.dtype)
+    for start in range(0, values.size, PIECE):
+        part = slice(start, start + PIECE)
+        w, g = values[part], gradient[part]
+        m, s = (None if moment is None else moment[part] for moment in (mean, square))
+        _penalise(w, g, numbers, spare[: w.size])
+        _RULES[rule](w, g, m, s, spare[: w.size], numbers)
+
+
+def _penalise(w: Array, g: Array, n: Numbers, spare: Array) -> None:
+    """The gradients of both penalties join the loss's."""
+    if n.l1:
+        np.sign(w, out=spare)
+        np.multiply(spare, n.l1, out=spare)
+        np.add(g, spare, out=g)
+    if n.l2:
+        np.multiply(w, n.l2, out=spare)
+        np.add(g, spare, out=g)
+
+
+def _sgd(w: Array, g: Array, m: None, s: None, spare: Array, n: Numbers) -> None:
+    np.multiply(g, n.rate, out=spare)
+    np.subtract(w, spare, out=w)
+
+
+def _momentum(w: Array, g: Array, m: Array, s: None, spare: Array, n: Numbers) -> None:
+    np.multiply(m, n.first, out=m)
+    np.add(m, g, out=m)
+    np.multiply(m, n.rate, out=spare)
+    np.subtract(w, spare, out=w)
+
+
+def _nesterov(w: Array, g: Array, m: Array, s: None, spare: Array, n: Numbers) -> None:
+    np.multiply(m, n.first, out=m)
+    np.add(m, g, out=m)
+    np.multiply(m, n.first, out=spare)
+    np.add(spare, g, out=spare)
+    np.multiply(spare, n.rate, out=spare)
+    np.subtract(w, spare, out=w)
+
+
+def _rmsprop(w: Array, g: Array, m: None, s: Array, spare: Array, n: Numbers) -> None:
+    np.multiply(g, g, out=spare)
+    np.multiply(spare, 1 - n.second, out=spare)
+    np.multiply(s, n.second, out=s)
+    np.add(s, spare, out=s)
+    np.sqrt(s, out=spare)
+    np.add(spare, n.epsilon, out=spare)
+    np.divide(g, spare, out=spare)
+    np.multiply(spare, n.rate, out=spare)
+    np.subtract(w, spare, out=w)
+
+
+def _adam(w: Array, g: Array, m: Array, s: Array, spare: Array, n: Numbers) -> None:
+    np.multiply(w, n.shrink, out=w)
+    np.subtract(g, m, out=spare)
+    np.multiply(spare, 1 - n.first, out=spare)
+    np.add(m, spare, out=m)
+    np.multiply(g, g, out=g)
+    np.multiply(g, 1 - n.second, out=g)
+    np.multiply(s, n.second, out=s)
+    np.add(s, g, out=s)
+    np.sqrt(s, out=spare)
+    np.divide(spare, n.deviation, out=spare)
+    np.add(spare, n.epsilon, out=spare)
+    np.divide(m, spare, out=spare)
+    np.multiply(spare, n.rate, out=spare)
+    np.subtract(w, spare, out=w)
+
+
+_RULES: Mapping[Rule, Callable[..., None]] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+}

@@ -21,7 +21,7 @@ class Relu(Layer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._outputs, self._downstream, self._mask = Buffer(), Buffer(), Buffer()
+        self._outputs, self._downstream = Buffer(), Buffer()
         self._last: Array = np.empty(0)
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
@@ -38,12 +38,12 @@ class Relu(Layer):
         """Any shape to the same shape."""
         if not to_inputs:
             return None
-        positive = self._mask(upstream.shape, np.bool_)
+        upstream = np.ascontiguousarray(upstream)
         downstream: Array = self._downstream(upstream.shape, upstream.dtype)
 
         def work(number: int, part: slice) -> None:
-            np.greater(self._last[part], 0, out=positive[part])
-            np.multiply(upstream[part], positive[part], out=downstream[part])
+            arrays = (upstream[part], self._last[part], downstream[part])
+            kernels.relu_backward(*(array.reshape(-1) for array in arrays))
 
         kernels.split(len(upstream), work, worth=upstream.size >= MANY)
         return downstream
