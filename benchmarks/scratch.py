@@ -37,7 +37,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from bakeoff.core.examples import Examples
-from bakeoff.core.protocols import Batch, Normaliser
+from bakeoff.core.protocols import Batch, Normaliser, Position
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
@@ -56,6 +56,8 @@ EXAMPLES, BATCH, CLASSES, RATE = 60_000, 128, 10, 1e-3
 HIDDEN = (512, 256)
 SETTLE_SECONDS = 0.03
 """Between two contenders: threads that wait for work by spinning have gone to sleep by then."""
+
+LEARNING = Position(step=0, epoch=0, learning_rate=RATE)
 
 Contenders = Mapping[str, Callable[[], float]]
 """Each does the same work and says how many seconds it took."""
@@ -239,7 +241,7 @@ def our_pair(
         with kernels.using(name):
             return our_pair(network, images, upstream)
     began = time.perf_counter()
-    network.forward(images)
+    network.forward(images, LEARNING)
     network.backward(upstream, to_inputs=False)
     return time.perf_counter() - began
 

@@ -10,10 +10,12 @@ from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.protocols import Batch, Normaliser, Position
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.augmentation import Augmentation
+from bakeoff.scratch.convolutional import Block, convolutional
 from bakeoff.scratch.losses import Hinge, softmax
+from bakeoff.scratch.memory import Array
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Name, optimiser
-from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, Inputs, NumpyStep, Pixels
+from bakeoff.scratch.step import BLOCK, CHUNKS, Evaluator, Inputs, NumpyStep, Pixels
 
 SHAPE = (5, 4, 3)
 CLASSES = 4
@@ -131,7 +133,7 @@ def test_evaluation_changes_nothing() -> None:
     two, two_step = built()
     for number in range(4):
         one_step(batch(8, number), at(number))
-        two_step.evaluate(batch(3 * CHUNK + 1, 50))
+        two_step.evaluate(batch(3 * CHUNKS[0] + 1, 50))
         two_step(batch(8, number), at(number))
     assert bits(one) == bits(two)
 
@@ -176,20 +178,48 @@ def test_divergence_flows_into_the_loss_without_warnings() -> None:
     assert np.isnan(step(batch(8), at(4))["loss"])
 
 
-def test_probabilities_do_not_depend_on_how_images_are_batched() -> None:
-    network = perceptron((16, 16, 3), (33, 20), 7)
+@pytest.mark.parametrize("kind", ["perceptron", "convolutional", "softmax"])
+def test_probabilities_do_not_depend_on_how_images_are_batched(kind: str) -> None:
+    shape = (16, 16, 3)
+    network = {
+        "perceptron": lambda: perceptron(shape, (33, 20), 7),
+        "convolutional": lambda: convolutional(shape, (Block(9, 2), Block(20)), (11,), 7),
+        "softmax": lambda: perceptron(shape, (), 7),
+    }[kind]()
     initialise(network, Streams(0))
-    evaluator = Evaluator(network, Pixels(CHANNELS, (16, 16, 3)))
-    some = images(2 * CHUNK + 17, (16, 16, 3))
+    evaluator = Evaluator(network, Pixels(CHANNELS, shape))
+    some = images(2 * CHUNKS[0] + 17, shape)
     whole = evaluator.probabilities(some)
     assert whole.shape == (len(some), 7)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(axis=1), 1, rtol=1e-6)
-    for size in (1, 2, 37, CHUNK, CHUNK + 1):
+    for size in (1, 2, 37, CHUNKS[0], CHUNKS[0] + 1):
         parts = [evaluator.probabilities(some[i : i + size]) for i in range(0, len(some), size)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
     order = np.random.default_rng(0).permutation(len(some))
     np.testing.assert_array_equal(evaluator.probabilities(some[order]), whole[order])
+
+
+class Placed(Sequence):
+    """A network whose outputs depend on a row's place from the fourth one on, as with some BLAS."""
+
+    def forward(self, inputs: Array, at: Position | None = None) -> Array:
+        """The outputs, with a fault."""
+        outputs = super().forward(inputs, at)
+        outputs[4:] = np.nextafter(outputs[4:], np.inf)
+        return outputs
+
+
+def test_a_pass_is_as_long_as_places_do_not_matter() -> None:
+    network = perceptron(SHAPE, (7,), CLASSES)
+    initialise(network, Streams(0))
+    some = images(21)
+    expected = Evaluator(network, Pixels(CHANNELS, SHAPE)).outputs(some)
+    placed = Evaluator(Placed(network.children), Pixels(CHANNELS, SHAPE)).outputs(some)
+    np.testing.assert_allclose(placed, expected, rtol=1e-5, atol=1e-6)
+    order = np.arange(21)[::-1]
+    again = Evaluator(Placed(network.children), Pixels(CHANNELS, SHAPE)).outputs(some[order])
+    np.testing.assert_array_equal(again, placed[order])
 
 
 def test_no_images_no_probabilities() -> None:

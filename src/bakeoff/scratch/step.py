@@ -16,8 +16,8 @@ from bakeoff.scratch.memory import Array, Buffer
 from bakeoff.scratch.network import saved
 from bakeoff.scratch.optimisers import Optimiser
 
-CHUNK = 64
-"""Examples of every evaluation pass."""
+CHUNKS = (64, 16, 4, 1)
+"""Examples of every evaluation pass: the most that are all treated alike."""
 BLOCK = 1 << 18
 """Numbers normalised at a time: 1 MiB stays in a core's cache from the first pass to the last."""
 
@@ -72,7 +72,9 @@ class Evaluator:
     """A network's outputs for items, whatever the way they are batched.
 
     A matrix product's rounding depends on the shapes of its factors, so every pass has the same
-    number of rows; the last one is filled up with rows that are thrown away.
+    number of rows; the last one is filled up with rows that are thrown away. With some BLAS
+    kernels (OpenBLAS on processors with AVX2 and no AVX-512) it depends on the place of a row
+    among the others, too: passes are then shorter, so that all their rows are rounded alike.
 
     Args:
         network: Read, never changed.
@@ -88,15 +90,26 @@ class Evaluator:
         """(N, ...), the network's outputs of N items; non-finite ones pass."""
         dtype = self._reader.dtype
         out = np.empty((len(items), *self._size), dtype)
-        inputs = self._inputs((CHUNK, self._reader.size), dtype)
-        inputs.fill(0)
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(items), CHUNK):
-                rows = items[start : start + CHUNK]
+            chunk = next(size for size in CHUNKS if self._alike(size))
+            inputs = self._inputs((chunk, self._reader.size), dtype)
+            inputs.fill(0)
+            for start in range(0, len(items), chunk):
+                rows = items[start : start + chunk]
                 self._reader.write(rows, inputs[: len(rows)])
-                outputs = self._network.forward(inputs.reshape(CHUNK, *self._reader.shape))
-                out[start : start + CHUNK] = outputs[: len(rows)]
+                out[start : start + chunk] = self._pass(inputs)[: len(rows)]
         return out
+
+    def _alike(self, chunk: int) -> bool:
+        """Whether equal rows give equal bits: asked at every call, since weights may have been 0."""
+        inputs = self._inputs((chunk, self._reader.size), self._reader.dtype)
+        inputs[:] = np.random.default_rng(0).standard_normal(self._reader.size)
+        outputs = self._pass(inputs)
+        return np.array_equal(outputs, np.broadcast_to(outputs[0], outputs.shape), equal_nan=True)
+
+    def _pass(self, inputs: Array) -> Array:
+        """The network's outputs of (B, size); valid until the next pass."""
+        return self._network.forward(inputs.reshape(len(inputs), *self._reader.shape))
 
     def probabilities(self, items: NDArray[Any]) -> NDArray[Any]:
         """(N, K) class probabilities of N items; (N, 2) from one logit."""

@@ -77,8 +77,11 @@ class Convolution(Layer):
         self._fold()
         self._prepare()
 
+        # Alone in a product, an image's numbers do not depend on its place among others.
+        most = None if at is not None else 1
+
         def work(number: int, part: slice) -> None:
-            for images, columns in self._unrolled(number, part, outputs.shape):
+            for images, columns in self._unrolled(number, part, outputs.shape, most):
                 np.matmul(columns, self._folded, out=outputs[images].reshape(len(columns), -1))
                 if bias is not None:
                     by_row[images] += bias
@@ -113,10 +116,12 @@ class Convolution(Layer):
         missing = kernels.threads() - len(self._memory)
         self._memory += [_Memory(self._folded) for _ in range(missing)]
 
-    def _unrolled(self, number: int, part: slice, shape: Shape) -> Iterator[tuple[slice, Array]]:
+    def _unrolled(
+        self, number: int, part: slice, shape: Shape, most: int | None = None
+    ) -> Iterator[tuple[slice, Array]]:
         """Some images after some others, and their windows as rows, for outputs of this shape."""
         width, windows = len(self._folded), shape[1] * shape[2]
-        size = max(1, GROUP // (windows * width))
+        size = most or max(1, GROUP // (windows * width))
         for start in range(part.start, part.stop, size):
             images = slice(start, min(start + size, part.stop))
             columns: Array = self._memory[number].columns(
