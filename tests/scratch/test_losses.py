@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.softmax import softmax
 from bakeoff.scratch.losses import (
     LOSSES,
     BinaryCrossEntropy,
@@ -16,7 +17,6 @@ from bakeoff.scratch.losses import (
     SoftmaxCrossEntropy,
     hits,
     probabilities,
-    softmax,
 )
 
 GENERATOR = np.random.default_rng(0)

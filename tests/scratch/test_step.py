@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.protocols import Batch, Normaliser, Position
+from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.convolutional import Block, convolutional
-from bakeoff.scratch.losses import Hinge, softmax
+from bakeoff.scratch.losses import Hinge
 from bakeoff.scratch.memory import Array
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.optimisers import Name, optimiser
-from bakeoff.scratch.step import BLOCK, CHUNKS, Evaluator, Inputs, NumpyStep, Pixels
+from bakeoff.scratch.step import BLOCK, CHUNK, Evaluator, Inputs, NumpyStep, Pixels
 
 SHAPE = (5, 4, 3)
 CLASSES = 4
@@ -133,7 +134,7 @@ def test_evaluation_changes_nothing() -> None:
     two, two_step = built()
     for number in range(4):
         one_step(batch(8, number), at(number))
-        two_step.evaluate(batch(3 * CHUNKS[0] + 1, 50))
+        two_step.evaluate(batch(3 * CHUNK + 1, 50))
         two_step(batch(8, number), at(number))
     assert bits(one) == bits(two)
 
@@ -188,12 +189,12 @@ def test_probabilities_do_not_depend_on_how_images_are_batched(kind: str) -> Non
     }[kind]()
     initialise(network, Streams(0))
     evaluator = Evaluator(network, Pixels(CHANNELS, shape))
-    some = images(2 * CHUNKS[0] + 17, shape)
+    some = images(2 * CHUNK + 17, shape)
     whole = evaluator.probabilities(some)
     assert whole.shape == (len(some), 7)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(axis=1), 1, rtol=1e-6)
-    for size in (1, 2, 37, CHUNKS[0], CHUNKS[0] + 1):
+    for size in (1, 2, 37, CHUNK, CHUNK + 1):
         parts = [evaluator.probabilities(some[i : i + size]) for i in range(0, len(some), size)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
     order = np.random.default_rng(0).permutation(len(some))

@@ -15,13 +15,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Batch, Fitted
+from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification, Direction
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.stratify import carve
 from bakeoff.estimators.memory import MemoryRun
 from bakeoff.estimators.parameters import Parameters, plain, seed_of
-from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, softmax
+from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.objective import Objective
 from bakeoff.scratch.optimisers import Optimiser, optimiser

@@ -7,18 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.softmax import softmax
 from bakeoff.scratch.memory import Array, Buffer
-
-
-def softmax(logits: Array, out: Array | None = None) -> Array:
-    """Probabilities (B, K) of logits (B, K): `exp(z - max z)` over its sum, row by row.
-
-    Taking the greatest logit off first changes nothing but keeps `exp` from overflowing.
-    """
-    out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
-    np.exp(out, out=out)
-    out /= out.sum(axis=1, keepdims=True)
-    return out
 
 
 def probabilities(logits: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bakeoff.core.passes import PassSize
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.layers import Layer
@@ -16,8 +17,8 @@ from bakeoff.scratch.memory import Array, Buffer
 from bakeoff.scratch.network import saved
 from bakeoff.scratch.optimisers import Optimiser
 
-CHUNKS = (64, 16, 4, 1)
-"""Examples of every evaluation pass: the most that are all treated alike."""
+CHUNK = 64
+"""Examples of an evaluation pass at most."""
 BLOCK = 1 << 18
 """Numbers normalised at a time: 1 MiB stays in a core's cache from the first pass to the last."""
 
@@ -69,12 +70,7 @@ class Pixels(Inputs):
 
 
 class Evaluator:
-    """A network's outputs for items, whatever the way they are batched.
-
-    A matrix product's rounding depends on the shapes of its factors, so every pass has the same
-    number of rows; the last one is filled up with rows that are thrown away. With some BLAS
-    kernels (OpenBLAS on processors with AVX2 and no AVX-512) it depends on the place of a row
-    among the others, too: passes are then shorter, so that all their rows are rounded alike.
+    """A network's outputs for items, whatever the way they are batched (`core.passes`).
 
     Args:
         network: Read, never changed.
@@ -84,14 +80,14 @@ class Evaluator:
     def __init__(self, network: Layer, reader: Inputs) -> None:
         self._network, self._reader = network, reader
         self._size = network.output_shape(reader.shape)
-        self._inputs = Buffer()
+        self._inputs, self._pass_size = Buffer(), PassSize(CHUNK)
 
     def outputs(self, items: NDArray[Any]) -> NDArray[Any]:
         """(N, ...), the network's outputs of N items; non-finite ones pass."""
         dtype = self._reader.dtype
         out = np.empty((len(items), *self._size), dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            chunk = next(size for size in CHUNKS if self._alike(size))
+            chunk = self._pass_size(self._pass, self._draw)
             inputs = self._inputs((chunk, self._reader.size), dtype)
             inputs.fill(0)
             for start in range(0, len(items), chunk):
@@ -100,12 +96,10 @@ class Evaluator:
                 out[start : start + chunk] = self._pass(inputs)[: len(rows)]
         return out
 
-    def _alike(self, chunk: int) -> bool:
-        """Whether equal rows give equal bits: asked at every call, since weights may have been 0."""
-        inputs = self._inputs((chunk, self._reader.size), self._reader.dtype)
-        inputs[:] = np.random.default_rng(0).standard_normal(self._reader.size)
-        outputs = self._pass(inputs)
-        return np.array_equal(outputs, np.broadcast_to(outputs[0], outputs.shape), equal_nan=True)
+    def _draw(self, count: int) -> Array:
+        """That many inputs that differ."""
+        generator = np.random.default_rng(0)
+        return generator.standard_normal((count, self._reader.size)).astype(self._reader.dtype)
 
     def _pass(self, inputs: Array) -> Array:
         """The network's outputs of (B, size); valid until the next pass."""

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.passes import PassSize
 from bakeoff.core.protocols import Normaliser
+from bakeoff.core.softmax import softmax
 from bakeoff.training.keras.library import graph, tf
 
 LARGEST_PASS = 128
@@ -16,9 +18,8 @@ PASS_PIXELS = 1 << 20
 class Inference:
     """A network with what it needs to read images.
 
-    The bits of a matrix product depend on the number of rows, not on which row an example is. So
-    every pass has the same number of examples; the last one is filled up, and what the filling
-    gave is thrown away.
+    Every pass has the same number of examples, so that an example's bits do not depend on what is
+    beside it (`core.passes`); the last one is filled up, and what the filling gave is thrown away.
 
     Args:
         model: A Keras model of images (B, H, W, C) float32.
@@ -34,8 +35,8 @@ class Inference:
             self._shift = tf.constant(np.broadcast_to(normaliser.shift, shape).copy())
         height, width = self.shape[:2]
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
+        self._pass_size = PassSize(self.pass_size)
         self._outputs = graph(self._forward, [self.images])
-        self._probabilities = graph(lambda x: tf.nn.softmax(self._forward(x)), [self.images])
 
     @property
     def images(self) -> Any:
@@ -52,19 +53,25 @@ class Inference:
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
-        return self._all(self._outputs, images)
+        size = self._pass_size(self._pass, self._draw)
+        filled = np.zeros((size, *self.shape), np.uint8)
+        found: list[NDArray[np.float32]] = []
+        # No images still make one pass: it tells how wide the result is.
+        for start in range(0, max(1, len(images)), size):
+            rows = images[start : start + size]
+            filled[: len(rows)] = rows
+            found.append(self._pass(filled)[: len(rows)])
+        return np.concatenate(found)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
-        return self._all(self._probabilities, images)
+        return softmax(self.outputs(images))
 
-    def _all(self, compute: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        filled = np.zeros((self.pass_size, *self.shape), np.uint8)
-        found: list[NDArray[np.float32]] = []
-        # No images still make one pass: it tells how wide the result is.
-        for start in range(0, max(1, len(images)), self.pass_size):
-            rows = images[start : start + self.pass_size]
-            filled[: len(rows)] = rows
-            # A copy: TensorFlow may read an array in place, and this one is written to again.
-            found.append(compute(tf.constant(filled)).numpy()[: len(rows)])
-        return np.concatenate(found)
+    def _draw(self, count: int) -> NDArray[np.uint8]:
+        """That many images that differ."""
+        return np.random.default_rng(0).integers(0, 256, (count, *self.shape), np.uint8)
+
+    def _pass(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        # A copy: TensorFlow may read an array in place, and this one is written to again.
+        outputs: NDArray[np.float32] = self._outputs(tf.constant(images)).numpy()
+        return outputs

@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.core.passes import PassSize
+from bakeoff.core.softmax import softmax
 from bakeoff.training.torch.numerics import Precision
 from bakeoff.training.torch.transforms import Pixels
 
@@ -19,9 +21,8 @@ PASS_PIXELS = 1 << 20
 class Inference:
     """A network with what it needs to read images.
 
-    The bits of a matrix product depend on the number of rows, not on which row an example is. So
-    every pass has the same number of examples; the last one is filled up, and what the filling
-    gave is thrown away.
+    Every pass has the same number of examples, so that an example's bits do not depend on what is
+    beside it (`core.passes`); the last one is filled up, and what the filling gave is thrown away.
 
     Args:
         module: Image model: `forward` gives logits, `features` the last hidden layer.
@@ -33,6 +34,7 @@ class Inference:
         self.module, self.pixels, self.precision = module, pixels, precision
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
+        self._pass_size = PassSize(self.pass_size)
         module.to(pixels.device)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -43,28 +45,38 @@ class Inference:
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
-        return self._all(lambda x: torch.softmax(self.module(x).float(), dim=1), images)
+        return softmax(self.outputs(images))
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
-        return self._all(lambda x: self.module(x).float(), images)
+        return self._all(self.module, images)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""
         compute = cast(Callable[[Tensor], Tensor], self.module.features)
-        return self._all(lambda x: compute(x).float(), images)
+        return self._all(compute, images)
 
     def _all(
         self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         self.module.eval()
-        filled = np.zeros((self.pass_size, *self.pixels.shape), np.uint8)
-        found: list[NDArray[np.float32]] = []
         with torch.inference_mode(), self.autocast():
+            size = self._pass_size(lambda x: self._pass(self.module, x), self._draw)
+            filled = np.zeros((size, *self.pixels.shape), np.uint8)
+            found: list[NDArray[np.float32]] = []
             # No images still make one pass: it tells how wide the result is.
-            for start in range(0, max(1, len(images)), self.pass_size):
-                rows = images[start : start + self.pass_size]
+            for start in range(0, max(1, len(images)), size):
+                rows = images[start : start + size]
                 filled[: len(rows)] = rows
-                out = compute(self.pixels(torch.from_numpy(filled).to(self.pixels.device)))
-                found.append(out[: len(rows)].cpu().numpy())
+                found.append(self._pass(compute, filled)[: len(rows)])
         return np.concatenate(found)
+
+    def _draw(self, count: int) -> NDArray[np.uint8]:
+        """That many images that differ."""
+        return np.random.default_rng(0).integers(0, 256, (count, *self.pixels.shape), np.uint8)
+
+    def _pass(
+        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        outputs = compute(self.pixels(torch.from_numpy(images).to(self.pixels.device)))
+        return outputs.float().cpu().numpy()
