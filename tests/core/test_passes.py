@@ -19,7 +19,7 @@ def rounded_by_place(first: int) -> Callable[[Floats], Floats]:
     """From this place on, sums are the next greater number."""
 
     def compute(items: Floats) -> Floats:
-        sums = items.sum(axis=1, keepdims=True)
+        sums: Floats = items.sum(axis=1, keepdims=True)
         sums[first:] = np.nextafter(sums[first:], np.inf)
         return sums
 
