@@ -260,7 +260,8 @@ class Traced(Protocol):
 
 
 Watch = Callable[[str, str, NDArray[Any]], None]
-"""Told the layer before an activation, its kind, and its outputs (B, ..., units), valid meanwhile."""
+"""Told the layer before an activation, its kind, and its outputs (B, ..., units), valid until it
+returns."""
 
 
 class Inside(Protocol):
@@ -274,7 +275,7 @@ class Inside(Protocol):
         ...
 
     def filters(self) -> NDArray[np.float32] | None:
-        """(units, h, w, C): the first layer's weights as pictures; None where it reads no pixels."""
+        """(units, h, w, C): the first layer's weights as pictures; None where there are none."""
         ...
 
     def gradients(self, batch: Batch) -> Arrays:
@@ -293,6 +294,10 @@ class Inside(Protocol):
 @runtime_checkable
 class Openable(Protocol):
     """A technique whose networks can be looked into."""
+
+    def opens(self, settings: Settings) -> bool:
+        """Whether there is something to look into with these settings."""
+        ...
 
     def beginning(self, settings: Settings, data: TrainingData, streams: Streams) -> "Predictor":
         """What `fit` starts from with these streams: the same weights, nothing learnt."""

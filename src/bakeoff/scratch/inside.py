@@ -90,7 +90,6 @@ class _Listening(Layer):
     def __init__(self, path: str, layer: Layer, last: list[str], watch: Watch) -> None:
         super().__init__()
         self._path, self._layer, self._last, self._watch = path, layer, last, watch
-        self.kind = layer.kind  # type: ignore[misc]
 
     def forward(self, inputs: Array, at: Position | None = None) -> Array:
         """The layer's own."""
