@@ -55,7 +55,7 @@ def write_filters(path: Path, filters: Floats) -> dict[str, Any]:
         "shown": len(shown),
         "units": len(filters),
         "side": [height, width],
-        "tile": tiles[0].shape[0] + 1,
+        "tile": tiles[0].shape[1] + 1,
         "across": min(ACROSS, len(tiles)),
         "channels": filters.shape[3],
     }
@@ -116,7 +116,13 @@ def write_maps(path: Path, network: Inside, images: Items, labels: Sequence[str]
             rows.append([first, *(_grey(maps[index, ..., k], side) for k in range(maps.shape[3]))])
     path.write_bytes(_png(grid(rows, side)))
     named = [{"layer": layer, "side": list(maps.shape[1:3])} for layer, maps in chosen]
-    return {"file": path.name, "tile": side[0] + 1, "stages": named, "labels": list(labels)}
+    return {
+        "file": path.name,
+        "tile": side[1] + 1,
+        "across": max(map(len, rows)),
+        "stages": named,
+        "labels": list(labels),
+    }
 
 
 def grid(rows: Sequence[Sequence[Pixels | None]], side: tuple[int, ...] = ()) -> Pixels:
