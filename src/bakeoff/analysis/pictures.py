@@ -31,8 +31,17 @@ LARGEST = 64
 """Pixels a side of a tile; larger maps and images are thinned out."""
 POSITIVE, NEGATIVE = (0, 114, 178), (213, 94, 0)
 """Colours of Okabe and Ito (2008), of weights of one channel; white is 0."""
+SMALLEST = 24
+"""Pixels a side of a tile, about: smaller ones are enlarged, or frames would be as wide as they."""
+FRAME = (128, 128, 128, 110)
+"""Between tiles and around them: seen on light and on dark ground."""
 LEVELS = 32
 """Shades of a colour, to save bytes."""
+
+
+def covers(filters: Floats, images: Items) -> bool:
+    """Whether each of the filters (units, h, w, C) is as large as an image: no convolution's is."""
+    return filters.shape[1:] == np.shape(images)[1:]
 
 
 def write_filters(path: Path, filters: Floats) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def write_filters(path: Path, filters: Floats) -> dict[str, Any]:
         filters: (units, h, w, C).
 
     Returns:
-        `shown` of `units`, `side` (h, w), pixels a tile takes with its gap, and `channels`.
+        `shown` of `units`, `side` (h, w), tiles in a row, and pixels that one takes with its gap.
     """
     height, width = filters.shape[1:3]
     shown = filters[: MOST_LARGE if max(height, width) > LARGE else MOST_FILTERS]
@@ -55,9 +64,8 @@ def write_filters(path: Path, filters: Floats) -> dict[str, Any]:
         "shown": len(shown),
         "units": len(filters),
         "side": [height, width],
-        "tile": tiles[0].shape[1] + 1,
+        "tile": tiles[0].shape[1] * enlarged(tiles[0].shape) + 1,
         "across": min(ACROSS, len(tiles)),
-        "channels": filters.shape[3],
     }
 
 
@@ -118,28 +126,38 @@ def write_maps(path: Path, network: Inside, images: Items, labels: Sequence[str]
     named = [{"layer": layer, "side": list(maps.shape[1:3])} for layer, maps in chosen]
     return {
         "file": path.name,
-        "tile": side[1] + 1,
+        "tile": side[1] * enlarged(side) + 1,
         "across": max(map(len, rows)),
         "stages": named,
         "labels": list(labels),
     }
 
 
+def enlarged(side: tuple[int, ...]) -> int:
+    """How many pixels a side `grid` makes of one, of tiles (h, w)."""
+    return max(1, SMALLEST // max(side[:2]))
+
+
 def grid(rows: Sequence[Sequence[Pixels | None]], side: tuple[int, ...] = ()) -> Pixels:
-    """Tiles (h, w, 3) in rows, a pixel apart, as (H, W, 4); gaps and what is None are transparent.
+    """Tiles (h, w, 3) in rows, each in a frame of a pixel, as (H, W, 4); None is transparent.
 
     Args:
         rows: Of tiles of one size.
         side: (h, w); else that of the first tile.
     """
     height, width = side or next(t.shape[:2] for row in rows for t in row if t is not None)
+    times = enlarged((height, width))
+    height, width = height * times, width * times
     longest = max(map(len, rows))
-    canvas = np.zeros((len(rows) * (height + 1) - 1, longest * (width + 1) - 1, 4), np.uint8)
+    canvas = np.zeros((len(rows) * (height + 1) + 1, longest * (width + 1) + 1, 4), np.uint8)
     for i, row in enumerate(rows):
         for j, tile in enumerate(row):
             if tile is not None:
-                at = canvas[i * (height + 1) :, j * (width + 1) :][:height, :width]
-                at[..., :3], at[..., 3] = tile, 255
+                place = canvas[i * (height + 1) :, j * (width + 1) :]
+                framed = place[: height + 2, : width + 2]
+                framed[framed[..., 3] < 255] = FRAME
+                framed[1:-1, 1:-1, :3] = tile.repeat(times, axis=0).repeat(times, axis=1)
+                framed[1:-1, 1:-1, 3] = 255
     return canvas
 
 

@@ -9,7 +9,7 @@ from bakeoff.report.folder import RunFolder
 from bakeoff.report.inside import read
 from bakeoff.report.values import listing, mapping, text, whole
 
-ROOM = 900_000
+ROOM = 600_000
 """Bytes that all these pictures of a page may take."""
 TILE, LARGEST = 48, 12
 """Pixels of a tile on the screen, about; and times that a pixel is drawn larger, at most."""
@@ -60,25 +60,33 @@ def cards(run: RunFolder) -> list[Card]:
     return found
 
 
+def note(found: Sequence[Card]) -> str:
+    """How to read them."""
+    told = "Pictures of the first recipes, from left to right and down. "
+    told += "Each filter is scaled to its own largest weight: of three channels, red, green and "
+    told += "blue around a grey that is 0; of one, blue where positive, orange where negative. "
+    if any(picture.title.startswith("Feature") for card in found for picture in card.pictures):
+        told += "Each feature map is scaled to its own range; black is 0, or its least value."
+    return told.strip()
+
+
 def _filters(run: RunFolder, content: dict[str, Any], moment: str) -> Picture | None:
     row = mapping(content.get(f"filters_{moment}"))
     image = run.image(f"artifacts/inside/{text(row.get('file'))}") if row else None
-    sizes = [whole(row.get(name)) for name in ("tile", "across", "shown", "units", "channels")]
+    sizes = [whole(row.get(name)) for name in ("tile", "across", "shown", "units")]
     side = " × ".join(text(value) for value in listing(row.get("side")))
     if image is None or None in sizes:
         return None
-    tile, across, shown, units, channels = (size or 0 for size in sizes)
+    tile, across, shown, units = (size or 0 for size in sizes)
     names = [text(name) for name in listing(content.get("classes"))]
     which = f"All {units} filters" if shown == units else f"The first {shown} of {units} filters"
     if names:
         which = f"Weights of {words.joined(names[:shown])}"
-    zero = "grey is 0" if channels == 3 else "blue is positive, orange negative, white 0"
     return Picture(
         title="First layer " + ("at the start" if moment == "start" else "at the end"),
         image=image,
-        width=_width(across * tile - 1, tile),
-        caption=f"{which}, {side} pixels, from left to right and down. Each is scaled to its own "
-        f"largest weight; {zero}.",
+        width=_width(across * tile + 1, tile),
+        caption=f"{which}, {side} pixels.",
     )
 
 
@@ -96,10 +104,9 @@ def _maps(run: RunFolder, content: dict[str, Any]) -> Picture | None:
     return Picture(
         title="Feature maps at the end",
         image=image,
-        width=_width(across * tile - 1, tile),
-        caption=f"{words.plural(len(labels), 'validation image')} ({words.joined(labels)}). For "
-        f"each, a row behind {words.joined(stages)}: its first {across - 1} channels at most. Each "
-        "map is scaled to its own range; black is 0, or the least value where that is below.",
+        width=_width(across * tile + 1, tile),
+        caption=f"{words.plural(len(labels), 'validation image')} ({words.joined(labels)}) behind "
+        f"{words.joined(stages)}, a row each: the first {across - 1} channels, or all there are.",
     )
 
 

@@ -1,5 +1,6 @@
 """Histograms of weights and gradients: a row for each layer, start and end side by side."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,9 @@ MOST_LAYERS = 8
 ROW, GAP, TOP, BOTTOM = 92, 50, 40, 40
 """Pixels of a layer's panels, between rows, above and below all of them."""
 COLUMNS = {"start": (0.0, 0.475), "end": (0.525, 1.0)}
-FLOOR = 0.01
+FLOOR = 0.1
 """Percent at which the axis of shares begins."""
-UNDER = 0.001
+UNDER = 0.01
 """Percent at which an empty bin is drawn: out of sight."""
 
 
@@ -62,8 +63,13 @@ def figures(run: RunFolder) -> list[Figure]:
     for layers, members in families.items():
         bins = _bins(content, layers, members)
         if bins is not None:
-            made.append(_figure(f"inside-{len(made)}", layers, members, bins))
+            whose = _whose(members) if len(families) > 1 else ""
+            made.append(_figure((f"inside-{len(made)}", whose), layers, members, bins))
     return made
+
+
+def _whose(members: Sequence[Seen]) -> str:
+    return ": " + words.cut(words.joined([one.recipe.name for one in members]), 70)
 
 
 def _bins(content: Content, layers: Sequence[str], members: Sequence[Seen]) -> Bins | None:
@@ -92,7 +98,10 @@ def _counts(one: Seen, moment: str, kind: str, layer: str) -> list[float]:
     return [count for count in found if count is not None and count >= 0]
 
 
-def _figure(id_: str, layers: Sequence[str], members: Sequence[Seen], bins: Bins) -> Figure:
+def _figure(
+    named: tuple[str, str], layers: Sequence[str], members: Sequence[Seen], bins: Bins
+) -> Figure:
+    """The figure, from its id and the end of its title."""
     columns: dict[str, Sequence[Any]] = {}
     traces: list[Trace] = []
     for place, layer in enumerate(layers):
@@ -106,8 +115,8 @@ def _figure(id_: str, layers: Sequence[str], members: Sequence[Seen], bins: Bins
                         traces.append(_trace(one, key, kind, 2 * place + side))
     names = words.joined([one.recipe.name for one in members])
     return Figure(
-        id=id_,
-        title=f"Weights and gradients, layer by layer: {words.cut(names, 80)}",
+        id=named[0],
+        title=f"Weights and gradients, layer by layer{named[1]}",
         summary=f"Histograms of weights and gradients of {names}: " + "; ".join(
             _spoken(one, layers) for one in members
         ),
@@ -180,7 +189,7 @@ def _layout(layers: Sequence[str], members: Sequence[Seen], bins: Bins) -> dict[
         for side, (moment, domain) in enumerate(COLUMNS.items()):
             panel = 2 * place + side
             end = "" if panel == 0 else str(panel + 1)
-            limit = bins.limits[layer]
+            limit, round_ = bins.limits[layer], _round(bins.limits[layer])
             layout[f"xaxis{end}"] = {
                 "domain": list(domain),
                 "anchor": f"y{end}",
@@ -189,9 +198,9 @@ def _layout(layers: Sequence[str], members: Sequence[Seen], bins: Bins) -> dict[
                     weights=[-1.02 * limit, 1.02 * limit],
                     gradients=[bins.zero - 0.4, bins.shown[1] + 0.1],
                 ),
-                "tickvals": by("kind", weights=None, gradients=decades["tickvals"]),
+                "tickvals": by("kind", weights=[-round_, 0, round_], gradients=decades["tickvals"]),
                 "ticktext": by("kind", weights=None, gradients=decades["ticktext"]),
-                "nticks": 6,
+                "tickangle": 0,
                 "tickfont": {"size": 11, "color": "--muted"},
                 "zeroline": by("kind", weights=True, gradients=False),
                 "zerolinecolor": "--rule",
@@ -200,9 +209,9 @@ def _layout(layers: Sequence[str], members: Sequence[Seen], bins: Bins) -> dict[
                 "domain": [max(0.0, top - ROW / inner), top],
                 "anchor": f"x{end}",
                 "type": "log",
-                "range": [-2, 2.15],
-                "tickvals": [FLOOR, 1, 100],
-                "ticktext": ["0.01%", "1%", "100%"],
+                "range": [math.log10(FLOOR), 2.15],
+                "tickvals": [FLOOR, 1, 10, 100],
+                "ticktext": ["0.1%", "1%", "10%", "100%"],
                 "showticklabels": side == 0,
                 "tickfont": {"size": 11, "color": "--muted"},
             }
@@ -210,6 +219,13 @@ def _layout(layers: Sequence[str], members: Sequence[Seen], bins: Bins) -> dict[
                 layout["annotations"].append(_label(f"<b>{MOMENTS[moment]}</b>", domain[0], 1, 20))
         layout["annotations"].append(_label(f"{escaped(layer)} {shape}", 0, top, 2))
     return layout
+
+
+def _round(limit: float) -> float:
+    """1, 2 or 5 of a power of ten, the largest that a label below leaves room for."""
+    power = 10.0 ** math.floor(math.log10(limit))
+    fits = [digit * power for digit in (0.5, 1, 2, 5) if digit * power <= 0.9 * limit]
+    return float(f"{fits[-1]:.3g}")
 
 
 def _ticks(bins: Bins) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ run: what is done here is no part of any price, reads no test data and can chang
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.analysis.inside import NAME, Look, Moment, State, look, write_inside
-from bakeoff.analysis.pictures import LARGE, write_filters, write_maps
+from bakeoff.analysis.pictures import covers, write_filters, write_maps
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Batch, Inside, Openable, TrainingData
@@ -155,16 +155,18 @@ def _room(examples: Examples, most: int) -> int:
 def _pictures(
     one: _Chosen, opened: Mapping[Moment, Inside], folder: Path, number: int
 ) -> dict[str, Any]:
-    """Filters at the end, those of convolutions at the start too, and feature maps at the end."""
+    """Filters at the end, those of convolutions at the start too; feature maps at the end."""
     found: dict[str, Any] = {}
     for moment, network in opened.items():
         filters = network.filters()
-        large = filters is None or max(filters.shape[1:3]) > LARGE
-        if filters is not None and (moment == "end" or not large):
+        if filters is None:
+            continue
+        whole = covers(filters, one.data.train.items)
+        if moment == "end" or not whole:
             path = folder / f"{number}-filters-{moment}.png"
             found[f"filters_{moment}"] = write_filters(path, filters)
-            if len(filters) == len(one.data.task.classes) and large:
-                found["classes"] = list(one.data.task.classes)
+        if whole and len(network.weights()) == 1:  # the first layer is the last
+            found["classes"] = _told(one.data.task.classes, len(filters))
     shown = _of_several_classes(_some(one, "shown", one.data.validation, IMAGES))
     if "end" in opened and len(shown):
         labels = [one.data.task.classes[label] for label in shown.labels]
@@ -173,6 +175,11 @@ def _pictures(
         if maps is not None:
             found["maps"] = maps
     return found
+
+
+def _told(classes: Sequence[str], units: int) -> list[str]:
+    """What each output speaks for: a class, or the second of two."""
+    return list(classes) if units == len(classes) else [classes[1]]
 
 
 def _of_several_classes(examples: Examples) -> Examples:
