@@ -84,7 +84,9 @@ def test_gradients_are_counted_by_powers_of_ten() -> None:
 def test_dead_units_are_off_for_every_image() -> None:
     outputs = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     found = units("hidden", "relu", outputs)
-    assert (found.units, found.dead, found.zero) == (3, pytest.approx(2 / 3), pytest.approx(5 / 6))
+    assert found.units == 3
+    assert found.dead == pytest.approx(2 / 3)
+    assert found.zero == pytest.approx(5 / 6)
     assert found.saturated is None
 
 

@@ -82,7 +82,8 @@ def test_filters(tmp_path: Path) -> None:
     filters = GENERATOR.standard_normal((40, 5, 5, 3))
     found = write_filters(tmp_path / "f.png", filters)
     assert found == {
-        "file": "f.png", "shown": MOST_FILTERS, "units": 40, "side": [5, 5], "tile": 21, "across": 8,
+        "file": "f.png", "shown": MOST_FILTERS, "units": 40, "side": [5, 5], "tile": 21,
+        "across": 8,
     }  # fmt: skip
     picture = pixels(tmp_path / "f.png")
     assert picture.shape == (4 * 21 + 1, 8 * 21 + 1, 4)

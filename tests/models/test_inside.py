@@ -99,11 +99,11 @@ def test_looking_changes_nothing(module: SimpleCnn, training: bool) -> None:
 
 
 def test_fresh_networks_are_normalised_by_what_passes(module: SimpleCnn) -> None:
-    means = {}
+    means: dict[bool, float] = {}
     for fresh in (False, True):
 
         def keep(layer: str, kind: str, y: NDArray[Any], fresh: bool = fresh) -> None:
-            means.setdefault(fresh, y.mean())
+            means.setdefault(fresh, float(y.mean()))
 
         opened(module, fresh=fresh).outputs(ITEMS, keep)
     assert means[True] > 2 * means[False]  # scaled to variance 1, not left at the weights' scale

@@ -64,7 +64,9 @@ def test_gradients_are_those_of_the_mean_loss_without_dropout() -> None:
                 values[place] = kept + step
                 ends.append(loss(plain))
             values[place] = kept
-            assert gradient.reshape(-1)[place] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4)
+            assert gradient.reshape(-1)[place] == pytest.approx(
+                (ends[0] - ends[1]) / 2e-5, rel=1e-4
+            )
 
 
 def test_outputs_are_told_behind_the_layer_before() -> None:
@@ -133,7 +135,9 @@ def test_filters_of_an_affine_layer_are_images() -> None:
     assert filters.shape == (5, *SHAPE)
     # The product of an image with its filter is the layer's.
     image = GENERATOR.integers(0, 9, (1, *SHAPE)).astype(np.float32)
-    assert built.forward(image * 255)[0, 2] == pytest.approx((filters[2] * image[0]).sum(), rel=1e-5)
+    assert built.forward(image * 255)[0, 2] == pytest.approx(
+        (filters[2] * image[0]).sum(), rel=1e-5
+    )
 
 
 def test_numbers_have_no_pictures() -> None:

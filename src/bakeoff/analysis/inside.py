@@ -9,6 +9,7 @@ examples". Saturation: Glorot and Bengio 2010, "Understanding the difficulty of 
 feedforward neural networks", whose figures 2 and 3 these are after.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.examples import Items
-from bakeoff.core.files import pretty_json, write_atomic
+from bakeoff.core.files import write_atomic
 from bakeoff.core.protocols import Batch, Inside
 
 Floats = NDArray[np.floating[Any]]
@@ -210,7 +211,8 @@ def write_inside(
             for name, one in looks.items()
         },
     }
-    write_atomic(folder / NAME, pretty_json(content))
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    write_atomic(folder / NAME, text.encode() + b"\n")
 
 
 def weight_edges(found: Iterable[Numbers]) -> Floats:

@@ -1,14 +1,15 @@
 """What networks hold and what their units do: `inside.json`, read, and the figure of the units."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.report import words
 from bakeoff.report.folder import RunFolder
 from bakeoff.report.palette import look
-from bakeoff.report.results import RecipeResult, level_name
+from bakeoff.report.results import RecipeResult
 from bakeoff.report.spec import (
     Cell,
     Control,
@@ -27,6 +28,8 @@ MOMENTS = {"start": "At the start", "end": "At the end"}
 MOST_RECIPES = 8
 MOST_NAMES = 10
 """Layers whose names fit below an axis."""
+TICKS = (0, 1, 5, 10, 25, 50, 75, 100)
+"""Percent; the axis is that of their square roots, on which a few of a hundred are seen."""
 MEASURES = {
     "dead": ("Dead units (ReLU)", "Units that are 0 for every image (%)"),
     "zero": ("Zero outputs (ReLU)", "Outputs that are 0 (%)"),
@@ -87,15 +90,12 @@ def lead(run: RunFolder) -> str:
     )
 
 
-def boxes(seen: Sequence[Seen]) -> list[Control]:
-    """Recipes to tick; at first those of the first level of crossed factors."""
+def boxes(seen: Sequence[Seen], ticked: Collection[int]) -> list[Control]:
+    """Recipes to tick, and the places of those that are drawn at first."""
     if len(seen) < 2:
         return []
-    first = level_name(seen[0].recipe.level)
-    options = [
-        Option(str(r.index), r.name, r.index, ticked=level_name(r.level) == first)
-        for r in (one.recipe for one in seen)
-    ]
+    recipes = [one.recipe for one in seen]
+    options = [Option(str(r.index), r.name, r.index, r.index in ticked) for r in recipes]
     return [Control("recipes", "Recipes", options, kind="boxes")]
 
 
@@ -121,9 +121,12 @@ def units(run: RunFolder) -> Figure | None:
                 if shares := one.shares(moment, name):
                     key = f"{one.recipe.index}/{name}/{moment}"
                     columns[f"{key}/x"] = list(range(1, len(shares) + 1))
-                    columns[f"{key}/y"] = [share for _, share in shares]
-                    columns[f"{key}/layer"] = [escaped(layer) for layer, _ in shares]
+                    columns[f"{key}/y"] = [math.sqrt(share) for _, share in shares]
+                    columns[f"{key}/told"] = [
+                        f"behind {escaped(layer)}: {share:.3g} %" for layer, share in shares
+                    ]
                     traces.append(_line(one.recipe, key, name, moment))
+    everyone = {one.recipe.index for one in drawn}
     start = next(name for name in there if any(drawn[0].shares(m, name) for m in MOMENTS))
     options = [Option(name, MEASURES[name][0]) for name in there]
     return Figure(
@@ -136,7 +139,7 @@ def units(run: RunFolder) -> Figure | None:
         traces=traces,
         layout=_layout(drawn, there),
         columns=columns,
-        controls=[Control("measure", "Show", options, value=start), *boxes(drawn)],
+        controls=[Control("measure", "Show", options, value=start), *boxes(drawn, everyone)],
         keys=[*keys(drawn), Key("at the end", stroke="thin"), Key("at the start", stroke="dash")],
         tables=[_table(drawn, there)],
     )
@@ -151,7 +154,7 @@ def _line(recipe: RecipeResult, key: str, measure: str, moment: str) -> Trace:
         "mode": "lines+markers",
         "x": column(f"{key}/x"),
         "y": column(f"{key}/y"),
-        "customdata": column(f"{key}/layer"),
+        "customdata": column(f"{key}/told"),
         "line": {
             "color": style.colour,
             "width": 2 if end else 1.5,
@@ -164,8 +167,8 @@ def _line(recipe: RecipeResult, key: str, measure: str, moment: str) -> Trace:
             "line": {"color": style.colour, "width": 1.5},
         },
         "cliponaxis": False,
-        "hovertemplate": "<b>%{fullData.name}</b><br>behind %{customdata}, "
-        f"{MOMENTS[moment].lower()}: %{{y:.3~g}} %<extra></extra>",
+        "hovertemplate": f"<b>%{{fullData.name}}</b>, {MOMENTS[moment].lower()}<br>"
+        "%{customdata}<extra></extra>",
     }
 
 
@@ -191,7 +194,12 @@ def _layout(drawn: Sequence[Seen], there: Sequence[str]) -> dict[str, Any]:
     titles = {name: MEASURES[name][1] for name in there}
     return {
         "xaxis": axis,
-        "yaxis": {"title": {"text": by("measure", **titles)}, "range": [-3, 103]},
+        "yaxis": {
+            "title": {"text": by("measure", **titles)},
+            "range": [-0.3, 10.3],
+            "tickvals": [math.sqrt(share) for share in TICKS],
+            "ticktext": [str(share) for share in TICKS],
+        },
         "margin": {"l": 62, "r": 18, "t": 12, "b": 56},
     }
 
@@ -209,7 +217,8 @@ def _note(content: Content, there: Sequence[str]) -> str:
             "An output of tanh or sigmoid is saturated where the slope there is less than "
             f"{100 * flat:g} % of the steepest: |tanh| above {(1 - flat) ** 0.5:.3f}."
         )
-    return " ".join([*told, "At the start, batch norm looks at these very images."])
+    told.append("At the start, batch norm looks at these very images.")
+    return " ".join([*told, "The axis is one of square roots, so that small shares are seen."])
 
 
 def _spoken(one: Seen, measure: str) -> str:

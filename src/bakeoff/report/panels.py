@@ -9,6 +9,7 @@ from bakeoff.report import words
 from bakeoff.report.folder import RunFolder
 from bakeoff.report.inside import MOMENTS, Content, Seen, boxes, keys, read, share_cell
 from bakeoff.report.palette import look
+from bakeoff.report.results import level_name
 from bakeoff.report.spec import Cell, Control, Figure, Option, Table, Trace, by, column, escaped
 from bakeoff.report.values import listing, mapping, number, text, whole
 
@@ -19,6 +20,8 @@ ROW, GAP, TOP, BOTTOM = 92, 50, 40, 40
 COLUMNS = {"start": (0.0, 0.475), "end": (0.525, 1.0)}
 FLOOR = 0.1
 """Percent at which the axis of shares begins."""
+MARK, ZERO_WIDTH = 8, 0.3
+"""Pixels of a marker; half the width of the bar of zeros, in decades."""
 UNDER = 0.01
 """Percent at which an empty bin is drawn: out of sight."""
 
@@ -130,25 +133,38 @@ def _figure(
         columns=columns,
         controls=[
             Control("kind", "Show", [Option(k, v) for k, v in KINDS.items()], value="weights"),
-            *boxes(members),
+            *boxes(members, _of_first_level(members)),
         ],
         keys=keys(members),
         tables=[_table(layers, members)],
     )  # fmt: skip
 
 
+def _of_first_level(members: Sequence[Seen]) -> set[int]:
+    """The places of the recipes of the first level of crossed factors, or of all."""
+    first = level_name(members[0].recipe.level)
+    return {one.recipe.index for one in members if level_name(one.recipe.level) == first}
+
+
 def _columns(key: str, places: list[float], counts: list[float]) -> dict[str, list[Any]]:
-    """Bins from the first to the last that holds anything, and an empty one on both sides."""
+    """A line over the bins, from the first to the last that holds anything and one beyond.
+
+    The first bin of gradients, for zeros, is a bar apart.
+    """
     shares = [100 * count / sum(counts) for count in counts]
-    full = [i for i, share in enumerate(shares) if share]
-    first, last = max(0, full[0] - 1), min(len(shares) - 1, full[-1] + 1)
-    top = max(full, key=lambda i: shares[i])
-    kept = range(first, last + 1)
-    return {
-        f"{key}/x": [places[i] for i in kept],
-        f"{key}/y": [max(shares[i], UNDER) for i in kept],
-        f"{key}/size": [8 if i == top else 0 for i in kept],
-    }
+    top = max(range(len(shares)), key=lambda i: shares[i])
+    apart = 1 if key.startswith("gradients/") else 0
+    points: list[tuple[float | None, float | None, int]] = []
+    if apart and shares[0]:
+        size = MARK if top == 0 else 0
+        ends = places[0] - ZERO_WIDTH, places[0] + ZERO_WIDTH
+        points += [(ends[0], shares[0], 0), (places[0], shares[0], size), (ends[1], shares[0], 0)]
+        points.append((None, None, 0))
+    if full := [i for i in range(apart, len(shares)) if shares[i]]:
+        for i in range(max(apart, full[0] - 1), min(len(shares) - 1, full[-1] + 1) + 1):
+            points.append((places[i], max(shares[i], UNDER), MARK if i == top else 0))
+    x, y, sizes = zip(*points, strict=True)
+    return {f"{key}/x": list(x), f"{key}/y": list(y), f"{key}/size": list(sizes)}
 
 
 def _trace(one: Seen, key: str, kind: str, panel: int) -> Trace:
