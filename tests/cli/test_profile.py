@@ -49,6 +49,22 @@ def test_settings(bakeoff: Caller) -> None:
     assert found["macs"] == 16 * 8 + 8 * 5 + 5 * 10
 
 
+def test_resnet20(bakeoff: Caller) -> None:
+    """He et al. 2016: 0.27 million parameters; the sums are worked out in docs/counting.md."""
+    found = document(bakeoff, "resnet20")
+    assert (found["parameters"], found["macs"]) == (269_722, 40_551_040)
+    layers = found["layers"]
+    assert isinstance(layers, list)
+    rows = {layer["name"]: layer for layer in layers}
+    strided = rows["stage2.0.conv1"]
+    assert (strided["input"], strided["output"]) == ([16, 32, 32], [32, 16, 16])
+    assert strided["weights"] == {"weight": [32, 16, 3, 3]}
+    assert strided["macs"] == 16 * 16 * 32 * 16 * 9
+    assert rows["output"]["parameters"] == 64 * 10 + 10
+    projected = document(bakeoff, "resnet20", "--set", "model.shortcut=B")
+    assert projected["parameters"] == 272_474
+
+
 def test_a_model_is_what_its_technique_builds(bakeoff: Caller) -> None:
     model = document(bakeoff, "simple-cnn", "--input", "8x8x1", "--set", "model.width=4")
     technique = document(bakeoff, "cnn", "--input", "8x8x1", "--set", "model.width=4")

@@ -60,6 +60,30 @@ def test_transformer_encoder_layer(training: bool) -> None:
     check(lambda: layer(x), 589_824 + 2 * 16 * 2 * 64 * 128)
 
 
+def test_attention_across_two_sequences() -> None:
+    layer = nn.MultiheadAttention(64, 4, kdim=32, vdim=48, batch_first=True)
+    query, key, value = torch.rand(2, 5, 64), torch.rand(2, 7, 32), torch.rand(2, 7, 48)
+    projections = 5 * 64 * 64 + 7 * 32 * 64 + 7 * 48 * 64 + 5 * 64 * 64
+    check(lambda: layer(query, key, value), 2 * (projections + 2 * 5 * 7 * 64))
+
+
+def test_padding_that_torch_cuts_off() -> None:
+    """Without gradients the encoder makes a nested tensor of the tokens that are not masked."""
+    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 2).eval()
+    x, mask = torch.rand(2, 16, 64), torch.zeros(2, 16, dtype=torch.bool)
+    mask[1, 10:] = True
+
+    def macs(*lengths: int) -> int:
+        return 2 * sum(n * (4 * 64 * 64 + 2 * n * 64 + 2 * 64 * 128) for n in lengths)
+
+    with torch.enable_grad():
+        assert count_macs(lambda: encoder(x, src_key_padding_mask=mask)) == macs(16, 16)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
+        assert count_macs(lambda: encoder(x, src_key_padding_mask=mask)) == macs(16, 10)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_lstm(batch_first: bool) -> None:
     layer = nn.LSTM(32, 64, batch_first=batch_first)
@@ -76,8 +100,19 @@ def test_lstm(batch_first: bool) -> None:
         (nn.LSTM(32, 64, 2), 4 * 64 * (32 + 64) + 4 * 64 * (64 + 64)),
         (nn.LSTM(32, 64, bidirectional=True), 2 * 4 * 64 * (32 + 64)),
         (nn.LSTM(32, 64, proj_size=16), 4 * 64 * (32 + 16) + 16 * 64),
+        (nn.GRU(32, 64, 2, bidirectional=True), 2 * 3 * 64 * (32 + 64 + 128 + 64)),
+        (nn.LSTM(32, 64, 2, bidirectional=True, dropout=0.1), 2 * 4 * 64 * (32 + 64 + 128 + 64)),
     ],
-    ids=["gru", "rnn-tanh", "rnn-relu", "two-layers", "both-directions", "projected"],
+    ids=[
+        "gru",
+        "rnn-tanh",
+        "rnn-relu",
+        "two-layers",
+        "both-directions",
+        "projected",
+        "gru-two-layers-both-directions",
+        "lstm-two-layers-both-directions",
+    ],
 )
 def test_recurrent_layers(layer: nn.Module, per_step: int) -> None:
     x = torch.rand(10, 2, 32)
@@ -86,10 +121,22 @@ def test_recurrent_layers(layer: nn.Module, per_step: int) -> None:
         check(lambda: layer(x), 20 * per_step)
 
 
-def test_recurrent_layer_on_sequences_of_two_lengths() -> None:
-    packed = nn.utils.rnn.pack_padded_sequence(torch.rand(10, 2, 32), torch.tensor([10, 7]))
-    layer = nn.LSTM(32, 64)
-    check(lambda: layer(packed), 17 * 4 * 64 * (32 + 64))
+@pytest.mark.parametrize(
+    ("layer", "per_step"),
+    [
+        (nn.LSTM(32, 64), 4 * 64 * (32 + 64)),
+        (nn.GRU(32, 64, 2, bidirectional=True), 2 * 3 * 64 * (32 + 64 + 128 + 64)),
+    ],
+    ids=["lstm", "gru"],
+)
+def test_packed_sequences_have_no_padding(layer: nn.Module, per_step: int) -> None:
+    packed = nn.utils.rnn.pack_padded_sequence(torch.rand(10, 3, 32), torch.tensor([10, 7, 4]))
+    check(lambda: layer(packed), 21 * per_step)
+
+
+def test_recurrent_layer_without_a_batch() -> None:
+    layer, x = nn.LSTM(32, 64), torch.rand(10, 32)
+    check(lambda: layer(x), 10 * 4 * 64 * (32 + 64))
 
 
 def test_recurrent_cell() -> None:
@@ -148,6 +195,11 @@ def test_products(call: Callable[[], Tensor], macs: int) -> None:
     check(call, macs)
 
 
+def test_bilinear_layer() -> None:
+    layer, x, y = nn.Bilinear(5, 6, 7), torch.rand(3, 5), torch.rand(3, 6)
+    check(lambda: layer(x, y), 3 * 7 * 5 * 6)
+
+
 def test_looking_up_is_free() -> None:
     layer = nn.Embedding(10, 4)
     check(lambda: layer(torch.zeros(2, 3, dtype=torch.int64)), 0)
@@ -181,6 +233,51 @@ def test_shared_parameters_count_once_and_their_macs_each_time() -> None:
         "middle": 2 * 6 * 16,
         "output": 6 * 44,
     }
+
+
+class Lora(nn.Module):
+    """A frozen linear layer and a way around it of low rank (Hu et al. 2021, "LoRA")."""
+
+    def __init__(self, base: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        self.down = nn.Linear(base.in_features, rank, bias=False)
+        self.up = nn.Linear(rank, base.out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.base(x) + self.up(self.down(x))
+        return result
+
+
+def test_profile_of_a_layer_with_a_low_rank_addition() -> None:
+    rows = {row.name: row for row in profile(Lora(nn.Linear(48, 32), 4), (10, 48))}
+    assert {name: row.macs for name, row in rows.items()} == {
+        "base": 10 * 48 * 32,
+        "down": 10 * 48 * 4,
+        "up": 10 * 4 * 32,
+    }
+    assert {name: (row.parameters, row.trained_parameters) for name, row in rows.items()} == {
+        "base": (48 * 32 + 32, 0),
+        "down": (48 * 4, 48 * 4),
+        "up": (4 * 32, 4 * 32),
+    }
+    assert rows["down"].output == (10, 4)
+    assert rows["up"].weights == {"weight": (32, 4)}
+
+
+def test_profile_of_an_embedding_and_a_recurrent_layer() -> None:
+    """Rows have the shapes of one example: an embedding looks up, and counts nothing."""
+    model = nn.Sequential(
+        nn.Embedding(11, 32), nn.LSTM(32, 64, 2, batch_first=True, bidirectional=True)
+    )
+    embedding, lstm = profile(model, (10,), torch.int64)
+    assert (embedding.input, embedding.output, embedding.macs) == ((10,), (10, 32), 0)
+    assert embedding.parameters == 11 * 32
+    assert (lstm.input, lstm.output) == ((10, 32), (10, 128))
+    assert lstm.weights["weight_ih_l0"] == (256, 32)
+    assert lstm.weights["weight_ih_l1_reverse"] == (256, 128)
+    assert lstm.macs == 10 * 2 * 4 * 64 * (32 + 64 + 128 + 64)
+    assert lstm.parameters == 2 * 4 * 64 * ((32 + 64 + 2) + (128 + 64 + 2))
 
 
 def test_profile_shows_the_parts_of_a_fused_layer() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.report.opened import write_opened
 
 from bakeoff import report
 
@@ -217,6 +218,32 @@ def test_keyboard_reaches_everything(browser: Browser, written: Path) -> None:
         assert sum(tag in {"A", "BUTTON", "SELECT", "INPUT", "SUMMARY"} for tag in seen) == wanted
         it.page.locator(".skip").press("Enter")
         assert it.run("document.activeElement.id") == "answer"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_opened_networks_are_drawn(
+    browser: Browser, own_folder: Path, tmp_path: Path, width: int
+) -> None:
+    write_opened(own_folder)
+    path = tmp_path / "report.html"
+    path.write_bytes(report.page(own_folder))
+    with opened(browser, path, width=width) as it:
+        panels = it.page.locator("figure:has([data-figure=inside-0])")
+        lines = panels.locator("path.js-line")
+        assert panels.locator(".subplot").count() == 3 * 2  # layers, start and end
+        # Two recipes have both moments, one the start alone.
+        assert lines.count() == 3 * (2 * 2 + 1)
+        panels.locator("[data-choice=kind]").select_option("gradients")
+        panels.locator(".xtick text", has_text="0").first.wait_for(state="attached")
+        panels.get_by_role("checkbox", name="swish").uncheck()
+        assert lines.count() == 3 * 2 * 2  # at batch norm's start all are 0: a bar
+        units = it.page.locator("figure:has([data-figure=units])")
+        units.locator("[data-choice=measure]").select_option("saturated")
+        assert units.locator("path.js-line").count() == 1
+        images = it.page.locator(".prints img")
+        assert images.count() == 3
+        assert it.run("[...document.querySelectorAll('.prints img')].every(i => i.naturalWidth)")
+        assert it.run("document.documentElement.scrollWidth") <= width
 
 
 def test_details_open_and_hold_every_value(it: Opened) -> None:

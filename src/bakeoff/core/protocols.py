@@ -259,6 +259,62 @@ class Traced(Protocol):
         ...
 
 
+Watch = Callable[[str, str, NDArray[Any]], None]
+"""Told the layer before an activation, its kind, and its outputs (B, ..., units), valid until it
+returns."""
+
+
+class Inside(Protocol):
+    """A network opened: what its layers hold, and what some examples make of them.
+
+    Looking changes nothing that predictions depend on.
+    """
+
+    def weights(self) -> Arrays:
+        """By layer, first to last, of two axes and more: no biases, no gains."""
+        ...
+
+    def filters(self) -> NDArray[np.float32] | None:
+        """(units, h, w, C): the first layer's weights as pictures; None where there are none."""
+        ...
+
+    def gradients(self, batch: Batch) -> Arrays:
+        """Of the mean loss of a batch, by the weights that learn; names and shapes are theirs.
+
+        As an update would see it (batch norm looks at the batch), but without dropout,
+        augmentation and penalties on weights.
+        """
+        ...
+
+    def outputs(self, items: Items, watch: Watch) -> None:
+        """Pass items once, all together, and tell the outputs of every activation."""
+        ...
+
+
+@runtime_checkable
+class Openable(Protocol):
+    """A technique whose networks can be looked into."""
+
+    def opens(self, settings: Settings) -> bool:
+        """Whether there is something to look into with these settings."""
+        ...
+
+    def beginning(self, settings: Settings, data: TrainingData, streams: Streams) -> "Predictor":
+        """What `fit` starts from with these streams: the same weights, nothing learnt."""
+        ...
+
+    def opened(self, settings: Settings, predictor: "Predictor", *, fresh: bool) -> Inside:
+        """The network of one of its predictors.
+
+        Args:
+            settings: Those it was made with.
+            predictor: Nobody else's: its memory is used.
+            fresh: Nothing was learnt yet, so that batch norm has no averages: it looks at the items
+                that pass.
+        """
+        ...
+
+
 class Technique(Protocol):
     """A way to turn data into predictions."""
 

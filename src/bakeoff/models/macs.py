@@ -3,7 +3,8 @@
 One multiply-accumulate (MAC) is counted for each term of a sum of products: matrix products,
 convolutions, attention, recurrent cells. Biases, norms, activations, pooling and look-ups count
 nothing. Sums are counted whole: padding and masked attention are part of them, because kernels
-compute them or not as they like.
+compute them or not as they like. Only where the padding is gone from the tensor itself (packed
+sequences, nested tensors) is it not counted.
 
 We count below autograd, where torch's operators are few, and give every fused kernel its formula:
 `torch.utils.flop_counter`, torchinfo and fvcore miss attention on a CPU, recurrent layers and the
@@ -68,10 +69,21 @@ def _mkldnn_recurrent(a: Arguments, out: Any) -> int:
     return int(steps * (a["weight0"].numel() + a["weight1"].numel()))
 
 
+def _trilinear(a: Arguments, out: Any) -> int:
+    """`nn.Bilinear`: each output is a sum over weight[0], one term for every pair of inputs."""
+    return int(out.numel() * a["i2"][0].numel())
+
+
+def _lengths(tokens: Tensor) -> list[int]:
+    """Tokens of every sequence in (B, T, D), or in the nested tensor that padding was cut from."""
+    if tokens.is_nested:
+        return [int(length) for length in tokens._nested_tensor_size()[:, 0]]
+    return [tokens.shape[-2]] * (tokens.numel() // (tokens.shape[-2] * tokens.shape[-1]))
+
+
 def _self_attention(tokens: Tensor, width: int) -> int:
-    """Four projections, and two products over all pairs of the T tokens (B, T, D) holds."""
-    count, length = tokens[..., 0].numel(), tokens.shape[-2]
-    return count * (4 * width * width + 2 * length * width)
+    """Four projections, and two products over all pairs of the tokens of a sequence."""
+    return sum(n * (4 * width * width + 2 * n * width) for n in _lengths(tokens))
 
 
 def _native_attention(a: Arguments, out: Any) -> int:
@@ -79,7 +91,7 @@ def _native_attention(a: Arguments, out: Any) -> int:
 
 
 def _encoder_layer(a: Arguments, out: Any) -> int:
-    tokens = a["src"][..., 0].numel()
+    tokens = sum(_lengths(a["src"]))
     feed_forward = a["ffn_weight_1"].numel() + a["ffn_weight_2"].numel()
     return _self_attention(a["src"], a["embed_dim"]) + int(tokens * feed_forward)
 
@@ -98,6 +110,7 @@ FORMULAS: Mapping[Any, Formula] = {
     aten.dot: _product("self", "tensor"),
     aten.vdot: _product("self", "other"),
     aten.linear: _linear,
+    aten._trilinear: _trilinear,
     aten.convolution: _convolution,
     aten._convolution: _convolution,
     aten.convolution_overrideable: _convolution,

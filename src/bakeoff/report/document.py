@@ -14,11 +14,14 @@ from bakeoff.report import (
     confusion,
     costs,
     curves,
+    filters,
     fits,
     gallery,
+    inside,
     intervals,
     pairs,
     palette,
+    panels,
     provenance,
     seeds,
     words,
@@ -38,6 +41,7 @@ SECTIONS = (
     ("cost", "Cost"),
     ("learning", "Learning"),
     ("fits", "The fit"),
+    ("inside", "Inside the networks"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
     ("recipes", "What differs"),
@@ -83,6 +87,10 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "shown_items": gallery.FIRST,
         "sections": _sections(run.results, figures),
         "fit_notes": fits.notes_table(run),
+        "inside_lead": inside.lead(run),
+        "panels": [name for name in figures if name.startswith("inside-")],
+        "filters": (shown := filters.cards(run)),
+        "filters_note": filters.note(shown),
         "look": palette.look,
         "exact": repr,
         "plural": words.plural,
@@ -105,6 +113,8 @@ def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
+    if not any(figures[name] for name in figures if name == "units" or name.startswith("inside-")):
+        without.add("inside")
     return without if results.task == "classification" else without | OF_CLASSES
 
 
@@ -141,6 +151,8 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "pairs": pairs.figure(results),
         "seeds": seeds.figure(results, _on_other_seeds(run)),
         **fits.figures(run),
+        "units": inside.units(run),
+        **{figure.id: figure for figure in panels.figures(run)},
     }
     missing = ""
     if not found:

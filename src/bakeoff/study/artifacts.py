@@ -15,6 +15,7 @@ from bakeoff.core.record import Record
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_predictor
 from bakeoff.study.folder import Folder, cell_folder, open_folder
+from bakeoff.study.inside import write_looks
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
@@ -23,7 +24,7 @@ ARTIFACTS = "artifacts"
 
 
 def write_artifacts(ready: Ready, out: Path) -> None:
-    """Write the artifacts of the task: disputed items, or what the fits look like.
+    """Write the artifacts of the task: disputed items and open networks, or what fits look like.
 
     Raises:
         DiskError: where they cannot be written.
@@ -31,6 +32,7 @@ def write_artifacts(ready: Ready, out: Path) -> None:
     folder = open_folder(out)
     if ready.dataset.classes:
         _write_disagreements(ready, folder)
+        write_looks(ready, folder, out / ARTIFACTS / "inside")
     else:
         _write_fits(ready, folder)
 

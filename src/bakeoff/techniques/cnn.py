@@ -33,6 +33,7 @@ from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.settings import OptimizerName, TrainingSettings, check_parts
 
 if TYPE_CHECKING:
+    from bakeoff.models.inside import ModuleInside
     from bakeoff.training.torch.inference import Inference
 
 Shape = tuple[int, int, int]
@@ -152,7 +153,6 @@ class Cnn:
         """
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
-        from bakeoff.training.torch.initialise import initialise
         from bakeoff.training.torch.step import TorchStep
         from bakeoff.training.torch.transforms import Augmentation
 
@@ -164,7 +164,7 @@ class Cnn:
         inference = _inference(
             settings.model, shape, len(data.task.classes), data.normaliser, cell.recipe.numerics
         )
-        initialise(inference.module, run.streams, {"output": "lecun"})
+        _draw(inference, run.streams)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         augmentation = Augmentation(draws, data.normaliser.mean, inference.pixels.device)
         step = TorchStep(inference, training, run.streams, augmentation)
@@ -199,14 +199,44 @@ class Cnn:
 
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> TorchPredictor:
         """A network with the initial weights of seed 0."""
-        from bakeoff.training.torch.initialise import initialise
-
         model = cast(CnnSettings, settings).model
         channels = shape[-1]
         normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
         inference = _inference(model, cast(Shape, shape), classes, normaliser, Numerics())
-        initialise(inference.module, Streams(0), {"output": "lecun"})
+        _draw(inference, Streams(0))
         return TorchPredictor(self.name, inference, model, [str(i) for i in range(classes)])
+
+    def opens(self, settings: Settings) -> bool:
+        """All."""
+        return True
+
+    def beginning(self, settings: Settings, data: TrainingData, streams: Streams) -> TorchPredictor:
+        """Drawn weights.
+
+        Raises:
+            InputError: where the data are not images.
+        """
+        if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
+            raise InputError(f"{self.name}: images needed, {data.modality} received")
+        model, classes = cast(CnnSettings, settings).model, data.task.classes
+        shape = cast(Shape, data.train.items.shape[1:])
+        inference = _inference(model, shape, len(classes), data.normaliser, Numerics())
+        _draw(inference, streams)
+        return TorchPredictor(self.name, inference, model, classes)
+
+    def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> "ModuleInside":
+        """Its module."""
+        import torch
+
+        from bakeoff.models.inside import ModuleInside
+
+        inference = cast(TorchPredictor, predictor).inference
+        pixels = inference.pixels
+
+        def read(images: NDArray[np.uint8]) -> torch.Tensor:
+            return pixels(torch.from_numpy(np.array(images)).to(pixels.device))
+
+        return ModuleInside(inference.module, read, pixels.shape, fresh=fresh)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
         """Refuse shifts beyond the images, and batch norm in parts of batches.
@@ -221,6 +251,13 @@ class Cnn:
 
             module = self.untrained(settings, shape, 2).inference.module
             check_parts(chosen.training.parts, splittable(module))
+
+
+def _draw(inference: "Inference", streams: Streams) -> None:
+    """Give a model its initial weights."""
+    from bakeoff.training.torch.initialise import initialise
+
+    initialise(inference.module, streams, {"output": "lecun"})
 
 
 def _inference(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,19 @@ from pydantic import Field, model_validator
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, Step, TrainingData
+from bakeoff.core.protocols import (
+    Batch,
+    LayerProfile,
+    Normaliser,
+    Predictor,
+    Run,
+    Step,
+    TrainingData,
+)
 from bakeoff.core.recipe import Settings
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.normalise import fit as fit_normaliser
+from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from bakeoff.scratch.network import saved, softmax_regression
@@ -95,7 +104,12 @@ class LinearSettings(Settings):
     @property
     def solves(self) -> bool:
         """Whether fitting has phases in one piece, whose price grows with the examples."""
-        return self.training.solver == "lbfgs" or isinstance(self.features, PatchFeatures)
+        return self.training.solver == "lbfgs" or not self.on_pixels
+
+    @property
+    def on_pixels(self) -> bool:
+        """Whether the network reads the images themselves."""
+        return isinstance(self.features, PixelFeatures)
 
 
 class LinearPredictor:
@@ -246,6 +260,24 @@ def untrained_linear(
     return LinearPredictor(technique, normaliser, shape, names, outputs, encoder)
 
 
+def new_linear(technique: str, data: TrainingData, outputs: int) -> LinearPredictor:
+    """What a fit on pixels starts from: zero weights.
+
+    Raises:
+        InputError: where the data are not images.
+    """
+    if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
+        raise InputError(f"{technique}: images needed, {data.modality} received")
+    shape = data.train.items.shape[1:]
+    return LinearPredictor(technique, data.normaliser, shape, data.task.classes, outputs)
+
+
+def open_linear(predictor: Predictor, *, fresh: bool) -> NetworkInside:
+    """A linear classifier on pixels to look into, in NumPy."""
+    own = cast(LinearPredictor, predictor)
+    return NetworkInside(own.network, own.reader, _loss(own.outputs), fresh=fresh)
+
+
 def differentiable_linear(shape: tuple[int, ...], outputs: int) -> tuple[Layer, Loss]:
     """The network in float64 and its loss, for checks of gradients."""
     # Any normalisation that is neither 0 nor 1 anywhere.
@@ -289,7 +321,7 @@ def fit_linear(
         for images_, features in ((data.train, train), (data.validation, validation)):
             predictor.remember(images_.items, features.items)
     else:
-        predictor = LinearPredictor(technique, data.normaliser, shape, classes, outputs)
+        predictor = new_linear(technique, data, outputs)
     predictor.computing = computing
     if settings.training.solver == "lbfgs":
         _solve(predictor, settings.training, (data, train, validation), run)

@@ -16,6 +16,8 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.linear import (
@@ -25,6 +27,8 @@ from bakeoff.techniques.linear import (
     differentiable_linear,
     fit_linear,
     load_linear,
+    new_linear,
+    open_linear,
     untrained_linear,
 )
 
@@ -86,6 +90,20 @@ class Logistic:
         """
         _check(classes)
         return untrained_linear(self.name, cast(LogisticSettings, settings), shape, 2, outputs=1)
+
+    def opens(self, settings: Settings) -> bool:
+        """Those on pixels: patch features are another network's."""
+        return cast(LogisticSettings, settings).on_pixels
+
+    def beginning(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> LinearPredictor:
+        """Zero weights."""
+        return new_linear(self.name, data, 1)
+
+    def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> NetworkInside:
+        """Its network."""
+        return open_linear(predictor, fresh=fresh)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int

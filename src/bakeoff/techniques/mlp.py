@@ -14,16 +14,19 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.frameworks import Computing
-from bakeoff.techniques.networks import NetworkTraining
+from bakeoff.techniques.networks import NetworkTraining, open_network
 from bakeoff.techniques.perceptrons import (
     PerceptronModel,
     PerceptronPredictor,
     differentiable_perceptron,
     fit_perceptron,
     load_perceptron,
+    new_perceptron,
     untrained_perceptron,
 )
 from bakeoff.training.settings import check_parts
@@ -82,6 +85,20 @@ class Mlp:
         """Zero weights."""
         model = cast(MlpSettings, settings).model
         return untrained_perceptron(self.name, model, shape, classes)
+
+    def opens(self, settings: Settings) -> bool:
+        """All."""
+        return True
+
+    def beginning(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> PerceptronPredictor:
+        """Drawn weights."""
+        return new_perceptron(self.name, cast(MlpSettings, settings).model, data, streams)
+
+    def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> NetworkInside:
+        """Its network."""
+        return open_network(predictor, cast(MlpSettings, settings).training.loss, fresh=fresh)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
         """Refuse batch norm in parts of batches.

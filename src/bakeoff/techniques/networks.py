@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
 from bakeoff.core.initial import Scheme
-from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Run, TrainingData
+from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Predictor, Run, TrainingData
+from bakeoff.core.streams import Streams
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.augmentation import Augmentation
-from bakeoff.scratch.losses import LossName
+from bakeoff.scratch.inside import NetworkInside
+from bakeoff.scratch.losses import LOSSES, LossName
 from bakeoff.scratch.network import Sequence, initialise, saved
+from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.frameworks import Computing, Engine, Extras, engine
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.plan import plan
@@ -138,7 +141,7 @@ def new_network(
     technique: str,
     model: Mapping[str, Any],
     data: TrainingData,
-    run: Run,
+    streams: Streams,
     build: Build[P],
     schemes: Mapping[str, Scheme],
 ) -> P:
@@ -148,7 +151,7 @@ def new_network(
         technique: Named in messages.
         model: What `build` builds from.
         data: Images.
-        run: Its streams draw.
+        streams: Draw them.
         build: The predictor.
         schemes: How weights are drawn, as `scratch.network.initialise` has it.
 
@@ -159,8 +162,15 @@ def new_network(
         raise InputError(f"{technique}: images needed, {data.modality} received")
     shape = data.train.items.shape[1:]
     predictor = build(model, data.normaliser, shape, tuple(data.task.classes))
-    initialise(predictor.network, run.streams, schemes)
+    initialise(predictor.network, streams, schemes)
     return predictor
+
+
+def open_network(predictor: Predictor, loss: LossName, *, fresh: bool) -> NetworkInside:
+    """A network predictor to look into, in NumPy, whatever framework it learnt in."""
+    own = cast(NetworkPredictor, predictor)
+    reader = Pixels(own.normaliser, own.shape)
+    return NetworkInside(own.network, reader, LOSSES[loss](), fresh=fresh)
 
 
 def initial_schemes(chosen: Scheme) -> dict[str, Scheme]:

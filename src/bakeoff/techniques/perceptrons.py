@@ -11,6 +11,7 @@ from pydantic import Field
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
+from bakeoff.core.streams import Streams
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss, LossName
 from bakeoff.scratch.network import ActivationName, NormName, perceptron
@@ -90,6 +91,18 @@ def untrained_perceptron(
     return untrained_network(plain(model), shape, classes, partial(_build, technique))
 
 
+def new_perceptron(
+    technique: str, model: PerceptronModel, data: TrainingData, streams: Streams
+) -> PerceptronPredictor:
+    """A predictor with drawn weights for these data.
+
+    Raises:
+        InputError: where the data are not images.
+    """
+    schemes, build = initial_schemes(model.initialisation), partial(_build, technique)
+    return new_network(technique, plain(model), data, streams, build, schemes)
+
+
 def fit_perceptron(
     technique: str,
     model: PerceptronModel,
@@ -113,8 +126,7 @@ def fit_perceptron(
     Raises:
         InputError: where the data are not images.
     """
-    schemes = initial_schemes(model.initialisation)
-    predictor = new_network(technique, plain(model), data, run, partial(_build, technique), schemes)
+    predictor = new_perceptron(technique, model, data, run.streams)
     train(predictor, data, run, training, loss, computing=computing)
     return predictor
 

@@ -19,8 +19,10 @@ from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.streams import Streams
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.convolutional import Block, PoolName, convolutional
+from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import LOSSES, Loss
 from bakeoff.scratch.network import ActivationName, NormName, Sequence
@@ -31,6 +33,7 @@ from bakeoff.techniques.networks import (
     initial_schemes,
     load_network,
     new_network,
+    open_network,
     train,
     untrained_network,
 )
@@ -142,11 +145,8 @@ class ScratchCnn:
             InputError: where the data are not images, or settings do not fit their size.
         """
         settings = cast(ScratchCnnSettings, cell.recipe.settings)
-        training, model = settings.training, settings.model
-        schemes = initial_schemes(model.initialisation)
-        predictor = new_network(
-            self.name, plain(model), data, run, partial(_build, self.name), schemes
-        )
+        training = settings.training
+        predictor = self.beginning(settings, data, run.streams)
         shape = cast(tuple[int, int, int], predictor.shape)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         augmentation = Augmentation(draws, predictor.normaliser.mean)
@@ -168,6 +168,27 @@ class ScratchCnn:
         """Zero weights."""
         model = cast(ScratchCnnSettings, settings).model
         return untrained_network(plain(model), shape, classes, partial(_build, self.name))
+
+    def opens(self, settings: Settings) -> bool:
+        """All."""
+        return True
+
+    def beginning(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> NetworkPredictor:
+        """Drawn weights.
+
+        Raises:
+            InputError: where the data are not images, or too small.
+        """
+        model = cast(ScratchCnnSettings, settings).model
+        schemes, build = initial_schemes(model.initialisation), partial(_build, self.name)
+        return new_network(self.name, plain(model), data, streams, build, schemes)
+
+    def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> NetworkInside:
+        """Its network."""
+        loss = cast(ScratchCnnSettings, settings).training.loss
+        return open_network(predictor, loss, fresh=fresh)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
         """Refuse shifts beyond the images, and batch norm in parts of batches.

@@ -14,6 +14,8 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss
 from bakeoff.techniques.frameworks import Computing
@@ -24,6 +26,8 @@ from bakeoff.techniques.linear import (
     differentiable_linear,
     fit_linear,
     load_linear,
+    new_linear,
+    open_linear,
     untrained_linear,
 )
 
@@ -88,6 +92,20 @@ class Softmax:
     ) -> LinearPredictor:
         """Zero weights."""
         return untrained_linear(self.name, cast(SoftmaxSettings, settings), shape, classes, classes)
+
+    def opens(self, settings: Settings) -> bool:
+        """Those on pixels: patch features are another network's."""
+        return cast(SoftmaxSettings, settings).on_pixels
+
+    def beginning(
+        self, settings: Settings, data: TrainingData, streams: Streams
+    ) -> LinearPredictor:
+        """Zero weights."""
+        return new_linear(self.name, data, len(data.task.classes))
+
+    def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> NetworkInside:
+        """Its network."""
+        return open_linear(predictor, fresh=fresh)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int

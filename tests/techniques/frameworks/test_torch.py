@@ -8,8 +8,10 @@ from tests.techniques.frameworks.same import NORMALISER, SHAPE, STREAMS, everyth
 
 from bakeoff.core.protocols import Position
 from bakeoff.core.recipe import Numerics
+from bakeoff.models.macs import profile
+from bakeoff.scratch.convolutional import Block, convolutional
 from bakeoff.scratch.layers import Dropout, Layer
-from bakeoff.scratch.network import saved
+from bakeoff.scratch.network import NormName, saved
 from bakeoff.techniques.frameworks.torch import (
     CONVERSIONS,
     Passes,
@@ -94,3 +96,16 @@ def test_in_bfloat16_too() -> None:
     )
     assert coarse.tobytes() != fine.tobytes()
     np.testing.assert_allclose(coarse, fine, atol=0.05)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_both_counters_count_the_same(norm: NormName) -> None:
+    """Parameters and MACs by our layers' own sums, and by torch's operators."""
+    block = Block(6, 3, normalisation=norm, residual=True)
+    network = convolutional((8, 10, 3), (block, block), (7,), 5)
+    ours = network.profile("", (8, 10, 3))
+    theirs = {row.name: row for row in profile(convert(network), (3, 8, 10))}
+    for row in ours:
+        assert row.macs == theirs[row.name].macs, row.name
+        assert row.parameters == theirs[row.name].parameters, row.name
+    assert sum(row.macs for row in ours) == sum(row.macs for row in theirs.values())

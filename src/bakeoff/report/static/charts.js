@@ -90,8 +90,8 @@
   function layout(figure, context, width) {
     const { colour } = context;
     const own = resolve(figure.layout, context);
-    for (const name of ["xaxis", "yaxis", "xaxis2", "yaxis2", "xaxis3", "yaxis3"]) {
-      if (own[name]) own[name] = axis(colour, own[name]);
+    for (const name of Object.keys(own)) {
+      if (/^[xy]axis\d*$/.test(name)) own[name] = axis(colour, own[name]);
     }
     return {
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") },

@@ -44,10 +44,6 @@ class _Normalisation(Layer):
         self.expect(shape, (self.features,))
         return shape
 
-    def macs(self, shape: Shape) -> int:
-        """One for each number: it is multiplied by a gain."""
-        return int(np.prod(shape))
-
 
 class BatchNorm(_Normalisation):
     """`y = w (x - m) / sqrt(v + e) + b`, m and v the mean and variance of each feature.
