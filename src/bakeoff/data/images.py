@@ -18,6 +18,10 @@ LONGEST_SIDE = 1024
 """Images are kept at their own size up to this many pixels a side, the largest `size`."""
 BACKGROUND = 255
 """White: what shows through where an image is transparent."""
+STRIP = 256
+"""Rows that are laid on white at a time."""
+_DEEP = ((np.arange(65_536) + 128) // 257).astype(np.uint8)
+"""Every number of 16 bits in 8: 65,535 is white."""
 _WITH_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -125,7 +129,7 @@ def _orientation(image: Image.Image) -> int:
 def _pixels(image: Image.Image, size: int | None) -> tuple[NDArray[np.uint8], list[str]]:
     """The image's pixels, and what was done to them."""
     done: list[str] = []
-    if any(";16" in str(tile[3]) for tile in image.tile):
+    if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         done.append("of 16 bits a channel brought to 8")
     # Some cameras keep a preview behind a photograph: nobody misses that.
     if image.format != "MPO" and getattr(image, "is_animated", False):
@@ -137,7 +141,8 @@ def _pixels(image: Image.Image, size: int | None) -> tuple[NDArray[np.uint8], li
         )
     if _orientation(image) > 1:
         done.append("turned upright, as EXIF data say")
-    flat = _eight_bit(ImageOps.exif_transpose(image), done)
+    ImageOps.exif_transpose(image, in_place=True)
+    flat = _eight_bit(image, done)
     if size is not None:
         flat = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
     array = np.asarray(flat)
@@ -151,19 +156,28 @@ def _eight_bit(image: Image.Image, done: list[str]) -> Image.Image:
     """Mode L or RGB; adds to `done` what that took."""
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
-        deep = np.asarray(image).astype(np.int32)
-        return Image.fromarray(((deep + 128) // 257).astype(np.uint8))  # 65,535 is white
+        return Image.fromarray(_DEEP[np.asarray(image)])
     if mode in _WITH_ALPHA or "transparency" in image.info:
-        colour = image.convert("RGBA")
-        if colour.getextrema()[3][0] < 255:
-            done.append("with transparent parts laid on white")
-        under = Image.new("RGBA", colour.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
-        return Image.alpha_composite(under, colour).convert("RGB")
-    if mode in ("L", "1"):
-        return image.convert("L")
-    if mode not in ("P", "RGB"):
+        return _on_white(image, done)
+    if mode in ("L", "RGB"):
+        return image
+    if mode not in ("1", "P"):
         done.append(f"brought from {mode} to RGB")
-    return image.convert("RGB")
+    return image.convert("L" if mode == "1" else "RGB")
+
+
+def _on_white(image: Image.Image, done: list[str]) -> Image.Image:
+    """Mode RGB, composed strip by strip: one copy of the image, not three."""
+    whole = Image.new("RGB", image.size)
+    clear = False
+    for top in range(0, image.height, STRIP):
+        strip = image.crop((0, top, image.width, min(top + STRIP, image.height))).convert("RGBA")
+        clear = clear or np.asarray(strip.getchannel("A")).min() < 255
+        under = Image.new("RGBA", strip.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
+        whole.paste(Image.alpha_composite(under, strip).convert("RGB"), (0, top))
+    if clear:
+        done.append("with transparent parts laid on white")
+    return whole
 
 
 def to_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
