@@ -278,7 +278,7 @@ def test_damaged_images_are_all_named(refused: Refused, tiny: Path, work: Path) 
         refused("data", "check", "pets"),
     ):
         assert "2 images cannot be read; repair or remove them:" in error
-        assert "cat/5.png: not a PNG, JPEG, BMP, GIF or WebP image" in error
+        assert "cat/5.png: not a PNG, JPEG, BMP, GIF, WebP or TIFF image" in error
         assert "dog/3.png: image file is truncated" in error
 
 
@@ -380,7 +380,7 @@ def test_score(refused: Refused, work: Path, arguments: list[str], message: str)
         ("run:mlp:9", "digits", "run:mlp: unknown seed 'seed-9'"),
         ("run:mlp:9", "digits", "(allowed: seed-0, seed-1)"),
         ("run:mlp", "nosuch", "nosuch: neither a file, a folder, nor one of cifar10, digits"),
-        ("run:mlp", "empty", "empty: no images (looked for .bmp, "),
+        ("run:mlp", "empty", "empty: no images (looked for .png, .jpg, "),
         ("run:mlp", "damaged", "cat/5.png: cannot be read: not a PNG"),
         ("run:mlp", "large.png", "large.png: 9 x 8 pixels, where 8 x 8 were learnt"),
     ],

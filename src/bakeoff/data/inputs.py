@@ -25,7 +25,7 @@ from bakeoff.data.images import (
 from bakeoff.data.listing import first, identity, list_images, natural
 from bakeoff.data.npz import choose_array, map_npy, read_npz
 
-PART_BYTES = 64 << 20
+PART_BYTES = 16 << 20
 """So many bytes of pixels are in memory at a time."""
 IMAGE_ARRAYS = ("images", "arr_0")
 """What an array of images is called in an .npz file that holds several."""
@@ -87,7 +87,7 @@ def _from_files(
 ) -> Iterator[Examples]:
     index = {name: i for i, name in enumerate(wanted.classes)}
     reader = _Reader(wanted)
-    step = max(1, PART_BYTES // prod(reader.shape))
+    step = _part(reader.shape)
     for start in range(0, len(paths), step):
         part = paths[start : start + step]
         items = np.zeros((len(part), *reader.shape), np.uint8)
@@ -156,6 +156,15 @@ class _Reader:
         return self.changes.notes(base)
 
 
+def _part(shape: Sequence[int]) -> int:
+    """How many images are read at a time: a power of two.
+
+    Predictors take images in batches of powers of two, and the last bit of a product may depend on
+    the place in the batch; so the places are the same as if all were predicted at once.
+    """
+    return 1 << max(1, PART_BYTES // prod(shape)).bit_length() - 1
+
+
 def _label(path: Path, base: Path, index: dict[str, int]) -> int:
     """The class that a folder between `base` and the image is named like, the outermost first.
 
@@ -201,7 +210,7 @@ def _from_array(path: Path, array: NDArray[Any], wanted: Wanted) -> Iterator[Exa
     if images.shape[1:3] != shape[:2] or images.shape[3] not in (1, 3):
         raise InputError(f"{path}: images of {images.shape[1:]}, where {shape} were learnt")
     ids = numbered(len(images))
-    step = max(1, PART_BYTES // prod(shape))
+    step = _part(shape)
     for start in range(0, len(images), step):
         part = np.ascontiguousarray(images[start : start + step])
         labels = np.full(len(part), -1, np.int64)

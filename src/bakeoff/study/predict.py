@@ -1,5 +1,6 @@
 """Predicting new items with what a finished cell left."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,15 +123,24 @@ def predict(fitted: Fitted, source: Path | str, output: Path, *, resize: bool = 
         InputError: where the items cannot be read or do not fit the predictor.
         DiskError: where the file cannot be written.
     """
-    task = task_of(fitted.record.task, fitted.record.classes)
-    rows, notes = 0, list[str]()
+    notes: list[str] = []
+    parts = _written(fitted, _read(source, fitted, resize, notes))
+    begun = next(parts)  # what is refused at once leaves not even a folder behind
+    rows = 0
     with new_file(output) as partial, partial.open("wb") as stream:
-        for examples in _read(source, fitted, resize, notes):
-            outputs = fitted.predictor.predict(examples.items)
-            table = task.table(examples.ids, examples.labels, outputs)
-            stream.write(task.write(table, header=rows == 0))
-            rows += len(examples)
+        for count, data in itertools.chain([begun], parts):
+            stream.write(data)
+            rows += count
     return Predicted(rows, tuple(notes))
+
+
+def _written(fitted: Fitted, parts: Iterator[Examples]) -> Iterator[tuple[int, bytes]]:
+    """For each part the number of its rows, and these; the header goes with the first."""
+    task = task_of(fitted.record.task, fitted.record.classes)
+    for number, examples in enumerate(parts):
+        outputs = fitted.predictor.predict(examples.items)
+        table = task.table(examples.ids, examples.labels, outputs)
+        yield len(examples), task.write(table, header=number == 0)
 
 
 def _read(source: Path | str, fitted: Fitted, resize: bool, notes: list[str]) -> Iterator[Examples]:
