@@ -2,8 +2,11 @@
 
 import csv
 import os
+import shutil
+import struct
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +51,7 @@ class Refused:
     def files(self) -> dict[str, int]:
         """Every file and folder, with when it was changed; a lock changes by being held."""
         paths = [self.work, *self.work.rglob("*")]
-        return {str(path): path.stat().st_mtime_ns for path in paths if path.name != ".lock"}
+        return {str(path): path.lstat().st_mtime_ns for path in paths if path.name != ".lock"}
 
 
 def test_unknown_study(refused: Refused) -> None:
@@ -278,8 +281,107 @@ def test_damaged_images_are_all_named(refused: Refused, tiny: Path, work: Path) 
         refused("data", "check", "pets"),
     ):
         assert "2 images cannot be read; repair or remove them:" in error
-        assert "cat/5.png: not a PNG, JPEG, BMP, GIF or WebP image" in error
+        assert "cat/5.png: not a PNG, JPEG, BMP, GIF, WebP or TIFF image" in error
         assert "dog/3.png: image file is truncated" in error
+
+
+def png_of(width: int, height: int) -> bytes:
+    """An image that says it is large, and holds nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+def other_classes(cat: Path) -> None:
+    """Splits whose classes differ."""
+    pets = cat.parent
+    images(pets / "train")
+    images(pets / "test")
+    (pets / "test" / "cat").rename(pets / "test" / "Cats")
+    for name in ("cat", "dog"):
+        shutil.rmtree(pets / name)
+
+
+def no_decoder(cat: Path) -> None:
+    """A class of photographs in a format that cannot be read."""
+    (cat.parent / "eel").mkdir()
+    (cat.parent / "eel" / "1.heic").touch()
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "zero": lambda cat: (cat / "5.png").write_bytes(b""),
+    "text": lambda cat: (cat / "5.jpg").write_text("hello"),
+    "bomb": lambda cat: (cat / "5.png").write_bytes(png_of(60_000, 60_000)),
+    "large": lambda cat: Image.new("L", (1200, 40)).save(cat / "5.png"),
+    "pipe": lambda cat: os.mkfifo(cat / "pipe.png"),
+    "link": lambda cat: (cat / "link.png").symlink_to("nowhere.png"),
+    "circle": lambda cat: (cat / "link.png").symlink_to("link.png"),
+    "float": lambda cat: Image.fromarray(np.ones((8, 8), np.float32)).save(cat / "a.tiff"),
+    "name": lambda cat: (cat / "new\nline.png").write_bytes(b""),
+    "sizes": lambda cat: Image.new("L", (9, 8)).save(cat / "a.png"),
+    "splits": other_classes,
+    "single": lambda cat: (cat.parent / "dog").rename(cat / "deep"),
+    "heic": no_decoder,
+}
+"""What may be wrong with class folders, by what makes it so; each is given the folder `cat`."""
+
+
+def spoil(folder: Path, how: str) -> None:
+    """Class folders with one thing wrong."""
+    images(folder)
+    SPOILT[how](folder / "cat")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("zero", "cat/5.png: empty file"),
+        ("text", "cat/5.jpg: not a PNG, JPEG, BMP, GIF, WebP or TIFF image"),
+        ("bomb", "cat/5.png: more than 89,478,485 pixels"),
+        ("large", "pets: images have 2 different sizes; give one: {folder: pets, size: 8}"),
+        ("pipe", "cat/pipe.png: a folder, a pipe or a device, not a file"),
+        ("link", "cat/link.png: a link to a file that is not there"),
+        ("circle", "cat/link.png: Too many levels of symbolic links"),
+        ("float", "cat/a.tiff: holds numbers of 32 bits or with a sign"),
+        ("name", "cat/new\\nline.png: empty file"),
+        ("sizes", "  9 x 8: 1 images, e.g. pets/cat/a.png"),
+        ("splits", "not in train: Cats; is cat meant? (train has cat, dog)"),
+        ("single", "pets: only one class, 'cat'; at least two are needed"),
+        (
+            "heic",
+            "eel: no images (.png, .jpg, .jpeg, .bmp, .gif, .webp, .tif, .tiff) in this class",
+        ),
+    ],
+)
+def test_folders_of_images(
+    refused: Refused, tiny: Path, work: Path, how: str, message: str
+) -> None:
+    spoil(work / "pets", how)
+    assert message in refused.run(tiny, "--set", "dataset={folder: pets}")
+    assert message in refused("data", "check", "pets")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("zero", "cat/5.png: cannot be read: empty file"),
+        ("bomb", "cat/5.png: cannot be read: more than 89,478,485 pixels"),
+        ("large", "cat/5.png: 1200 x 40 pixels, where 8 x 8 were learnt"),
+        ("pipe", "cat/pipe.png: cannot be read: a folder, a pipe or a device"),
+        ("circle", "cat/link.png: cannot be read: Too many levels"),
+        ("float", "cat/a.tiff: cannot be read: holds numbers of 32 bits"),
+        ("sizes", "cat/a.png: 9 x 8 pixels, where 8 x 8 were learnt"),
+        ("sizes", "  resize them; or ask for their middle squares, resized: --resize"),
+    ],
+)
+def test_folders_to_predict(
+    refused: Refused, finished: Path, work: Path, how: str, message: str
+) -> None:
+    spoil(work / "pets", how)
+    assert message in refused("predict", f"{finished}:softmax", "pets", "-o", "deep/out.csv")
 
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 50_000, np.uint8).tobytes()
@@ -380,15 +482,21 @@ def test_score(refused: Refused, work: Path, arguments: list[str], message: str)
         ("run:mlp:9", "digits", "run:mlp: unknown seed 'seed-9'"),
         ("run:mlp:9", "digits", "(allowed: seed-0, seed-1)"),
         ("run:mlp", "nosuch", "nosuch: neither a file, a folder, nor one of cifar10, digits"),
-        ("run:mlp", "empty", "empty: no images (looked for .bmp, "),
+        ("run:mlp", "empty", "empty: no images (looked for .png, .jpg, "),
         ("run:mlp", "damaged", "cat/5.png: cannot be read: not a PNG"),
         ("run:mlp", "large.png", "large.png: 9 x 8 pixels, where 8 x 8 were learnt"),
+        ("run:mlp", "junk.bin", "junk.bin: 12 bytes are not a whole number of records of 3073"),
+        ("run:mlp", "pickled", "pickled: is pickled, as the Python version of CIFAR-10 is"),
+        ("run:mlp", "two.npz", "two.npz: which array holds the images?"),
     ],
 )
 def test_predict(
     refused: Refused, finished: Path, work: Path, run: str, source: str, message: str
 ) -> None:
     (work / "empty").mkdir()
+    (work / "junk.bin").write_bytes(b"not an image")
+    (work / "pickled").write_bytes(b"\x80\x02}q\x00.")
+    np.savez(work / "two.npz", a=np.zeros(3), b=np.zeros(3))
     images(work / "damaged")
     (work / "damaged" / "cat" / "5.png").write_bytes(b"not an image")
     Image.new("L", (9, 8)).save(work / "large.png")

@@ -53,6 +53,51 @@ def test_submission(bakeoff: Caller, finished: Path, work: Path) -> None:
     assert written["ImageId"] == ["0", "1", "2", "3", "4", "5"]
 
 
+def test_submission_as_the_sample_writes_it(bakeoff: Caller, finished: Path, work: Path) -> None:
+    """Files of a competition: numbered from 1, 10 behind 9, classes by name or by index."""
+    test = catalogue.load("digits").test
+    assert test is not None
+    for i in range(12):
+        path = work / "new" / f"{i + 1}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.asarray(test.items)[i, :, :, 0]).save(path)
+    arguments = ["predict", f"{finished}:softmax", "new", "-o"]
+    assert bakeoff(*arguments, "plain.csv").code == 0
+    plain = read_csv(work / "plain.csv")
+    assert plain["id"] == [f"{i}.png" for i in range(1, 13)]
+    sample = work / "sample.csv"
+    sample.write_text("id,label\n" + "".join(f"{i},7\n" for i in range(12, 0, -1)))
+    called = bakeoff(*arguments, "out.csv", "--submission", sample)
+    assert called.err == "out.csv: 12 predictions\n"
+    written = read_csv(work / "out.csv")
+    assert written == {"id": [str(i) for i in range(12, 0, -1)], "label": plain["prediction"][::-1]}
+    sample.write_text("id,label\n3,7\n")
+    called = bakeoff(*arguments, "out.csv", "--submission", sample, "--labels", "indices")
+    assert called.err == (
+        "bakeoff: 11 predicted items are not in sample.csv and left out\n"
+        "bakeoff: classes are written as indices (0 = 0, 1 = 1, 2 = 2, ...)\n"
+        "out.csv: 1 predictions\n"
+    ).replace("sample.csv", str(sample))
+
+
+def test_arrays_and_resizing(bakeoff: Caller, finished: Path, work: Path) -> None:
+    test = catalogue.load("digits").test
+    assert test is not None
+    np.savez(work / "new.npz", images=np.asarray(test.items))
+    run = f"{finished}:softmax"
+    assert bakeoff("predict", run, "new.npz", "-o", "array.csv").code == 0
+    assert bakeoff("predict", run, "digits", "-o", "set.csv").code == 0
+    found, whole = read_csv(work / "array.csv"), read_csv(work / "set.csv")
+    assert found["id"] == [str(i) for i in range(898)]
+    assert found | {name: whole[name] for name in ("id", "label")} == whole
+    Image.new("RGB", (40, 20), "red").save(work / "wide.png")
+    called = bakeoff("predict", run, "wide.png", "-o", "out.csv", "--resize")
+    assert called.err == (
+        "bakeoff: 1 image in colour brought to grey, as was learnt (e.g. wide.png)\n"
+        "out.csv: 1 predictions\n"
+    )
+
+
 def test_submission_of_another_shape(bakeoff: Caller, finished: Path, work: Path) -> None:
     """What cannot be shaped is not written at all."""
     (work / "sample.csv").write_text("a,b,c\n1,2,3\n")
@@ -82,3 +127,14 @@ def test_score_of_any_files(bakeoff: Caller, work: Path) -> None:
     assert "log_loss" not in found
     arguments = ["--prediction", "Label", "--label", "target", "--json"]
     assert json.loads(bakeoff("score", "made.csv", "true.csv", *arguments).out) == found
+
+
+def test_score_of_names_against_indices(bakeoff: Caller, work: Path) -> None:
+    (work / "made.csv").write_text("key,guess\nx/1.png,cat\nx/2.png,dog\n")
+    (work / "true.csv").write_text("key,label\n2,1\n1,1\n")
+    named = ["--prediction", "guess", "--id", "key"]
+    error = assert_clear(bakeoff("score", "made.csv", "true.csv", *named))
+    assert "no predicted class ('cat', 'dog') is among the labels ('1')" in error
+    called = bakeoff("score", "made.csv", "true.csv", *named, "--classes", "cat,dog", "--json")
+    assert called.err == "bakeoff: labels are indices of classes: 0 = cat, 1 = dog\n"
+    assert json.loads(called.out)["accuracy"] == 0.5

@@ -8,6 +8,7 @@ from bakeoff.core.errors import (
     InputError,
     Interrupted,
     nearest,
+    shown,
     suggest,
     unknown,
 )
@@ -66,3 +67,8 @@ def test_an_unknown_name_is_told_with_place_and_choice() -> None:
         "(allowed: accuracy, log_loss)"
     )
     assert str(unknown("study", 3, [])) == "unknown study '3' (allowed: none)"
+
+
+def test_what_cannot_be_seen_is_written_out() -> None:
+    assert shown("a b/дог") == "a b/дог"
+    assert shown("a\nb\t\x1b[1m\udcff") == "a\\nb\\t\\x1b[1m\\udcff"

@@ -98,3 +98,9 @@ def test_files_that_are_no_tables_are_refused(data: bytes, name: str, message: s
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: cannot be read as CSV.*No such file"):
         read_csv(tmp_path / "none.csv")
+
+
+def test_rows_alone_go_behind_others() -> None:
+    rows = [["a", 1.5], ["b", 2.0]]
+    whole = csv_bytes(["id", "n"], iter(rows))
+    assert csv_bytes(["id", "n"], iter(rows[:1])) + csv_bytes(None, iter(rows[1:])) == whole

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError
 from bakeoff.core.table import Table
-from bakeoff.core.task import Classification, label_probabilities, range_of
+from bakeoff.core.task import Classification, label_probabilities, range_of, task_of
 
 NASTY = ('comma, "quote"', "line\nfeed", "return\r", "ä 🙂", " spaces ", "nan", "0", "-1")
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -159,3 +159,14 @@ def test_files_that_are_no_predictions_are_refused(
 )
 def test_what_a_metric_can_be(metric: str, ends: tuple[float, float]) -> None:
     assert range_of(metric) == ends
+
+
+@pytest.mark.parametrize("classes", [("a", "b"), ()])
+def test_a_file_may_be_written_in_parts(classes: tuple[str, ...]) -> None:
+    task = task_of("classification" if classes else "regression", classes)
+    labels = np.array([0, 1, 1]) if classes else np.array([0.5, 1.5, np.nan])
+    outputs = np.full((3, 2), 0.5, np.float32) if classes else np.arange(3.0)
+    table = task.table(np.array(["x", "y", "z"]), labels, outputs)
+    parts = [table.take(slice(0, 2)), table.take(slice(2, 3))]
+    written = task.write(parts[0]) + task.write(parts[1], header=False)
+    assert written == task.write(table)

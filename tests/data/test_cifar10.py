@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.data.cifar10 import CIFAR10, CLASSES, SHA256, load_cifar10
+from bakeoff.data.cifar10 import CIFAR10, CLASSES, SHA256, load_cifar10, read_batch
 from bakeoff.data.dataset import Dataset
 
 MEBIBYTE = 1 << 20
@@ -45,6 +45,19 @@ def test_files_of_another_kind_are_refused(write_toy: Callable[[str], Path]) -> 
     path.unlink()
     with pytest.raises(InputError, match=r"data_batch_3.bin: cannot be read"):
         load_cifar10(folder)
+
+
+def test_batches_with_and_without_labels(tmp_path: Path, make_cifar: Callable[..., bytes]) -> None:
+    records = np.frombuffer(make_cifar(5), dtype=np.uint8).reshape(5, 3073)
+    planes = records[:, 1:].reshape(5, 3, 32, 32)
+    path = tmp_path / "a.bin"
+    for data in (records.tobytes(), planes.tobytes()):
+        path.write_bytes(data)
+        assert np.array_equal(read_batch(path), planes.transpose(0, 2, 3, 1))
+    for data in (b"", records.tobytes()[:-1]):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="records of 3073, or 3072 without labels"):
+            read_batch(path)
 
 
 def test_the_archive_and_its_files() -> None:

@@ -78,6 +78,15 @@ def test_duplicates_and_groups_are_not_torn_apart(make_examples: Make) -> None:
     assert "groups kept whole" in note
 
 
+@pytest.mark.parametrize("each", [3, 4])
+def test_of_few_examples_one_of_each_class_is_set_aside(make_examples: Make, each: int) -> None:
+    """A fifth of them would be fewer than there are classes."""
+    labels = np.repeat(np.arange(7), each)
+    train, test, _ = hold_out_test(make_examples(labels), tuple("abcdefg"), "here")
+    assert sorted(test.labels.tolist()) == [*range(7)]
+    assert np.bincount(train.labels).tolist() == [each - 1] * 7
+
+
 @pytest.mark.parametrize(
     ("labels", "groups", "message"),
     [

@@ -1,5 +1,6 @@
 """Tests of folders of images: layouts, guesses, and every fault told at once."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
@@ -16,6 +17,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.data.folder import load_folder
 
 Write = Callable[..., Path]
+KINDS = ".png, .jpg, .jpeg, .bmp, .gif, .webp, .tif, .tiff"
 
 
 @pytest.fixture
@@ -160,7 +162,7 @@ def test_all_unreadable_images_are_told_at_once(root: Path, write: Write) -> Non
     write("cat", 1, side=9)
     lines = faults(root)
     assert lines[0] == "12 images cannot be read; repair or remove them:"
-    assert lines[1] == f"  {root}/dog/00.png: not a PNG, JPEG, BMP, GIF or WebP image"
+    assert lines[1] == f"  {root}/dog/00.png: not a PNG, JPEG, BMP, GIF, WebP or TIFF image"
     assert len([line for line in lines if "/dog/" in line]) == 10
     assert "  and 2 more" in lines
     assert any("different sizes" in line for line in lines)
@@ -181,8 +183,8 @@ def test_missing_and_empty_places(root: Path, write: Write) -> None:
     (root / "emu").mkdir()
     (root / "emu" / "a.txt").write_text("x")
     assert faults(root) == (
-        f"{root}/dog: no images (.png, .jpg, .jpeg, .bmp, .gif, .webp) in this class",
-        f"{root}/emu: no images (.png, .jpg, .jpeg, .bmp, .gif, .webp) in this class",
+        f"{root}/dog: no images ({KINDS}) in this class",
+        f"{root}/emu: no images ({KINDS}) in this class; found: 1 x .txt",
     )
 
 
@@ -197,9 +199,106 @@ def test_classes_of_the_splits_have_to_fit(root: Path, write: Write) -> None:
     for name in ("train/cat", "train/dog", "test/dgo", "test/cat", "val/emu"):
         write(name, 3)
     assert faults(root) == (
-        f"{root}: classes in validation that are not in train: emu",
-        f"{root}: classes in test that are not in train: dgo",
+        f"{root}: classes in validation that are not in train: emu (train has cat, dog)",
+        f"{root}: classes in test that are not in train: dgo; is dog meant? (train has cat, dog)",
     )
+
+
+def test_classes_that_differ_in_all_are_told_with_both_names(root: Path, write: Write) -> None:
+    for name in ("train/cats", "train/dogs", "test/Cat", "test/Dog"):
+        write(name, 3)
+    assert faults(root) == (
+        f"{root}: classes in test that are not in train: Cat, Dog (train has cats, dogs)",
+    )
+
+
+def test_classes_one_folder_too_deep(root: Path, write: Write) -> None:
+    write("images/cat", 3)
+    write("images/dog", 3)
+    assert faults(root) == (
+        f"{root}: only one class, 'images'; at least two are needed; are cat, dog the classes? "
+        f"{{folder: {root}/images}}",
+    )
+
+
+def test_many_faulty_classes_are_bounded(root: Path, write: Write) -> None:
+    for i in range(15):
+        (root / f"class-{i:02}").mkdir(parents=True)
+    lines = faults(root)
+    assert len(lines) == 11
+    assert lines[-1] == "  and 5 more"
+
+
+def test_images_outside_the_classes_are_told(root: Path, write: Write) -> None:
+    write("cat", 5)
+    write("dog", 5)
+    (root / "cat" / "00.png").rename(root / "loose.png")
+    assert "1 images outside the class folders left out" in load(root).notes
+
+
+def test_what_was_done_to_images_is_told(root: Path, write: Write) -> None:
+    write("cat", 5, colour=True)
+    write("dog", 5)
+    Image.fromarray(np.full((8, 8, 4), 100, np.uint8)).save(root / "cat" / "clear.png")
+    notes = load(root).notes
+    assert "1 image with transparent parts laid on white (e.g. cat/clear.png)" in notes
+    assert "6 of 11 images are grey: their channel is repeated for colour" in notes
+    assert "5 of 11 images in colour brought to grey, as asked" in load(root, channels="grey").notes
+
+
+def test_links(root: Path, write: Write, tmp_path: Path) -> None:
+    """Classes and images may be links; a link upwards brings no other class in."""
+    write("cat", 4)
+    write("dog", 4)
+    (root.parent / "elsewhere").mkdir()
+    write("../elsewhere/eel", 4)
+    (root / "eel").symlink_to(tmp_path / "elsewhere" / "eel")
+    (root / "cat" / "up").symlink_to("..")
+    dataset = load(root)
+    assert dataset.classes == ("cat", "dog", "eel")
+    assert sum(map(len, dataset.splits.values())) == 12
+    assert "1 links to folders that are read anyway left out" in dataset.notes
+    (root / "dog" / "a.png").symlink_to("nowhere.png")
+    (root / "dog" / "b.png").symlink_to("b.png")
+    assert faults(root) == (
+        "2 images cannot be read; repair or remove them:",
+        f"  {root}/dog/a.png: a link to a file that is not there",
+        f"  {root}/dog/b.png: Too many levels of symbolic links",
+    )
+
+
+def test_pipes_are_not_waited_for(root: Path, write: Write) -> None:
+    write("cat", 3)
+    os.mkfifo(write("dog", 3) / "pipe.png")
+    assert "dog/pipe.png: a folder, a pipe or a device" in faults(root)[1]
+
+
+def test_names_of_any_kind(root: Path, write: Write) -> None:
+    write("дог", 4)
+    odd = write("new\nline", 4)
+    (odd / "00.png").rename(odd / "\u65e5\u672c\n.PNG")
+    (odd / "01.png").rename(odd / os.fsdecode(b"\xff.png"))
+    (odd / "02.png").rename(odd / os.fsdecode(b"\xfe.png"))
+    dataset = load(root)
+    ids = {str(i) for examples in dataset.splits.values() for i in examples.ids}
+    assert dataset.classes == ("new\nline", "дог")
+    assert {"new\nline/\u65e5\u672c\n.PNG", "new\nline/\\xff.png"} <= ids
+    assert len(ids) == 8
+    (odd / "03.png").write_bytes(b"")
+    assert faults(root)[1] == f"  {root}/new\\nline/03.png: empty file"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read anything")
+def test_folders_without_the_right_to_read(root: Path, write: Write) -> None:
+    write("cat", 3)
+    write("dog", 3).chmod(0)
+    lines = faults(root)
+    (root / "dog").chmod(0o700)
+    assert lines == (f"{root}/dog: cannot be opened: Permission denied",)
+    root.chmod(0)
+    lines = faults(root)
+    root.chmod(0o700)
+    assert lines == (f"{root}: cannot be opened: Permission denied",)
 
 
 def test_split_folders_have_to_be_clear(root: Path, write: Write) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bakeoff.core.errors import InputError
 from bakeoff.data import npz
-from bakeoff.data.npz import read_npz
+from bakeoff.data.npz import choose_array, map_npy, read_npz
 
 
 def test_arrays_by_name(tmp_path: Path) -> None:
@@ -52,3 +52,29 @@ def test_damaged_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(npz, "LARGEST_BYTES", 100)
     with pytest.raises(InputError, match="unpacks to 928 bytes"):
         read_npz(path)
+
+
+def test_the_only_array_or_one_that_is_called_as_usual(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, any_name=np.arange(3))
+    assert choose_array(path, ("images", "arr_0")) == "any_name"
+    np.savez(path, np.arange(3), images=np.arange(3), labels=np.arange(3))
+    assert choose_array(path, ("images", "arr_0")) == "images"
+    assert choose_array(path, ("arr_0", "images")) == "arr_0"
+    with pytest.raises(InputError, match=r"called x \(there are: images, labels, arr_0\)"):
+        choose_array(path, ("x",))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"a\.npz: cannot be read as an \.npz file"):
+        choose_array(path, ("x",))
+
+
+def test_npy_files_are_mapped_and_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(6).reshape(2, 3))
+    assert map_npy(path).tolist() == [[0, 1, 2], [3, 4, 5]]
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"a\.npy: cannot be read as an \.npy file"):
+        map_npy(path)
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read"):
+        map_npy(path)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.data.tabular import Rows, read_rows
+from bakeoff.data.tabular import Rows, kind_of, read_rows
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -127,3 +127,17 @@ def test_parquet_without_pyarrow_names_the_extra(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     message = fault(write(tmp_path / "a.parquet", b"PAR1"))
     assert "reading Parquet needs pyarrow: pip install 'bakeoff[parquet]'" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.csv", (".csv", False)),
+        ("a.b.TSV", (".tsv", False)),
+        ("a.jsonl.gz", (".jsonl", True)),
+        ("a.gz", (".gz", True)),
+        ("a", ("", False)),
+    ],
+)
+def test_the_name_tells_the_kind(name: str, kind: tuple[str, bool]) -> None:
+    assert kind_of(Path(name)) == kind

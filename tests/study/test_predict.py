@@ -1,10 +1,12 @@
 """Predicting new items with what a finished cell left."""
 
 import csv
+import gzip
 import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from tests.study.tiny import openings, run, study
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import TableSource
-from bakeoff.data import catalogue
+from bakeoff.data import catalogue, inputs
 from bakeoff.data.catalogue import load
 from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
 from bakeoff.study.study import Study
@@ -24,6 +26,15 @@ pytestmark = pytest.mark.usefixtures("quick_runs")
 
 def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode())))
+
+
+def predicted(fitted: Fitted, source: Path | str, **options: bool) -> bytes:
+    """The predictions file, written where nobody looks for images."""
+    with TemporaryDirectory() as folder:
+        written = predict(fitted, source, Path(folder) / "out.csv", **options)
+        data = (Path(folder) / "out.csv").read_bytes()
+    assert written.rows == len(rows(data))
+    return data
 
 
 def save(path: Path, pixels: Any) -> None:
@@ -68,25 +79,23 @@ def test_cells_that_are_not_there(shared_run: Path, run: str, fault: str) -> Non
 def test_images_of_the_test_split_are_predicted_as_in_the_run(
     softmax: Fitted, shared_run: Path, tmp_path: Path
 ) -> None:
+    """The same bits in the same order: a product's last bit may depend on the row's place."""
     test = load("digits").test
     assert test is not None
-    for number, (identity, label) in enumerate(zip(test.ids, test.labels, strict=True)):
-        save(tmp_path / str(label) / f"{identity}.png", test.items[number])
-    found = {Path(row["id"]).stem: row for row in rows(predict(softmax, tmp_path))}
+    for identity, pixels in zip(test.ids, test.items, strict=True):
+        save(tmp_path / f"{identity}.png", pixels)
+    found = rows(predicted(softmax, tmp_path))
     stated = rows((shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes())
     assert len(stated) == len(found) == 898
-    for row in stated:
-        mine = found[row["id"]]
-        assert {name: mine[name] for name in row if name != "id"} == (
-            {name: value for name, value in row.items() if name != "id"}
-        )
+    for mine, row in zip(found, stated, strict=True):
+        assert mine == row | {"id": f"{row['id']}.png", "label": ""}
 
 
 def test_the_name_of_a_set_means_its_test_split_and_is_noted(
     softmax: Fitted, shared_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made = predict(softmax, "digits")
+    made = predicted(softmax, "digits")
     assert made == (shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes()
     assert [line["key"] for line in openings()] == [softmax.record.key]
 
@@ -101,14 +110,14 @@ def test_a_test_split_may_have_other_classes_and_unknown_labels(
     test = replace(test, labels=np.array([0, 1, -1, 9]))
     other = replace(whole, classes=("9", "x", *"2345678", "0"), test=test)
     monkeypatch.setattr(catalogue, "load", lambda *_, **__: other)
-    assert [row["label"] for row in rows(predict(softmax, "digits"))] == ["9", "", "", "0"]
+    assert [row["label"] for row in rows(predicted(softmax, "digits"))] == ["9", "", "", "0"]
 
 
 def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: Path) -> None:
     for name in ("3/a.png", "three/b.png", "c.png", ".hidden/d.png", "__MACOSX/3/._e.png"):
         save(tmp_path / name, np.zeros((8, 8)))
     (tmp_path / "notes.txt").write_text("no image")
-    found = rows(predict(softmax, tmp_path))
+    found = rows(predicted(softmax, tmp_path))
     assert [(row["id"], row["label"]) for row in found] == [
         ("3/a.png", "3"),
         ("c.png", ""),
@@ -119,12 +128,12 @@ def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: P
 
 def test_one_image(softmax: Fitted, tmp_path: Path) -> None:
     save(tmp_path / "x.png", np.full((8, 8), 77))
-    assert [row["id"] for row in rows(predict(softmax, tmp_path / "x.png"))] == ["x.png"]
+    assert [row["id"] for row in rows(predicted(softmax, tmp_path / "x.png"))] == ["x.png"]
 
 
 def test_colour_becomes_grey_where_grey_was_learnt(softmax: Fitted, tmp_path: Path) -> None:
     save(tmp_path / "x.png", np.full((8, 8, 3), [10, 200, 30]))
-    assert len(rows(predict(softmax, tmp_path))) == 1
+    assert len(rows(predicted(softmax, tmp_path))) == 1
 
 
 def test_images_of_another_size_are_refused_all_at_once(softmax: Fitted, tmp_path: Path) -> None:
@@ -132,24 +141,72 @@ def test_images_of_another_size_are_refused_all_at_once(softmax: Fitted, tmp_pat
     save(tmp_path / "b.png", np.zeros((9, 8)))
     (tmp_path / "c.png").write_bytes(b"no image")
     with pytest.raises(InputError) as caught:
-        predict(softmax, tmp_path)
+        predicted(softmax, tmp_path)
     assert caught.value.faults == (
+        f"{tmp_path}/c.png: cannot be read: not a PNG, JPEG, BMP, GIF, WebP or TIFF image",
         f"{tmp_path}/b.png: 8 x 9 pixels, where 8 x 8 were learnt",
-        f"{tmp_path}/c.png: cannot be read: not a PNG, JPEG, BMP, GIF or WebP image",
+        "  resize them; or ask for their middle squares, resized: --resize",
     )
+    (tmp_path / "c.png").unlink()
+    assert len(rows(predicted(softmax, tmp_path, resize=True))) == 2
+
+
+def test_parts_change_no_bit(
+    shared_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = load("digits").test
+    assert test is not None
+    np.save(tmp_path / "new.npy", test.items)
+    for name in ("softmax", "knn", "majority"):
+        fitted = load_fitted(f"{shared_run}:{name}:1")
+        whole = predicted(fitted, tmp_path / "new.npy")
+        for images in (64, 256, 1000):
+            monkeypatch.setattr(inputs, "PART_BYTES", images * 64)
+            assert predicted(fitted, tmp_path / "new.npy") == whole
+        monkeypatch.undo()
+
+
+def test_a_fault_leaves_no_file(
+    softmax: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "PART_BYTES", 64)
+    for number in range(1, 6):
+        save(tmp_path / "new" / f"{number}.png", np.zeros((8, 8)))
+    (tmp_path / "new" / "5.png").write_bytes(b"")
+    (tmp_path / "out.csv").write_text("as it was")
+    with pytest.raises(InputError, match=r"new/5\.png: cannot be read: empty file"):
+        predict(softmax, tmp_path / "new", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "out.csv"]
+
+
+def test_what_was_left_out_is_told(softmax: Fitted, tmp_path: Path) -> None:
+    save(tmp_path / "new" / "1.png", np.full((8, 8, 3), [0, 9, 0]))
+    (tmp_path / "new" / "a.txt").touch()
+    assert predict(softmax, tmp_path / "new", tmp_path / "out.csv").notes == (
+        "1 files that are not images left out (1 x .txt)",
+        "1 image in colour brought to grey, as was learnt (e.g. 1.png)",
+    )
+
+
+def test_resizing_gives_squares(softmax: Fitted, tmp_path: Path) -> None:
+    save(tmp_path / "1.png", np.zeros((8, 8)))
+    oblong = replace(softmax, shape=(8, 9, 1))
+    with pytest.raises(InputError, match="--resize: gives squares, where 9 x 8 pixels were learnt"):
+        predicted(oblong, tmp_path, resize=True)
 
 
 def test_what_cannot_be_read(softmax: Fitted, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images"):
-        predict(softmax, tmp_path)
+        predicted(softmax, tmp_path)
     with pytest.raises(InputError, match="neither a file, a folder, nor one of"):
-        predict(softmax, tmp_path / "nowhere")
+        predicted(softmax, tmp_path / "nowhere")
 
 
 def test_what_looks_at_nothing_takes_any_image(shared_run: Path, tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.zeros((3, 5, 3)))
     save(tmp_path / "b.png", np.zeros((9, 9)))
-    found = rows(predict(load_fitted(f"{shared_run}:majority"), tmp_path))
+    found = rows(predicted(load_fitted(f"{shared_run}:majority"), tmp_path))
     assert [row["id"] for row in found] == ["a.png", "b.png"]
     assert found[0]["prob_3"] == found[1]["prob_3"]
 
@@ -159,7 +216,7 @@ def test_a_cell_that_diverged_predicts_the_majority(tmp_path: Path) -> None:
     run(tmp_path / "run", study(variants={"wild": wild}))
     save(tmp_path / "images" / "a.png", np.zeros((8, 8)))
     wild_, majority = (
-        predict(load_fitted(f"{tmp_path}/run:{name}"), tmp_path / "images")
+        predicted(load_fitted(f"{tmp_path}/run:{name}"), tmp_path / "images")
         for name in ("wild", "majority")
     )
     assert wild_ == majority
@@ -193,20 +250,26 @@ def reviews(tmp_path: Path) -> Callable[[], Fitted]:
 def test_every_row_of_a_table_is_predicted_in_its_order(
     reviews: Callable[[], Fitted], tmp_path: Path
 ) -> None:
-    found = rows(predict(reviews(), write_table(tmp_path / "new.csv", 50)))
+    found = rows(predicted(reviews(), write_table(tmp_path / "new.csv", 50)))
     assert [row["id"] for row in found] == [str(number) for number in range(50)]
     assert [row["label"] for row in found[:3]] == ["fine", "dull", "fine"]
     assert {row["prediction"] for row in found} == {"fine"}
 
 
+def test_packed_tables(reviews: Callable[[], Fitted], tmp_path: Path) -> None:
+    plain = write_table(tmp_path / "new.csv", 4).read_bytes()
+    (tmp_path / "new.csv.gz").write_bytes(gzip.compress(plain))
+    assert len(rows(predicted(reviews(), tmp_path / "new.csv.gz"))) == 4
+
+
 def test_a_table_needs_no_labels(reviews: Callable[[], Fitted], tmp_path: Path) -> None:
-    found = rows(predict(reviews(), write_table(tmp_path / "new.csv", 4, label=False)))
+    found = rows(predicted(reviews(), write_table(tmp_path / "new.csv", 4, label=False)))
     assert [row["label"] for row in found] == [""] * 4
 
 
 def test_texts_are_no_images(softmax: Fitted, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="images"):
-        predict(softmax, write_table(tmp_path / "new.csv", 4))
+        predicted(softmax, write_table(tmp_path / "new.csv", 4))
 
 
 def test_rows_of_numbers(tmp_path: Path) -> None:
@@ -227,13 +290,13 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
     new = tmp_path / "new.csv"
     new.write_text("b,extra,a\n1,x,0\n0,y,1\n", encoding="utf-8")
     fitted = load_fitted(f"{tmp_path / 'run'}:lms:0")
-    made = rows(predict(fitted, new))
+    made = rows(predicted(fitted, new))
     assert list(made[0]) == ["id", "target", "prediction"]
     assert [float(row["prediction"]) for row in made] == pytest.approx([1, 5], abs=1e-4)
     new.write_text("b,a\n1,\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 2: column 'a' is empty"):
-        predict(fitted, new)
+        predicted(fitted, new)
     with pytest.raises(InputError, match="asks for classification"):
-        predict(fitted, "digits")
+        predicted(fitted, "digits")
     with pytest.raises(InputError, match="a table of numbers is needed"):
-        predict(fitted, tmp_path)
+        predicted(fitted, tmp_path)

@@ -10,9 +10,14 @@ from sklearn import metrics as sklearn
 
 from bakeoff.core.errors import InputError
 from bakeoff.execution.cell import of_split
-from bakeoff.study.score import score
+from bakeoff.study.score import Columns
+from bakeoff.study.score import score as scored
 
 CLASSES = ("ant", "bee", "cow")
+
+
+def score(predictions: Path, labels: Path, named: Columns | None = None) -> dict[str, float]:
+    return scored(predictions, labels, named).metrics
 
 
 def table(path: Path, columns: dict[str, list[object]]) -> Path:
@@ -88,7 +93,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     predictions, labels = tmp_path / "p.csv", tmp_path / "l.csv"
     predictions.write_text("id,mine,prediction\n1,a,x\n2,b,y\n")
     labels.write_text("id,theirs,label\n2,b,x\n1,b,y\n")
-    assert score(predictions, labels, "mine", "theirs")["accuracy"] == 0.5
+    assert score(predictions, labels, Columns("mine", "theirs"))["accuracy"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -109,9 +114,9 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         ),
         ("id,prediction\n", "id,label\n1,a\n", r"p\.csv: holds no rows"),
         (
-            "name,prediction\n1,a\n",
+            "key,prediction\n1,a\n",
             "id,label\n1,a\n",
-            r"p\.csv: no column one of id, .*found: name",
+            r"p\.csv: no column one of id, .*found: key",
         ),
         ("id,guess\n1,a\n", "id,label\n1,a\n", r"p\.csv: no column one of prediction, "),
         ("id,prediction\n1,a\n", "id,truth\n1,a\n", r"l\.csv: no column one of label, "),
@@ -133,7 +138,7 @@ def test_files_that_do_not_fit(tmp_path: Path, predictions: str, labels: str, fa
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     path = table(tmp_path / "p.csv", {"id": [1], "prediction": ["a"], "label": ["a"]})
     with pytest.raises(InputError, match=r"no column 'mine' \(found: id, prediction, label\)"):
-        score(path, path, prediction="mine")
+        score(path, path, Columns("mine"))
 
 
 def test_numbers_are_scored_as_regression(tmp_path: Path) -> None:
@@ -149,3 +154,82 @@ def test_numbers_are_scored_as_regression(tmp_path: Path) -> None:
     truth.write_text("id,target\nb,three\na,1\n", encoding="utf-8")
     with pytest.raises(InputError, match="not a number"):
         score(made, truth)
+
+
+def both(tmp_path: Path, predictions: str, labels: str) -> tuple[Path, Path]:
+    (tmp_path / "p.csv").write_text(predictions.replace(" ", "\n"))
+    (tmp_path / "l.csv").write_text(labels.replace(" ", "\n"))
+    return tmp_path / "p.csv", tmp_path / "l.csv"
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels"),
+    [
+        ("ImageId,Label 1,a 2,b 3,b", "Filename,Category 3,a 1,a 2,b"),
+        ("id,prediction test/1.png,a test/2.png,b test/3.png,b", "id,label 3,a 1,a 2,b"),
+        ("id,prediction 1,a 2,b 3,b", "file,class 3.png,a 1.png,a 2.png,b"),
+    ],
+)
+def test_ids_and_columns_as_people_write_them(
+    tmp_path: Path, predictions: str, labels: str
+) -> None:
+    assert score(*both(tmp_path, predictions, labels))["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_files_without_a_header(tmp_path: Path) -> None:
+    files = both(tmp_path, "1,a 2,b 3,b 4,a", "4,a 1,a 2,a 3,b")
+    found = scored(*files)
+    assert found.metrics["accuracy"] == 0.75
+    assert found.rows == 4
+    assert found.notes == tuple(
+        f"{path}: no header: the columns are taken for id and label" for path in files
+    )
+
+
+def test_an_unknown_header_is_no_row(tmp_path: Path) -> None:
+    """Taken for an item, it would count as one that is right."""
+    files = both(tmp_path, "key,species 1,a 2,b", "key,species 1,a 2,a")
+    with pytest.raises(InputError, match=r"p\.csv: no column one of id, .*found: key, species"):
+        score(*files)
+    named = Columns("species", "species", "key")
+    assert score(*files, named)["accuracy"] == 0.5
+
+
+def test_names_against_indices(tmp_path: Path) -> None:
+    """In the order of the columns of probabilities, or in one that is given."""
+    full = "id,prediction,prob_b,prob_a 1,a,0,1 2,b,1,0 3,b,1,0"
+    found = scored(*both(tmp_path, full, "id,label 1,1 2,0 3,1"))
+    assert found.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert "log_loss" in found.metrics
+    assert found.notes == ("labels are indices of classes: 0 = b, 1 = a",)
+    files = both(tmp_path, "id,prediction 1,1 2,0 3,0", "id,label 1,a 2,b 3,a")
+    found = scored(*files, Columns(classes=("b", "a")))
+    assert found.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert found.notes == ("predictions are indices of classes: 0 = b, 1 = a",)
+
+
+def test_nothing_in_common_is_no_score_of_zero(tmp_path: Path) -> None:
+    files = both(tmp_path, "id,prediction 1,cat 2,dog", "id,label 1,0 2,1")
+    with pytest.raises(
+        InputError, match=r"class \('cat', 'dog'\) is among the labels \('0', '1'\)"
+    ):
+        score(*files)
+    with pytest.raises(InputError, match="is among the labels"):
+        score(*files, Columns(classes=("cat",)))
+
+
+def test_ids_that_could_be_several(tmp_path: Path) -> None:
+    files = both(tmp_path, "id,prediction 1,a", "id,label x/1.png,a y/1.png,b")
+    with pytest.raises(InputError, match=r"'1' of .*p\.csv could be x/1\.png or y/1\.png"):
+        score(*files)
+
+
+def test_missing_and_repeated_ids_are_bounded(tmp_path: Path) -> None:
+    many = " ".join(f"{i},a" for i in range(20))
+    files = both(tmp_path, f"id,prediction {many}", "id,label 1,a")
+    with pytest.raises(InputError, match=r"no label for 19 of 20 .*'5' and 14 more"):
+        score(*files)
+    with pytest.raises(InputError, match=r"no prediction for 19 of 20 .*'5' and 14 more"):
+        score(*both(tmp_path, "id,prediction 1,a", f"id,label {many}"))
+    with pytest.raises(InputError, match="the id '0' occurs more than once, and 19 other ids too"):
+        score(*both(tmp_path, f"id,prediction {many} {many}", f"id,label {many}"))

@@ -2,11 +2,16 @@
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from bakeoff.study.predict import Fitted
+    from bakeoff.study.submission import Labels
 
 
 @click.command()
@@ -21,29 +26,49 @@ from bakeoff.cli.output import print_json, print_table, say
     help="The predictions file to write.",
 )
 @click.option("--submission", type=FILE, help="A sample_submission.csv: write in its shape.")
-def predict(run: str, items: str, output: Path, submission: Path | None) -> None:
+@click.option(
+    "--labels",
+    type=click.Choice(["auto", "names", "indices"]),
+    default="auto",
+    help="How a submission writes classes; auto: as its sample does.",
+)
+@click.option("--resize", is_flag=True, help="Bring images of another size to the one learnt.")
+def predict(
+    run: str, items: str, output: Path, submission: Path | None, labels: "Labels", resize: bool
+) -> None:
     """Predict INPUT with RUN, a cell's folder or DIR:recipe[:seed].
 
-    INPUT is a folder of images, an image, a table of texts, or a catalogue name (its test split).
+    INPUT is a folder of images, an image, an array of images (.npz, .npy, IDX, a binary batch of
+    CIFAR-10), a table of texts or numbers, or a catalogue name (its test split).
     """
-    from bakeoff.core.files import write_atomic
     from bakeoff.study.predict import load_fitted
-    from bakeoff.study.predict import predict as predictions
+    from bakeoff.study.predict import predict as write
 
-    made = predictions(load_fitted(run), items)
-    rows = made.count(b"\n") - 1
-    write_atomic(output, made if submission is None else _shaped(made, submission))
-    say(f"{output}: {rows} predictions")
+    fitted = load_fitted(run)
+    if submission is not None:
+        _submit(fitted, items, output, (submission, labels, resize))
+        return
+    made = write(fitted, items, output, resize=resize)
+    for note in made.notes:
+        say(f"bakeoff: {note}")
+    say(f"{output}: {made.rows} predictions")
 
 
-def _shaped(predictions: bytes, sample: Path) -> bytes:
-    """Predictions in the shape of a sample submission."""
+def _submit(fitted: "Fitted", items: str, output: Path, how: "tuple[Path, Labels, bool]") -> None:
+    """Write predictions in the shape of a sample submission."""
+    from bakeoff.core.files import write_atomic
+    from bakeoff.study.predict import predict as write
     from bakeoff.study.submission import submission
 
+    sample, labels, resize = how
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
-        file.write_bytes(predictions)
-        return submission(file, sample)
+        made = write(fitted, items, file, resize=resize)
+        shaped = submission(file, sample, labels)
+    write_atomic(output, shaped.content)
+    for note in (*made.notes, *shaped.notes):
+        say(f"bakeoff: {note}")
+    say(f"{output}: {shaped.rows} predictions")
 
 
 @click.command()
@@ -51,15 +76,28 @@ def _shaped(predictions: bytes, sample: Path) -> bytes:
 @click.argument("labels", type=FILE)
 @click.option("--prediction", metavar="COLUMN", help="Of predicted classes.")
 @click.option("--label", metavar="COLUMN", help="Of labels.")
+@click.option("--id", "identity", metavar="COLUMN", help="Of ids, in both files.")
+@click.option("--classes", metavar="A,B,...", help="Class names in the order of their indices.")
 @json_option
 def score(
-    predictions: Path, labels: Path, prediction: str | None, label: str | None, as_json: bool
+    predictions: Path,
+    labels: Path,
+    prediction: str | None,
+    label: str | None,
+    identity: str | None,
+    classes: str | None,
+    as_json: bool,
 ) -> None:
     """Score the file PREDICTIONS against the file LABELS, joined by id."""
+    from bakeoff.study.score import Columns
     from bakeoff.study.score import score as metrics
 
-    found = metrics(predictions, labels, prediction, label)
+    order = tuple(classes.split(",")) if classes else ()
+    found = metrics(predictions, labels, Columns(prediction, label, identity, order))
+    for note in found.notes:
+        say(f"bakeoff: {note}")
     if as_json:
-        print_json(found)
+        print_json(found.metrics)
     else:
-        print_table(["metric", "value"], [[n, f"{v:.6g}"] for n, v in found.items()], right="lr")
+        rows = [[name, f"{value:.6g}"] for name, value in found.metrics.items()]
+        print_table(["metric", "value"], rows, right="lr")

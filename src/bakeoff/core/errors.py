@@ -40,6 +40,11 @@ class Interrupted(BakeoffError):
         super().__init__(f"interrupted by signal {signal_number}; run the same command to continue")
 
 
+def shown(text: object) -> str:
+    """A path or name for one line of a message: line feeds and the like are written out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
+
+
 def suggest(received: str, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest allowed name, or the empty string."""
     near = nearest(received, allowed)

@@ -164,10 +164,10 @@ class Regression:
         """All of it: every column is needed."""
         return predictions
 
-    def write(self, predictions: Table) -> bytes:
+    def write(self, predictions: Table, *, header: bool = True) -> bytes:
         """CSV with `id,target,prediction[,group]`; the digits give every float64 back exactly."""
-        header = ["id", "target", "prediction", *(["group"] if "group" in predictions else [])]
-        return csv_bytes(header, self._rows(predictions))
+        names = ["id", "target", "prediction", *(["group"] if "group" in predictions else [])]
+        return csv_bytes(names if header else None, self._rows(predictions))
 
     def _rows(self, predictions: Table) -> Iterator[list[object]]:
         targets, made = predictions["target"].tolist(), predictions["prediction"].tolist()

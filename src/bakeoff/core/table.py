@@ -61,13 +61,18 @@ def scored_hash(predictions: Table) -> str:
     return digest(canonical_json([predictions["id"].tolist(), labels]))
 
 
-def csv_bytes(header: Sequence[str], rows: Iterator[Sequence[object]]) -> bytes:
-    """CSV as UTF-8 with line feeds; floats with the 9 digits that give a float32 back exactly."""
+def csv_bytes(header: Sequence[str] | None, rows: Iterator[Sequence[object]]) -> bytes:
+    """CSV as UTF-8 with line feeds; floats with the 9 digits that give a float32 back exactly.
+
+    Args:
+        header: None: rows alone, to be put behind others.
+        rows: Of as many cells as the header.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     # Before Python 3.13 a carriage return alone is not quoted, and read back as the end of a row.
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in itertools.chain([header], rows):
+    for row in itertools.chain([header] if header is not None else [], rows):
         returns = any(isinstance(v, str) and "\r" in v for v in row)
         cells = [_text(v) for v in row]
         (quoting if returns else writer).writerow(cells)

@@ -67,8 +67,8 @@ class Task(Protocol):
         """Only the columns the metrics and tests need; every metric keeps its bits."""
         ...
 
-    def write(self, predictions: Table) -> bytes:
-        """A predictions file: CSV, input order, class names."""
+    def write(self, predictions: Table, *, header: bool = True) -> bytes:
+        """A predictions file: CSV, input order, class names; its rows alone without the header."""
         ...
 
     def read(self, path: Path) -> Table:
@@ -167,13 +167,13 @@ class Classification:
             metric, answers["truth"], answers["prediction"], answers.get("label_probability")
         )
 
-    def write(self, predictions: Table) -> bytes:
+    def write(self, predictions: Table, *, header: bool = True) -> bytes:
         """CSV with `id,label,prediction,confidence,prob_<class>...[,group]`, classes by name."""
         full = "probabilities" in predictions
         numbers = [f"prob_{c}" for c in self.classes] if full else ["label_probability"]
-        header = ["id", "label", "prediction", *(["confidence"] if full else []), *numbers]
-        grouped = "group" in predictions
-        return csv_bytes([*header, *(["group"] if grouped else [])], self._rows(predictions))
+        names = ["id", "label", "prediction", *(["confidence"] if full else []), *numbers]
+        names += ["group"] if "group" in predictions else []
+        return csv_bytes(names if header else None, self._rows(predictions))
 
     def _rows(self, predictions: Table) -> Iterator[list[object]]:
         names = np.array([*self.classes, ""], dtype=object)  # index -1 is the empty name

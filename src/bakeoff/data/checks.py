@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import shown
 from bakeoff.core.examples import Examples, Items
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.duplicates import (
@@ -93,7 +94,7 @@ class Report:
         out += [f"  {line}" for line in self.remarks]
         if not self.problems:
             out.append("  no problems found")
-        return out
+        return [shown(line) for line in out]
 
 
 def check(dataset: Dataset) -> Report:

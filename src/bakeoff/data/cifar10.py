@@ -76,6 +76,29 @@ def _read(paths: list[Path]) -> Examples:
     return Examples(items, labels, numbered(count))
 
 
+def read_batch(path: Path) -> NDArray[np.uint8]:
+    """The images of one file in the layout of the binary version, with or without label bytes.
+
+    Returns:
+        (N, 32, 32, 3) uint8, a view of the mapped file.
+
+    Raises:
+        InputError: where the file is no whole number of records long.
+    """
+    pixels = RECORD_BYTES - 1
+    size = path.stat().st_size
+    if size % RECORD_BYTES or not size:
+        if size % pixels or not size:
+            raise InputError(
+                f"{path}: {size:,} bytes are not a whole number of records of {RECORD_BYTES}, or "
+                f"{pixels} without labels; truncated, or not the binary version of CIFAR-10"
+            )
+        records = np.memmap(path, dtype=np.uint8, mode="r").reshape(-1, pixels)
+    else:
+        records = _records(path)[:, 1:]
+    return records.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+
+
 def _records(path: Path) -> NDArray[np.uint8]:
     """(N, 3073) uint8, mapped, so that the file is never in memory beside the images."""
     try:

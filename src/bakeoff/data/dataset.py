@@ -151,8 +151,10 @@ def hold_out_test(
             f"{where}: {_some(few)}; without a test split {each} at least "
             f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"
         )
-    keys = item_digests(examples.items)
-    chosen = np.sort(carve(strata, TEST_SHARE, keys, _together(examples)))
+    keys, together = item_digests(examples.items), _together(examples)
+    # Of few examples a fifth may be fewer than there are classes: one of each is then set aside.
+    share = TEST_SHARE if together is not None else max(TEST_SHARE, len(names) / len(examples))
+    chosen = np.sort(carve(strata, share, keys, together))
     missing = np.flatnonzero(np.bincount(strata[chosen], minlength=len(names)) == 0)
     if len(missing):
         what = f"all examples of {_some(classes, missing)}" if classes else "all rows"

@@ -4,24 +4,35 @@ That is `FOLDER/cat/1.png` and `FOLDER/dog/2.png`, or `FOLDER/train/cat/1.png`,
 `FOLDER/test/cat/3.png` and so on.
 """
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, nearest, shown
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import FolderSource
 from bakeoff.data.dataset import SPLIT_NAMES, Dataset, hold_out_test
-from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
+from bakeoff.data.images import (
+    LONGEST_SIDE,
+    SUFFIXES,
+    Changes,
+    LargeImageError,
+    UnreadableImageError,
+    read_image,
+    to_channels,
+)
+from bakeoff.data.listing import (
+    Listing,
+    first,
+    identity,
+    kinds,
+    list_images,
+    names,
+    subfolders,
+)
 
-SHOWN = 10
-LONGEST_SIDE = 1024
-"""Images are kept at their own size up to this many pixels a side, the largest `size`."""
 MOST_BYTES = 16 << 30
 USUAL_SIDES = (224, 128, 96, 64, 32, 28)
 
@@ -36,8 +47,9 @@ class _File:
 def load_folder(source: FolderSource) -> Dataset:
     """The images of a folder, decoded.
 
-    Classes are the folders' names, sorted. Other files are left out and counted in the notes.
-    Without a test folder, a fifth of the examples is set aside, the same ones for every seed.
+    Classes are the folders' names, sorted. Other files are left out and counted in the notes, which
+    also tell how images were changed. Without a test folder, a fifth of the examples is set aside,
+    the same ones for every seed.
 
     Args:
         source: The folder, and to which size and channels its images are brought.
@@ -53,12 +65,11 @@ def load_folder(source: FolderSource) -> Dataset:
     files, notes = _list_files(root)
     classes = tuple(sorted({file.label for file in files if file.split == "train"}))
     _check_classes(root, files, classes)
-    items = _decode(root, files, source)
+    items, changes = _decode(root, files, source)
+    notes += changes
     labels = np.array([classes.index(file.label) for file in files], dtype=np.int64)
-    ids = np.array([_identity(file.path.relative_to(root)) for file in files], dtype=np.str_)
+    ids = np.array([identity(file.path.relative_to(root)) for file in files], dtype=np.str_)
     splits = np.array([file.split for file in files])
-    if source.channels == "auto" and items.shape[-1] == 1:
-        notes.append("every image is grey: one channel")
     if (splits == "train").all():
         train, test, note = hold_out_test(Examples(items, labels, ids), classes, str(root))
         notes.append(note)
@@ -83,24 +94,26 @@ def _list_files(root: Path) -> tuple[list[_File], list[str]]:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "no such folder"
         raise InputError(f"{root}: {what}; a folder with one folder of images a class is needed")
-    ignored: Counter[str] = Counter()
     files: list[_File] = []
     faults: list[str] = []
+    found, loose = Listing(), 0
     for split, folder in _split_folders(root):
         classes = _folders(folder)
+        loose += _loose(folder)
         if not classes:
             faults.append(_no_classes(folder))
         for class_folder in classes:
-            found = sorted(_images(class_folder, ignored))
-            if not found:
-                faults.append(f"{class_folder}: no images ({', '.join(SUFFIXES)}) in this class")
-            files += [_File(path, split, _identity(Path(class_folder.name))) for path in found]
-    if faults:
-        raise InputError(faults)
-    notes = []
-    if ignored:
-        kinds = ", ".join(f"{n} x {kind or 'no suffix'}" for kind, n in sorted(ignored.items()))
-        notes.append(f"{sum(ignored.values())} files that are not images left out ({kinds})")
+            inside = list_images(class_folder)
+            if not inside.images and not inside.faults:
+                faults.append(_no_images(class_folder, inside))
+            label = identity(Path(class_folder.name))
+            files += [_File(path, split, label) for path in sorted(inside.images)]
+            found.add(inside)
+    if faults or found.faults:
+        raise InputError([*first(faults), *first(found.faults)])
+    notes = found.notes()
+    if loose:
+        notes.append(f"{loose} images outside the class folders left out")
     return files, notes
 
 
@@ -108,19 +121,21 @@ def _split_folders(root: Path) -> list[tuple[str, Path]]:
     """The folders that hold class folders, with the split each stands for."""
     folders = {folder.name.casefold(): folder for folder in _folders(root)}
     named = {
-        split: [folders[name] for name in names if name in folders]
-        for split, names in SPLIT_NAMES.items()
+        split: [folders[name] for name in spellings if name in folders]
+        for split, spellings in SPLIT_NAMES.items()
     }
-    if doubled := [f for found in named.values() if len(found) > 1 for f in found]:
-        raise InputError(f"{root}: more than one folder for a split: {_names(doubled)}")
+    if doubled := [f.name for found in named.values() if len(found) > 1 for f in found]:
+        raise InputError(f"{root}: more than one folder for a split: {names(doubled)}")
     found = [(split, places[0]) for split, places in named.items() if places]
     if not named["train"]:
         if found and len(found) == len(folders):
-            raise InputError(f"{root}: has {_names(folders.values())}, but no folder train")
+            here = names(folder.name for folder in folders.values())
+            raise InputError(f"{root}: has {here}, but no folder train")
         return [("train", root)]
-    if others := [f for name, f in folders.items() if f not in [place for _, place in found]]:
+    splits = [place for _, place in found]
+    if others := [place.name for place in folders.values() if place not in splits]:
         raise InputError(
-            f"{root}: has a folder train, so {_names(others)} beside it can be no class; allowed "
+            f"{root}: has a folder train, so {names(others)} beside it can be no class; allowed "
             "there: train, validation, test"
         )
     return found
@@ -128,34 +143,55 @@ def _split_folders(root: Path) -> list[tuple[str, Path]]:
 
 def _check_classes(root: Path, files: list[_File], classes: tuple[str, ...]) -> None:
     if len(classes) < 2:
-        raise InputError(f"{root}: only one class, '{classes[0]}'; at least two are needed")
+        raise InputError(_one_class(root, files, classes[0]))
     faults = []
     for split in SPLIT_NAMES:
         here = {file.label for file in files if file.split == split}
         if extra := sorted(here - set(classes)):
-            faults.append(f"{root}: classes in {split} that are not in train: {', '.join(extra)}")
+            near = [shown(n) for name in extra if (n := nearest(name, classes)) is not None]
+            meant = f"; is {', '.join(near)} meant?" if near and len(extra) == 1 else ""
+            faults.append(
+                f"{root}: classes in {split} that are not in train: {names(extra)}{meant} "
+                f"(train has {names(classes)})"
+            )
     if faults:
         raise InputError(faults)
 
 
-def _decode(root: Path, files: list[_File], source: FolderSource) -> NDArray[np.uint8]:
-    """All images in one array, allocated once the first is read."""
+def _one_class(root: Path, files: list[_File], name: str) -> str:
+    """Often the class folders lie one folder deeper."""
+    message = f"{root}: only one class, '{shown(name)}'; at least two are needed"
+    folder = root / name
+    inside = _folders(folder) if folder.is_dir() else []
+    if len(inside) > 1 and not any(file.path.parent == folder for file in files):
+        message += f"; are {names(f.name for f in inside)} the classes? {{folder: {folder}}}"
+    return message
+
+
+def _decode(
+    root: Path, files: list[_File], source: FolderSource
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """All images in one array, allocated once the first is read; and what was done to them."""
     channels = 3 if source.channels == "rgb" else 1
     unreadable: list[str] = []
-    sizes: dict[tuple[int, int], tuple[int, Path]] = {}
+    sizes: dict[tuple[int, ...], tuple[int, Path]] = {}
+    changes, greys = Changes(), 0
     items: NDArray[np.uint8] | None = None
     for i, file in enumerate(files):
         try:
-            pixels = read_image(file.path, source.size)
+            pixels = read_image(file.path, source.size, changes)
+            size = pixels.shape[:2]
+        except LargeImageError as error:
+            size = (error.height, error.width)
         except UnreadableImageError as error:
-            unreadable.append(f"  {file.path}: {error}")
+            unreadable.append(f"  {shown(file.path)}: {error}")
             continue
-        size = pixels.shape[:2]
         count, example = sizes.get(size, (0, file.path))
         sizes[size] = (count + 1, example)
         if len(sizes) > 1 or unreadable or max(size) > LONGEST_SIDE:
             continue  # there is an error to tell: look at the rest, keep nothing
         found = pixels.shape[-1] if source.channels == "auto" else channels
+        greys += pixels.shape[-1] == 1
         if items is None:
             channels = found
             items = _allocate(root, len(files), size, channels)
@@ -165,7 +201,16 @@ def _decode(root: Path, files: list[_File], source: FolderSource) -> NDArray[np.
     faults = _tell_unreadable(unreadable) + _tell_sizes(root, sizes)
     if faults or items is None:
         raise InputError(faults)
-    return items
+    return items, [*changes.notes(root), *_tell_channels(greys, len(files), channels, source)]
+
+
+def _tell_channels(greys: int, count: int, channels: int, source: FolderSource) -> list[str]:
+    """What became of grey images among colour, or the reverse."""
+    if channels == 1 and greys < count:
+        return [f"{count - greys} of {count} images in colour brought to grey, as asked"]
+    if channels == 3 and greys:
+        return [f"{greys} of {count} images are grey: their channel is repeated for colour"]
+    return ["every image is grey: one channel"] if source.channels == "auto" and greys else []
 
 
 def _allocate(root: Path, count: int, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
@@ -181,11 +226,10 @@ def _allocate(root: Path, count: int, size: tuple[int, ...], channels: int) -> N
 def _tell_unreadable(lines: list[str]) -> list[str]:
     if not lines:
         return []
-    more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return [f"{len(lines)} images cannot be read; repair or remove them:", *lines[:SHOWN], *more]
+    return [f"{len(lines)} images cannot be read; repair or remove them:", *first(lines)]
 
 
-def _tell_sizes(root: Path, sizes: dict[tuple[int, int], tuple[int, Path]]) -> list[str]:
+def _tell_sizes(root: Path, sizes: dict[tuple[int, ...], tuple[int, Path]]) -> list[str]:
     if not sizes:
         return []
     common = sorted(sizes.items(), key=lambda item: -item[1][0])
@@ -196,11 +240,11 @@ def _tell_sizes(root: Path, sizes: dict[tuple[int, int], tuple[int, Path]]) -> l
         return [f"{root}: images of {width} x {height} are too large to keep whole; {proposal}"]
     if len(sizes) == 1:
         return []
-    shown = [
-        f"  {width} x {height}: {count} images, e.g. {path}"
+    lines = [
+        f"  {width} x {height}: {count} images, e.g. {shown(path)}"
         for (height, width), (count, path) in common[:3]
     ]
-    return [f"{root}: images have {len(sizes)} different sizes; {proposal}", *shown]
+    return [f"{root}: images have {len(sizes)} different sizes; {proposal}", *lines]
 
 
 def _propose(size: tuple[int, ...]) -> int:
@@ -208,37 +252,29 @@ def _propose(size: tuple[int, ...]) -> int:
     return next((side for side in USUAL_SIDES if side <= min(size)), max(min(size), 4))
 
 
-def _images(folder: Path, ignored: Counter[str]) -> Iterator[Path]:
-    for top, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
-        for name in names:
-            if _hidden(name):
-                continue
-            path = Path(top) / name
-            if path.suffix.lower() in SUFFIXES:
-                yield path
-            else:
-                ignored[path.suffix.lower()] += 1
-
-
 def _folders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not _hidden(p.name))
+    """The folders in a folder.
+
+    Raises:
+        InputError: where it cannot be opened.
+    """
+    try:
+        return subfolders(folder)
+    except OSError as error:
+        raise InputError(f"{shown(folder)}: cannot be opened: {error.strerror}") from None
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+def _loose(folder: Path) -> int:
+    """The images that lie beside class folders."""
+    return sum(1 for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _no_classes(folder: Path) -> str:
-    loose = sum(1 for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    loose = _loose(folder)
     has = f"{loose} images, but no class folders" if loose else "no class folders"
     return f"{folder}: {has}; each class needs a folder of its own: {folder / 'CLASS' / 'a.png'}"
 
 
-def _names(folders: Iterable[Path]) -> str:
-    return ", ".join(folder.name for folder in folders)
-
-
-def _identity(path: Path) -> str:
-    # A name that is not UTF-8 could not be written into a predictions file.
-    return path.as_posix().encode("utf-8", "replace").decode()
+def _no_images(folder: Path, found: Listing) -> str:
+    others = f"; found: {kinds(found.others)}" if found.others else ""
+    return f"{shown(folder)}: no images ({', '.join(SUFFIXES)}) in this class{others}"

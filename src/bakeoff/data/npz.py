@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,35 @@ def read_npz(path: Path, name: str = "arr_0") -> NDArray[Any]:
         raise
     except DAMAGE as error:
         raise InputError(f"{path}: cannot be read as an .npz file: {error}") from None
+
+
+def choose_array(path: Path, usual: Sequence[str]) -> str:
+    """The name of the only array in an .npz file, or the first of `usual` that it holds.
+
+    Raises:
+        InputError: where the file is damaged, or holds several and none of these.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [Path(entry.filename).stem for entry in archive.infolist()]
+    except DAMAGE as error:
+        raise InputError(f"{path}: cannot be read as an .npz file: {error}") from None
+    found = names if len(names) == 1 else [name for name in usual if name in names]
+    if not found:
+        raise InputError(
+            f"{path}: which array holds the images? One must be called {' or '.join(usual)} "
+            f"(there are: {', '.join(names) or 'none'})"
+        )
+    return found[0]
+
+
+def map_npy(path: Path) -> NDArray[Any]:
+    """The array of an .npy file, mapped.
+
+    Raises:
+        InputError: where it is damaged or holds Python objects, which would have to be unpickled.
+    """
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except DAMAGE as error:
+        raise InputError(f"{path}: cannot be read as an .npy file: {error}") from None

@@ -36,6 +36,13 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
+def kind_of(path: Path) -> tuple[str, bool]:
+    """The suffix that tells a table's format (lower case), and whether it is packed."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = bool(suffixes) and suffixes[-1] == ".gz"
+    return (suffixes[-2] if packed and len(suffixes) > 1 else path.suffix.lower()), packed
+
+
 def read_rows(path: Path) -> Rows:
     """The rows of a table; the format is told by the name, `.gz` after it is unpacked.
 
@@ -43,9 +50,7 @@ def read_rows(path: Path) -> Rows:
         InputError: where the file is missing, empty, of another format or encoding, or has rows
             that do not fit its header.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] == ".gz"
-    kind = suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
+    kind, packed = kind_of(path)
     if kind not in KINDS:
         raise InputError(
             f"{path}: format '{kind}' is not known (allowed: {', '.join(KINDS)}, .gz after all but "

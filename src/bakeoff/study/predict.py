@@ -1,6 +1,7 @@
 """Predicting new items with what a finished cell left."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,21 +10,20 @@ import numpy as np
 from bakeoff.core.cell import LABEL
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples
-from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.files import canonical_json, digest, new_file
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import Numerics, TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import task_of
 from bakeoff.data import catalogue
-from bakeoff.data.images import SUFFIXES, UnreadableImageError, read_image, to_channels
+from bakeoff.data.inputs import Wanted, read_images
 from bakeoff.data.numbers import read_numbers
 from bakeoff.data.tables import read_texts
+from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_predictor
 from bakeoff.techniques import find
-
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -93,40 +93,97 @@ def load_fitted(run: str) -> Fitted:
     return Fitted(predictor, record, shape)
 
 
-def predict(fitted: Fitted, source: Path | str) -> bytes:
-    """A predictions file for new items, in input order.
+@dataclass(frozen=True)
+class Predicted:
+    """What was written.
+
+    Args:
+        rows: Predictions, one for each item.
+        notes: What was left out of the input or changed in it, a sentence each.
+    """
+
+    rows: int
+    notes: tuple[str, ...]
+
+
+def predict(fitted: Fitted, source: Path | str, output: Path, *, resize: bool = False) -> Predicted:
+    """Write a predictions file for new items, in input order.
+
+    Images are read, predicted and written in parts, so that their number is bounded by the disk.
 
     Args:
         fitted: What to predict with.
-        source: A folder of images (class folders or not), an image, a table of texts, or a
-            catalogue name, which means its test split; that is noted in the ledger.
+        source: A folder of images (class folders or not), an image, an array of images (.npz, .npy,
+            IDX, a binary batch of CIFAR-10), a table of texts or numbers, or a catalogue name,
+            which means its test split; that is noted in the ledger.
+        output: The file to write: all of it, or nothing.
+        resize: Bring images of another size to the one that was learnt, by their middle square.
 
     Raises:
         InputError: where the items cannot be read or do not fit the predictor.
+        DiskError: where the file cannot be written.
     """
+    notes: list[str] = []
+    parts = _written(fitted, _read(source, fitted, resize, notes))
+    begun = next(parts)  # what is refused at once leaves not even a folder behind
+    rows = 0
+    with new_file(output) as partial, partial.open("wb") as stream:
+        for count, data in itertools.chain([begun], parts):
+            stream.write(data)
+            rows += count
+    return Predicted(rows, tuple(notes))
+
+
+def _written(fitted: Fitted, parts: Iterator[Examples]) -> Iterator[tuple[int, bytes]]:
+    """For each part the number of its rows, and these; the header goes with the first."""
     task = task_of(fitted.record.task, fitted.record.classes)
-    examples = _read(source, fitted)
-    outputs = fitted.predictor.predict(examples.items)
-    return task.write(task.table(examples.ids, examples.labels, outputs))
+    for number, examples in enumerate(parts):
+        outputs = fitted.predictor.predict(examples.items)
+        table = task.table(examples.ids, examples.labels, outputs)
+        yield len(examples), task.write(table, header=number == 0)
 
 
-def _read(source: Path | str, fitted: Fitted) -> Examples:
-    path, classes = Path(source), fitted.record.classes
+def _read(source: Path | str, fitted: Fitted, resize: bool, notes: list[str]) -> Iterator[Examples]:
+    path = Path(source)
     if str(source) in catalogue.DATASETS and not path.exists():
-        return _test_split(str(source), fitted.record)
-    if not path.exists():
+        yield _test_split(str(source), fitted.record)
+    elif not path.exists():
         raise InputError(
             f"{source}: neither a file, a folder, nor one of {', '.join(catalogue.DATASETS)}"
         )
-    if path.suffix.lower() in TABLES:
-        learnt = fitted.record.recipe["data"]["set"]
-        named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
-        if fitted.record.task == "regression":
-            return read_numbers(path, fitted.columns, named.get("target"))
-        return read_texts(TableSource(table=str(path), text=named.get("text")), classes)
+    elif kind_of(path)[0] in KINDS:
+        yield _rows(path, fitted)
+    elif fitted.record.task == "regression":
+        raise InputError(f"{source}: a table of numbers is needed ({', '.join(KINDS)})")
+    else:
+        yield from read_images(path, _wanted(fitted, resize), notes)
+
+
+def _rows(path: Path, fitted: Fitted) -> Examples:
+    """The rows of a table of texts or numbers."""
+    learnt = fitted.record.recipe["data"]["set"]
+    named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
     if fitted.record.task == "regression":
-        raise InputError(f"{source}: a table of numbers is needed ({', '.join(TABLES)})")
-    return _images(path, fitted)
+        return read_numbers(path, fitted.columns, named.get("target"))
+    return read_texts(TableSource(table=str(path), text=named.get("text")), fitted.record.classes)
+
+
+def _wanted(fitted: Fitted, resize: bool) -> Wanted:
+    """What images the predictor reads.
+
+    Raises:
+        InputError: where they are to be resized, but no square was learnt.
+    """
+    shape, classes = fitted.shape, fitted.record.classes
+    learnt = fitted.record.recipe["data"]["set"]
+    size = learnt.get("size") if isinstance(learnt, Mapping) else None
+    if resize and shape:
+        if shape[0] != shape[1]:
+            raise InputError(
+                f"--resize: gives squares, where {shape[1]} x {shape[0]} pixels were learnt"
+            )
+        size = shape[0]
+    return Wanted(shape or None, size, classes)
 
 
 def _test_split(name: str, record: Record) -> Examples:
@@ -143,43 +200,3 @@ def _test_split(name: str, record: Record) -> Examples:
     # The last entry is that of label -1, unknown, which stays so.
     table = np.array([*(index.get(name, -1) for name in dataset.classes), -1], np.int64)
     return replace(dataset.test, labels=table[dataset.test.labels])
-
-
-def _hidden(path: Path, below: Path) -> bool:
-    """Whether a file manager keeps it for itself."""
-    parts = path.relative_to(below).parts
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
-
-
-def _images(source: Path, fitted: Fitted) -> Examples:
-    """Images of a folder, sorted by path; folders named like classes give labels."""
-    found = [source] if source.is_file() else sorted(source.rglob("*"))
-    paths = [p for p in found if p.suffix.lower() in SUFFIXES and not _hidden(p, source)]
-    if not paths:
-        raise InputError(f"{source}: no images (looked for {', '.join(sorted(SUFFIXES))})")
-    learnt = fitted.record.recipe["data"]["set"]
-    size = learnt.get("size") if isinstance(learnt, Mapping) else None
-    # A predictor without a shape looks at nothing: whatever can be read will do.
-    shape = fitted.shape or (1, 1, 1)
-    items = np.zeros((len(paths), *shape), np.uint8)
-    faults = []
-    for number, path in enumerate(paths):
-        try:
-            pixels = to_channels(read_image(path, size), shape[2])
-        except UnreadableImageError as error:
-            faults.append(f"{path}: cannot be read: {error}")
-            continue
-        if pixels.shape == shape:
-            items[number] = pixels
-        elif fitted.shape:
-            faults.append(
-                f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels, where "
-                f"{shape[1]} x {shape[0]} were learnt"
-            )
-    if faults:
-        raise InputError(faults)
-    base = source if source.is_dir() else source.parent
-    index = {name: i for i, name in enumerate(fitted.record.classes)}
-    labels = np.array([index.get(path.parent.name, -1) for path in paths], np.int64)
-    ids = np.array([path.relative_to(base).as_posix() for path in paths], np.str_)
-    return Examples(items, labels, ids)

@@ -1,6 +1,7 @@
 """Metrics of any predictions file against any labels or targets, joined by id."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,48 +11,157 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.metrics import classification
 from bakeoff.core.regression import Regression
 from bakeoff.core.table import read_csv
+from bakeoff.study.identities import match, repeated, some
 
-ID_NAMES = ("id", "ImageId", "index", "file_name")
-PREDICTION_NAMES = ("prediction", "predicted", "label", "Label", "target", "class")
-LABEL_NAMES = ("label", "Label", "target", "class", "category")
+ID_NAMES = ("id", "imageid", "image_id", "index", "file_name", "filename", "file", "image", "name")
+PREDICTION_NAMES = ("prediction", "predicted", "label", "target", "class", "category")
+LABEL_NAMES = ("label", "target", "class", "category")
+"""Usual names of columns, compared without regard to case; the first that is there counts."""
+PROBABILITY = "prob_"
 
 
-def score(
-    predictions: Path, labels: Path, prediction: str | None = None, label: str | None = None
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class Columns:
+    """Which columns count, where their names are not the usual ones.
+
+    Args:
+        prediction: Of predicted classes or numbers.
+        label: Of labels or targets.
+        id: Of ids, in both files.
+        classes: The class names in the order of their indices, where one of the files has indices
+            and the predictions have no columns `prob_<class>` to tell it.
+    """
+
+    prediction: str | None = None
+    label: str | None = None
+    id: str | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What came out.
+
+    Args:
+        metrics: By name.
+        rows: How many predictions were scored.
+        notes: What was guessed, a sentence each.
+    """
+
+    metrics: dict[str, float]
+    rows: int
+    notes: tuple[str, ...]
+
+
+def score(predictions: Path, labels: Path, named: Columns | None = None) -> Scored:
     """Every metric of the task; log loss where the file has `prob_<class>` columns.
 
-    A file whose header names a `target`, as `predict` writes it for regression, holds numbers.
+    A file whose header names a `target`, as `predict` writes it for regression, holds numbers. A
+    file without a header may have an id and a value in every line. Ids are matched as they are, or
+    else by file names without folder or suffix, in any order.
 
     Args:
         predictions: CSV with a column of ids and one of predicted classes.
         labels: CSV with the same ids and their labels, in any order.
-        prediction: The column of predicted classes; None: by its usual names.
-        label: The column of labels; None: by its usual names.
+        named: The columns, where they have unusual names.
 
     Raises:
-        InputError: where columns or ids are missing, doubled or not labelled.
+        InputError: where columns or ids are missing, doubled or not labelled, or no predicted class
+            is among the labels.
     """
-    guessed, truth = read_csv(predictions), read_csv(labels)
-    guess_ids = _ids(guessed, predictions)
-    label_ids = _ids(truth, labels)
-    by_id = dict(zip(label_ids, truth[_column(truth, label, LABEL_NAMES, labels)], strict=True))
-    if missing := [i for i in guess_ids if by_id.get(i, "") == ""]:
-        raise InputError(
-            f"{labels}: no label for {len(missing)} of {len(guess_ids)} predicted ids "
-            f"(the first: {missing[0]!r})"
-        )
-    if left := set(by_id) - set(guess_ids):
-        raise InputError(
-            f"{predictions}: no prediction for {len(left)} of {len(by_id)} labelled ids "
-            f"(the first: {min(left)!r})"
-        )
-    known = [by_id[i] for i in guess_ids]
-    made = guessed[_column(guessed, prediction, PREDICTION_NAMES, predictions)]
+    named = named or Columns()
+    notes: list[str] = []
+    guessed, truth = _read(predictions, notes), _read(labels, notes)
+    guess_ids, label_ids = _ids(guessed, named.id, predictions), _ids(truth, named.id, labels)
+    label_column = truth[_column(truth, named.label, LABEL_NAMES, labels)]
+    made = guessed[_column(guessed, named.prediction, PREDICTION_NAMES, predictions)]
+    rows = _joined(guess_ids, label_ids, (predictions, labels))
+    known = [label_column[row] for row in rows]
+    if lacking := [name for name, label in zip(guess_ids, known, strict=True) if label == ""]:
+        raise InputError(_no_label(labels, lacking, len(guess_ids)))
     if "target" in guessed and "prediction" in guessed:
         targets, numbers = _finite(known, labels), _finite(made, predictions)
-        return Regression().score(targets, numbers)
-    return _metrics(guessed, known, made, predictions)
+        return Scored(Regression().score(targets, numbers), len(made), tuple(notes))
+    order = named.classes or tuple(
+        name.removeprefix(PROBABILITY) for name in guessed if name.startswith(PROBABILITY)
+    )
+    both = _same_names(known, made, order, notes)
+    return Scored(_metrics(guessed, *both, predictions), len(made), tuple(notes))
+
+
+def _read(path: Path, notes: list[str]) -> dict[str, list[str]]:
+    """The columns of a file; two without a header are called `id` and `label`.
+
+    A file has none if its first line names no column as usual, and ends in a value that occurs
+    again below.
+    """
+    columns = read_csv(path)
+    usual = {*ID_NAMES, *PREDICTION_NAMES}
+    if len(columns) != 2 or any(name.strip().lower() in usual for name in columns):
+        return columns
+    (first, ids), (value, values) = columns.items()
+    if value not in values:
+        return columns
+    notes.append(f"{path}: no header: the columns are taken for id and label")
+    return {"id": [first, *ids], "label": [value, *values]}
+
+
+def _joined(made: Sequence[str], labelled: Sequence[str], paths: tuple[Path, Path]) -> list[int]:
+    """The row of the label of each prediction.
+
+    Raises:
+        InputError: where not every id of each file has exactly one in the other.
+    """
+    predictions, labels = paths
+    found = match(labelled, made)
+    if found.doubled:
+        name, pair = next(iter(found.doubled.items()))
+        raise InputError(
+            f"{labels}: '{name}' of {predictions} could be {' or '.join(pair)}; give both files "
+            "the same ids"
+        )
+    if absent := [name for name in made if name not in found.rows]:
+        raise InputError(_no_label(labels, absent, len(made)))
+    rows = [found.rows[name] for name in made]
+    if left := sorted(set(range(len(labelled))) - set(rows)):
+        raise InputError(
+            f"{predictions}: no prediction for {len(left)} of {len(labelled)} labelled ids: "
+            f"{some([labelled[row] for row in left])}"
+        )
+    return rows
+
+
+def _no_label(labels: Path, ids: Sequence[str], count: int) -> str:
+    return f"{labels}: no label for {len(ids)} of {count} predicted ids: {some(ids)}"
+
+
+def _same_names(
+    labels: Sequence[str], guesses: Sequence[str], order: Sequence[str], notes: list[str]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Labels and guesses by name, where one of them has indices from 0.
+
+    Raises:
+        InputError: where they have nothing in common.
+    """
+    if set(labels) & set(guesses):
+        return labels, guesses
+    by_index = {str(i): name for i, name in enumerate(order)}
+    if set(labels) <= by_index.keys() and set(guesses) <= set(order):
+        notes.append(f"labels are indices of classes: {_counted(by_index)}")
+        return [by_index[label] for label in labels], guesses
+    if set(guesses) <= by_index.keys() and set(labels) <= set(order):
+        notes.append(f"predictions are indices of classes: {_counted(by_index)}")
+        return labels, [by_index[guess] for guess in guesses]
+    raise InputError(
+        f"no predicted class ({some(sorted(set(guesses)))}) is among the labels "
+        f"({some(sorted(set(labels)))}); where one of them counts classes from 0, --classes says "
+        "in which order"
+    )
+
+
+def _counted(by_index: Mapping[str, str]) -> str:
+    shown = ", ".join(f"{i} = {name}" for i, name in list(by_index.items())[:3])
+    return shown + (", ..." if len(by_index) > 3 else "")
 
 
 def _metrics(
@@ -61,7 +171,7 @@ def _metrics(
     index = {name: i for i, name in enumerate(classes)}
     truth = np.array([index[name] for name in labels])
     made = np.array([index[name] for name in guesses])
-    names = [f"prob_{name}" for name in labels]
+    names = [PROBABILITY + name for name in labels]
     if any(name not in columns for name in set(names)):
         found = classification(truth, made, np.ones(len(truth)), len(classes))
         return {name: value for name, value in found.items() if name != "log_loss"}
@@ -90,11 +200,11 @@ def _finite(values: Sequence[str], path: Path) -> NDArray[np.float64]:
     return found
 
 
-def _ids(columns: dict[str, list[str]], path: Path) -> list[str]:
-    ids = columns[_column(columns, None, ID_NAMES, path)]
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise InputError(f"{path}: the id {twice!r} occurs more than once")
+def _ids(columns: dict[str, list[str]], named: str | None, path: Path) -> list[str]:
+    ids = columns[_column(columns, named, ID_NAMES, path)]
+    if twice := repeated(ids):
+        more = f", and {len(twice) - 1} other ids too" if len(twice) > 1 else ""
+        raise InputError(f"{path}: the id {twice[0]!r} occurs more than once{more}")
     if not ids:
         raise InputError(f"{path}: holds no rows")
     return ids
@@ -103,8 +213,11 @@ def _ids(columns: dict[str, list[str]], path: Path) -> list[str]:
 def _column(
     columns: dict[str, list[str]], named: str | None, usual: Sequence[str], path: Path
 ) -> str:
-    for name in (named,) if named else usual:
-        if name in columns:
-            return name
+    if named in columns:
+        return named
+    here = {name.strip().lower(): name for name in columns}
+    for name in usual if named is None else ():
+        if name in here:
+            return here[name]
     wanted = f"'{named}'" if named else "one of " + ", ".join(usual)
     raise InputError(f"{path}: no column {wanted} (found: {', '.join(columns)})")
