@@ -87,6 +87,14 @@ class Logistic:
         _check(classes)
         return untrained_linear(self.name, cast(LogisticSettings, settings), shape, 2, outputs=1)
 
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        cast(LogisticSettings, settings).augmentation.check(shape)
+
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:

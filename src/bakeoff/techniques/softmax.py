@@ -89,6 +89,14 @@ class Softmax:
         """Zero weights."""
         return untrained_linear(self.name, cast(SoftmaxSettings, settings), shape, classes, classes)
 
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        cast(SoftmaxSettings, settings).augmentation.check(shape)
+
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
