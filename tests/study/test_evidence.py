@@ -62,7 +62,8 @@ def test_older_evidence_is_replaced_as_a_whole(
 ) -> None:
     target = pack(shared_run, tmp_path / "evidence")
     pack(small_run, target)
-    assert sorted(p.name for p in (target / "cells").iterdir()) == ["majority", "softmax"]
+    packed = open_archive(target / ARCHIVE)
+    assert sorted(packed.files)[::2] == [f"{n}/seed-0/metrics.jsonl" for n in ("softmax",)]
     assert verify(target).ok
 
 
