@@ -1,10 +1,13 @@
 """Writing is whole or not at all: at every call of the system that can fail or be the last."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.core.disk import ERRORS, Disk, Fault, Killed, each_call, small_disk  # noqa: F401
 
 from bakeoff.core import files
@@ -260,6 +263,25 @@ def test_equal_values_have_equal_json() -> None:
     assert files.canonical_json({"b": 1, "a": [1.5, "ä"]}) == b'{"a":[1.5,"\\u00e4"],"b":1}'
     assert files.canonical_json({"a": 1, "b": 2}) == files.canonical_json({"b": 2, "a": 1})
     assert files.pretty_json({"b": "ä", "a": 1}) == '{\n "b": "ä",\n "a": 1\n}\n'.encode()
+    more = {"a": [1, None, "x"], "b": [{"c": []}, [2, {}]], 3: {"d": {"e": (0.5, 1)}}, "f": {}}
+    assert files.pretty_json(more).decode() == (
+        '{\n "a": [1, null, "x"],\n "b": [\n  {\n   "c": []\n  },\n  [\n   2,\n   {}\n  ]\n ],\n'
+        ' "3": {\n  "d": {\n   "e": [0.5, 1]\n  }\n },\n "f": {}\n}\n'
+    )
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_pretty_json_is_the_same_json(value: object) -> None:
+    assert json.loads(files.pretty_json(value)) == value
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

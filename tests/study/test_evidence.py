@@ -2,16 +2,21 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bakeoff.core.archive import ARCHIVE, open_archive
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
+from bakeoff.core.task import task_of
+from bakeoff.report.folder import labels_and_predictions, metric_rows, read_folder
 from bakeoff.study.evidence import pack
 from bakeoff.study.folder import open_folder
-from bakeoff.study.manifest import MANIFEST
+from bakeoff.study.manifest import MANIFEST, write_manifest
 from bakeoff.study.verify import verify
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -25,19 +30,26 @@ def test_it_gives_the_same_numbers(shared_run: Path, tmp_path: Path) -> None:
 
 def test_it_keeps_what_numbers_need_and_nothing_else(shared_run: Path, tmp_path: Path) -> None:
     target = pack(shared_run, tmp_path / "evidence")
-    cell = target / "cells" / "softmax" / "seed-1"
-    left = {p.relative_to(cell).as_posix() for p in cell.rglob("*") if p.is_file()}
-    assert left == {
-        *("record.json", "metrics.jsonl"),
-        *("predictions/validation.csv.gz", "predictions/test.csv.gz"),
-    }
     assert {p.name for p in target.iterdir()} == {
-        *("cells", "manifest.json", "plan.json", "results.json", "standings.csv", "study.yaml"),
+        *("manifest.json", "plan.json", "results.json", "standings.csv", "study.yaml"),
+        ARCHIVE,
     }
-    text = gzip.decompress((cell / "predictions" / "test.csv.gz").read_bytes()).decode()
-    assert text.splitlines()[0] == "id,label,prediction,label_probability"
-    whole = (shared_run / "cells" / "softmax" / "seed-1" / "predictions" / "test.csv").read_bytes()
-    assert (cell / "predictions" / "test.csv.gz").stat().st_size < len(whole) / 5
+    archive, cell = open_archive(target / ARCHIVE), "softmax/seed-1"
+    assert {name for name in archive.files if name.startswith(cell)} == {
+        f"{cell}/record.json",
+        f"{cell}/metrics.jsonl",
+    }
+    for name, content in archive.files.items():
+        assert (shared_run / "cells" / name).read_bytes() == content
+    columns = {"id", "label", "prediction", "label_probability"}
+    assert {split for name, split in archive.tables if name == cell} == {"validation", "test"}
+    assert all(set(table) == columns for table in archive.tables.values())
+
+
+def test_it_is_small(shared_run: Path, tmp_path: Path) -> None:
+    target = pack(shared_run, tmp_path / "evidence")
+    text = [path.read_bytes() for path in shared_run.glob("cells/*/*/predictions/*.csv")]
+    assert (target / ARCHIVE).stat().st_size < sum(map(len, text)) / 8
 
 
 def test_it_has_the_same_bytes_every_time(shared_run: Path, tmp_path: Path) -> None:
@@ -50,7 +62,8 @@ def test_older_evidence_is_replaced_as_a_whole(
 ) -> None:
     target = pack(shared_run, tmp_path / "evidence")
     pack(small_run, target)
-    assert sorted(p.name for p in (target / "cells").iterdir()) == ["majority", "softmax"]
+    packed = open_archive(target / ARCHIVE)
+    assert {name.partition("/")[0] for name in packed.files} == {"majority", "softmax"}
     assert verify(target).ok
 
 
@@ -103,3 +116,41 @@ def test_reduced_predictions_keep_their_metrics(shared_run: Path, tmp_path: Path
     stated = json.loads((shared_run / "cells/knn/seed-2/record.json").read_text())["metrics"]
     assert record.metrics == stated
     assert "label_probability" in folder.predictions(record, "test")
+
+
+def test_the_report_is_made_of_evidence_too(shared_run: Path, tmp_path: Path) -> None:
+    """But for pictures, which stay behind, it shows what the run's shows."""
+    run = read_folder(shared_run)
+    evidence = read_folder(pack(shared_run, tmp_path / "evidence"))
+    assert [name for name, cells in evidence.cells.items() if cells] == [*run.cells]
+    for name, cells in run.cells.items():
+        for ours, theirs in zip(evidence.cells[name], cells, strict=True):
+            assert metric_rows(ours) == metric_rows(theirs)
+            one, other = (labels_and_predictions(cell, "test") for cell in (ours, theirs))
+            assert one is not None
+            assert other is not None
+            assert np.array_equal(one, other)
+
+
+def test_older_evidence_is_verified_and_packed_anew(
+    shared_run: Path, copy_of: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """Folders of cells, with compressed CSV, is how evidence was once kept."""
+    old, folder = copy_of(shared_run), open_folder(shared_run)
+    for name in ("artifacts", "splits"):
+        shutil.rmtree(old / name, ignore_errors=True)
+    (old / "report.html").unlink()
+    for record in folder.everything():
+        task = task_of(record.task, record.classes)
+        cell = old / "cells" / record.name / record.replicate.folder
+        shutil.rmtree(cell / "checkpoints")
+        for split in ("validation", "test"):
+            reduced = task.write(task.reduced(folder.predictions(record, split)))
+            (cell / "predictions" / f"{split}.csv").unlink()
+            (cell / "predictions" / f"{split}.csv.gz").write_bytes(gzip.compress(reduced))
+    write_manifest(old)
+    assert verify(old).faults == []
+    one, other = pack(old, tmp_path / "anew"), pack(shared_run, tmp_path / "evidence")
+    assert (one / MANIFEST).read_bytes() == (other / MANIFEST).read_bytes()
+    again = pack(one, tmp_path / "again")
+    assert (again / MANIFEST).read_bytes() == (one / MANIFEST).read_bytes()

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.study.tiny import SOURCE, change_json, forge
 
+from bakeoff.core.archive import ARCHIVE, archive_bytes, open_archive
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import file_digest
+from bakeoff.core.table import Table
 from bakeoff.report import write
 from bakeoff.report.assets import maker
 from bakeoff.study.evidence import pack
@@ -222,6 +225,42 @@ def test_neither_verify_nor_pack_needs_torch(small_run: Path, tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
+
+
+def test_changed_evidence_is_found_though_the_manifest_fits(
+    shared_run: Path, tmp_path: Path
+) -> None:
+    path = pack(shared_run, tmp_path / "evidence") / ARCHIVE
+    archive, place = open_archive(path), ("softmax/seed-0", "test")
+
+    def forged_with(files: dict[str, bytes], tables: dict[tuple[str, str], Table]) -> list[str]:
+        path.write_bytes(archive_bytes(files, tables))
+        write_results(path.parent)
+        forge(path.parent)
+        return verify(path.parent).faults
+
+    guesses = archive.tables[place]["prediction"].copy()
+    guesses[0] = (guesses[0] + 1) % 10
+    probabilities = archive.tables[place]["label_probability"].copy()
+    probabilities[0] = np.nextafter(probabilities[0], np.float32(0))
+    for column, changed, metric in (
+        ("prediction", guesses, "test/accuracy"),
+        ("label_probability", probabilities, "test/log_loss"),
+    ):
+        table = Table({**archive.tables[place], column: changed})
+        faults = forged_with(dict(archive.files), {**archive.tables, place: table})
+        assert any(f"cells/softmax/seed-0: {metric} is" in fault for fault in faults)
+    curve = archive.files["softmax/seed-0/metrics.jsonl"].replace(b"0", b"1", 1)
+    files = {**archive.files, "softmax/seed-0/metrics.jsonl": curve}
+    told = "cells/softmax/seed-0/metrics.jsonl: its SHA-256 is not the record's"
+    assert told in forged_with(files, dict(archive.tables))
+    left = {p: table for p, table in archive.tables.items() if p != place}
+    (path.parent / "results.json").write_bytes((shared_run / "results.json").read_bytes())
+    path.write_bytes(archive_bytes(dict(archive.files), left))
+    forge(path.parent)
+    assert any("no test predictions of softmax/seed-0" in f for f in verify(path.parent).faults)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert f"{ARCHIVE}: was changed (its SHA-256 differs)" in verify(path.parent).faults
 
 
 def test_evidence_is_verified_as_the_run_is(shared_run: Path, tmp_path: Path) -> None:

@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import TrainingData
-from bakeoff.techniques.linear import LinearTraining, fit_linear, load_linear, untrained_linear
+from bakeoff.techniques.linear import (
+    LinearPredictor,
+    LinearTraining,
+    fit_linear,
+    load_linear,
+    untrained_linear,
+)
+from bakeoff.techniques.logistic import Logistic, LogisticSettings
 from bakeoff.techniques.saved import write_predictor
 from bakeoff.techniques.softmax import Softmax, SoftmaxSettings, SoftmaxTraining
 
@@ -74,6 +82,74 @@ def test_patches_are_learnt_from(
     np.testing.assert_allclose(represented.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(represented.std(axis=0), 1, atol=0.05)
     assert list(run.solved)[:2] == ["dictionary", "features"]
+
+
+def mirrored(items: Any) -> NDArray[np.uint8]:
+    return np.asarray(items)[:, :, ::-1]
+
+
+def symmetric(predictor: LinearPredictor) -> float:
+    """How much of the weights stays where mirrored ones are taken off: 0 for none."""
+    weights = predictor.network.parameters["output.weight"].reshape(-1, 8, 8, 1)
+    return float(np.abs(weights - mirrored(weights)).max() / np.abs(weights).max())
+
+
+def test_lbfgs_learns_from_both_orientations(
+    digits: TrainingData, cell_of: Cells, run: Any
+) -> None:
+    """It is scikit-learn's minimum on images and their mirror images, which is symmetric."""
+    count, l2 = len(digits.train), 0.1
+    training = {"solver": "lbfgs", "l2": l2, "restore_best": False, "tolerance": 1e-7}
+    cell = cell_of("softmax", training=training, augmentation={"flip": True})
+    predictor = Softmax().fit(cell, digits, {}, run)
+    assert digits.normaliser is not None
+    images = np.concatenate([digits.train.items, mirrored(digits.train.items)])
+    x = digits.normaliser(images).reshape(2 * count, -1).astype(np.float64)
+    reference = LogisticRegression(C=1 / (l2 * 2 * count), tol=1e-10, max_iter=2000)
+    reference.fit(x, np.tile(digits.train.labels, 2))
+    weight = predictor.network.parameters["output.weight"]
+    np.testing.assert_allclose(weight, reference.coef_, atol=3e-4)
+    assert symmetric(predictor) < 1e-3
+    alone = Softmax().fit(cell_of("softmax", training=training), digits, {}, run)
+    assert symmetric(alone) > 0.5
+
+
+def test_the_loop_changes_images_as_it_goes(
+    digits: TrainingData, cell_of: Cells, new_run: Callable[[int], Any]
+) -> None:
+    def fit(training: dict[str, Any] | None = None, **sections: Any) -> LinearPredictor:
+        own = {"epochs": 3} | (training or {})
+        return Softmax().fit(cell_of("softmax", training=own, **sections), digits, {}, new_run(0))
+
+    def weights(predictor: LinearPredictor) -> NDArray[Any]:
+        return predictor.network.parameters["output.weight"]
+
+    plain, flipped = fit(), fit(augmentation={"flip": True})
+    np.testing.assert_array_equal(weights(flipped), weights(fit(augmentation={"flip": True})))
+    np.testing.assert_array_equal(weights(plain), weights(fit(augmentation={})))
+    assert symmetric(plain) > 0.5
+    long = fit({"epochs": 40, "restore_best": False}, augmentation={"flip": True})
+    assert symmetric(long) < 0.3
+    # What is moved or covered is filled in with what the normaliser knows, of any kind.
+    for change in ({"crop": 2}, {"cutout": 3}, {"brightness": 0.2}):
+        assert np.abs(weights(fit(augmentation=change)) - weights(plain)).max() > 1e-3
+    elsewhere = fit(framework="torch", augmentation={"flip": True})
+    np.testing.assert_allclose(weights(elsewhere), weights(flipped), atol=1e-4)
+
+
+def test_augmentation_without_meaning_is_refused() -> None:
+    told = r"augmentation received with patch features, .*allowed: features\.mirror"
+    with pytest.raises(InputError, match=told):
+        SoftmaxSettings.parse({"features": PATCHES, "augmentation": {"flip": True}})
+    lbfgs = {"solver": "lbfgs"}
+    for change in ({"crop": 1}, {"flip": "alternating"}, {"flip": True, "cutout": 2}):
+        with pytest.raises(InputError, match=r"solver lbfgs, .*allowed: augmentation {flip: true}"):
+            SoftmaxSettings.parse({"training": lbfgs, "augmentation": change})
+    assert SoftmaxSettings.parse({"training": lbfgs, "augmentation": {}}).solves
+    for technique, settings in ((Softmax(), SoftmaxSettings), (Logistic(), LogisticSettings)):
+        too_far = settings.parse({"augmentation": {"crop": 8}})
+        with pytest.raises(InputError, match=r"augmentation\.crop: 8 received .allowed: 0 to 7"):
+            technique.check(too_far, (8, 8, 1), 100)
 
 
 def test_a_great_penalty_leaves_the_frequencies(

@@ -29,8 +29,29 @@ def canonical_json(value: Any) -> bytes:
 
 
 def pretty_json(value: Any) -> bytes:
-    """JSON for people: indented, in the order given, ending in a line feed."""
-    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    """JSON for people: indented, in the order given, ending in a line feed.
+
+    A list of plain values takes one line.
+
+    Raises:
+        ValueError: for NaN or infinity, which JSON does not know.
+    """
+    return (_pretty(value, "\n") + "\n").encode()
+
+
+def _pretty(value: Any, line: str) -> str:
+    """JSON of a value that begins in a line indented as `line` says."""
+    inner, nested = line + " ", (dict, list, tuple)
+    if isinstance(value, dict) and value:
+        names = [name if isinstance(name, str) else json.dumps(name) for name in value]
+        lines = [
+            f"{json.dumps(name, ensure_ascii=False)}: {_pretty(content, inner)}"
+            for name, content in zip(names, value.values(), strict=True)
+        ]
+        return "{" + inner + f",{inner}".join(lines) + line + "}"
+    if isinstance(value, list | tuple) and any(isinstance(content, nested) for content in value):
+        return "[" + inner + f",{inner}".join(_pretty(v, inner) for v in value) + line + "]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def digest(data: bytes) -> str:

@@ -12,6 +12,9 @@ from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import Frozen
 
 SCHEMA: Literal[1] = 1
+RECORD = "record.json"
+CURVES = "metrics.jsonl"
+"""Of a cell's loop or solve, a line a validation; beside its record."""
 
 
 class Cost(Frozen):
@@ -96,7 +99,7 @@ class Record(Frozen):
             DiskError: where it cannot be written.
         """
         content = self.model_dump(mode="json", by_alias=True)
-        write_atomic(folder / "record.json", pretty_json(content))
+        write_atomic(folder / RECORD, pretty_json(content))
 
 
 def read_record(folder: Path) -> Record | None:
@@ -105,15 +108,28 @@ def read_record(folder: Path) -> Record | None:
     Raises:
         InputError: where `record.json` is there but is not a record of this schema.
     """
-    path = folder / "record.json"
+    path = folder / RECORD
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+    return parse_record(content, str(path))
+
+
+def parse_record(content: bytes, where: str) -> Record:
+    """A record from the bytes of its file, which lies `where`.
+
+    Raises:
+        InputError: where it is not a record of this schema.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: cannot be read: {error}") from None
     try:
         return Record.parse(json.loads(text))
     except ValueError as error:
         faults = error.faults if isinstance(error, InputError) else [str(error)]
-        raise InputError([f"{path}: not a record: {fault}" for fault in faults]) from None
+        raise InputError([f"{where}: not a record: {fault}" for fault in faults]) from None

@@ -24,7 +24,7 @@ from bakeoff.core.protocols import (
     Technique,
     TrainingData,
 )
-from bakeoff.core.record import Cost, Record
+from bakeoff.core.record import CURVES, Cost, Record
 from bakeoff.core.store import KEY_FILE, Store
 from bakeoff.core.table import Table, scored_hash
 from bakeoff.data import catalogue, splits
@@ -108,7 +108,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         predictor.save(partial)
     if run.rows:
         lines = b"".join(canonical_json(row) + b"\n" for row in run.rows)
-        write_atomic(folder / "metrics.jsonl", lines)
+        write_atomic(folder / CURVES, lines)
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
     cost = _cost(run, predictor.layers(), meter, scores, inputs)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.metrics import confusion_table
 from bakeoff.report import words
-from bakeoff.report.folder import CellFiles, RunFolder, labels_and_predictions
+from bakeoff.report.folder import FinishedCell, RunFolder, labels_and_predictions
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult
 from bakeoff.report.spec import (
@@ -94,7 +94,7 @@ def read(run: RunFolder) -> list[Confusion]:
     return [c for c in found if c.classes == found[0].classes]
 
 
-def _of_recipe(recipe: RecipeResult, cells: Sequence[CellFiles], split: str) -> Confusion | None:
+def _of_recipe(recipe: RecipeResult, cells: Sequence[FinishedCell], split: str) -> Confusion | None:
     tables: dict[str, list[NDArray[np.int64]]] = {}
     for cell in cells:
         pairs = labels_and_predictions(cell, split)

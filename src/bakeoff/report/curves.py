@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.report import words
-from bakeoff.report.folder import CellFiles, RunFolder, metric_rows
+from bakeoff.report.folder import FinishedCell, RunFolder, metric_rows
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult, Results
 from bakeoff.report.spec import (
@@ -82,7 +82,7 @@ def read(run: RunFolder) -> list[Curves]:
     return found
 
 
-def _phases(cells: Sequence[CellFiles]) -> dict[str, Phase]:
+def _phases(cells: Sequence[FinishedCell]) -> dict[str, Phase]:
     rows_by_phase: dict[str, list[list[dict[str, Any]]]] = {}
     for cell in cells:
         own: dict[str, list[dict[str, Any]]] = {}

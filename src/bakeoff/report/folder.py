@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.cell_files import CellFiles, InFolders, cell_files, record_of
 from bakeoff.core.errors import InputError
-from bakeoff.core.record import Record, read_record
+from bakeoff.core.record import CURVES, Record
 from bakeoff.core.table import read_csv
 from bakeoff.report.results import Results, parse
 from bakeoff.report.values import listing, mapping
@@ -23,10 +24,11 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class CellFiles:
-    """A finished cell: its folder and its record."""
+class FinishedCell:
+    """A finished cell: its files, its name among them, and its record."""
 
-    folder: Path
+    files: CellFiles
+    name: str
     record: Record
 
 
@@ -45,8 +47,8 @@ class RunFolder:
     path: Path
     results: Results
     study: str | None
-    cells: dict[str, tuple[CellFiles, ...]]
-    final: tuple[CellFiles, ...] = ()
+    cells: dict[str, tuple[FinishedCell, ...]]
+    final: tuple[FinishedCell, ...] = ()
 
     def records(self) -> Iterator[Record]:
         """Every record."""
@@ -95,7 +97,7 @@ def read_folder(path: Path) -> RunFolder:
     if not isinstance(content, dict):
         raise InputError(f"{source}: not a JSON object")
     results, cells = parse(content), _cells(path)
-    final: tuple[CellFiles, ...] = ()
+    final: tuple[FinishedCell, ...] = ()
     if results.folds:
         whole = {name: [c for c in own if not _has_fold(c)] for name, own in cells.items()}
         final = tuple(whole.get(results.final.recipe, ())) if results.final else ()
@@ -103,7 +105,7 @@ def read_folder(path: Path) -> RunFolder:
     return RunFolder(path, results, _text(path / "study.yaml"), cells, final)
 
 
-def _has_fold(cell: CellFiles) -> bool:
+def _has_fold(cell: FinishedCell) -> bool:
     return cell.record.replicate.fold is not None
 
 
@@ -114,27 +116,28 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _cells(path: Path) -> dict[str, tuple[CellFiles, ...]]:
-    found: dict[str, list[CellFiles]] = {}
-    for file in sorted(path.glob("cells/*/*/record.json")):
+def _cells(path: Path) -> dict[str, tuple[FinishedCell, ...]]:
+    found: dict[str, list[FinishedCell]] = {}
+    files = cell_files(path)
+    for name in files.finished():
         try:
-            record = read_record(file.parent)
+            record = record_of(files, name, path)
         except InputError:
             continue  # of another schema: its results are in results.json all the same
         if record is not None and record.purpose == "final":
-            found.setdefault(record.name, []).append(CellFiles(file.parent, record))
+            found.setdefault(record.name, []).append(FinishedCell(files, name, record))
     return {name: tuple(sorted(cells, key=_replicate)) for name, cells in found.items()}
 
 
-def _replicate(cell: CellFiles) -> tuple[int, int, int]:
+def _replicate(cell: FinishedCell) -> tuple[int, int, int]:
     replicate = cell.record.replicate
     return replicate.seed, replicate.repeat, replicate.fold or 0
 
 
-def metric_rows(cell: CellFiles) -> list[dict[str, Any]]:
+def metric_rows(cell: FinishedCell) -> list[dict[str, Any]]:
     """The rows of a cell's `metrics.jsonl`; empty where it has none."""
     try:
-        lines = (cell.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (cell.files.read(cell.name, CURVES) or b"").decode().splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     rows = []
@@ -146,27 +149,35 @@ def metric_rows(cell: CellFiles) -> list[dict[str, Any]]:
     return rows
 
 
-def labels_and_predictions(cell: CellFiles, split: str) -> tuple[NDArray[np.int64], ...] | None:
+def labels_and_predictions(cell: FinishedCell, split: str) -> tuple[NDArray[np.int64], ...] | None:
     """Labels and predictions (N,) of a split as class indices; None where there are none.
 
     Rows without a label are left out.
     """
-    index = {name: i for i, name in enumerate(cell.record.classes)}
-    for name in (f"{split}.csv", f"{split}.csv.gz"):
-        path = cell.folder / "predictions" / name
+    try:
+        pairs = _pairs(cell, split)
+    except (InputError, OSError, EOFError, ValueError):
+        return None
+    if pairs is None or not pairs.size:
+        return None
+    known = (pairs >= 0).all(axis=0)
+    return pairs[0][known], pairs[1][known]
+
+
+def _pairs(cell: FinishedCell, split: str) -> NDArray[np.int64] | None:
+    """Labels and predictions, (2, N), -1 where unknown; None where there are none.
+
+    Raises:
+        InputError, OSError, EOFError, ValueError: where they cannot be read.
+    """
+    if isinstance(cell.files, InFolders):
+        path = cell.files.predictions_file(cell.name, split)
         if not path.is_file():
-            continue
-        try:
-            columns = _two_columns(path)
-        except (InputError, OSError, EOFError, ValueError):
             return None
-        labels, guesses = ([index.get(value, -1) for value in column] for column in columns)
-        if not labels:
-            return None
-        pairs = np.array([labels, guesses], dtype=np.int64)
-        known = (pairs >= 0).all(axis=0)
-        return pairs[0][known], pairs[1][known]
-    return None
+        index = {name: i for i, name in enumerate(cell.record.classes)}
+        return np.array([[index.get(v, -1) for v in c] for c in _two_columns(path)], np.int64)
+    table = cell.files.predictions(cell.record, split)
+    return np.array([table["label"], table["prediction"]]) if "label" in table else None
 
 
 def _two_columns(path: Path) -> tuple[list[str], list[str]]:

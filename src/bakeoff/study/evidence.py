@@ -1,30 +1,32 @@
 """Evidence: a run folder reduced to what its numbers need, small enough to commit."""
 
-import gzip
 import shutil
 from pathlib import Path
 
+from bakeoff.core.archive import ARCHIVE, archive_bytes
+from bakeoff.core.cell_files import cell_name
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import new_folder
-from bakeoff.core.record import Record
+from bakeoff.core.record import CURVES, RECORD
 from bakeoff.core.task import task_of
-from bakeoff.study.folder import Folder, cell_folder, open_folder
+from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.manifest import MANIFEST, check_manifest, write_manifest
 from bakeoff.study.plan import PLAN
 from bakeoff.study.results import write_results
 
 KEPT = ("study.yaml", PLAN)
-KEPT_OF_CELL = ("record.json", "metrics.jsonl")
+KEPT_OF_CELL = (RECORD, CURVES)
 
 
 def pack(source: Path, target: Path) -> Path:
-    """Write a run's evidence: study, plan, results, records, curves, reduced predictions.
+    """Write a run's evidence: study, plan, results, and an archive of what the cells left.
 
-    Predictions keep the columns their metrics need and are compressed; weights, pictures and texts
-    stay behind. `verify` recomputes the same numbers from what is left.
+    The archive holds records, curves, and predictions with the columns their metrics need
+    (`core/archive.py`); weights, pictures and texts stay behind. `verify` recomputes the same
+    numbers from what is left.
 
     Args:
-        source: A finished run folder.
+        source: A finished run folder, or evidence, which is packed anew.
         target: The evidence folder; an older one is replaced as a whole.
 
     Raises:
@@ -41,8 +43,7 @@ def pack(source: Path, target: Path) -> Path:
     with new_folder(target) as partial:
         for name in KEPT:
             shutil.copyfile(source / name, partial / name)
-        for record in folder.everything():
-            _pack_cell(folder, record, partial / cell_folder(record))
+        (partial / ARCHIVE).write_bytes(_archive(folder))
         write_results(partial)
         write_manifest(partial)
     return target
@@ -62,13 +63,15 @@ def _check_target(source: Path, target: Path) -> None:
         raise InputError(f"{target}: holds something else than evidence, and would be replaced")
 
 
-def _pack_cell(folder: Folder, record: Record, target: Path) -> None:
-    (target / "predictions").mkdir(parents=True)
-    for name in KEPT_OF_CELL:
-        if (folder.path / cell_folder(record) / name).exists():
-            shutil.copyfile(folder.path / cell_folder(record) / name, target / name)
-    task = task_of(record.task, record.classes)
-    for split in ("validation", record.replicate.split):
-        reduced = task.reduced(folder.predictions(record, split))
-        data = gzip.compress(task.write(reduced), compresslevel=9, mtime=0)
-        (target / "predictions" / f"{split}.csv.gz").write_bytes(data)
+def _archive(folder: Folder) -> bytes:
+    """What the cells left, reduced."""
+    files, tables = {}, {}
+    for record in folder.everything():
+        cell, task = cell_name(record), task_of(record.task, record.classes)
+        for name in KEPT_OF_CELL:
+            content = folder.files.read(cell, name)
+            if content is not None:
+                files[f"{cell}/{name}"] = content
+        for split in ("validation", record.replicate.split):
+            tables[cell, split] = task.reduced(folder.predictions(record, split))
+    return archive_bytes(files, tables)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bakeoff.core.cell import Replicate
+from bakeoff.core.cell_files import CellFiles, cell_files, cell_name, record_of
 from bakeoff.core.errors import InputError
-from bakeoff.core.record import Record, read_record
+from bakeoff.core.record import Record
 from bakeoff.core.table import Table
-from bakeoff.core.task import task_of
 from bakeoff.study.declaration import Resampling
 from bakeoff.study.plan import PLAN, Plan, asked, read_plan
 
@@ -20,6 +20,7 @@ class Folder:
     Attributes:
         path: Of the run folder.
         plan: `plan.json`: what was asked, resolved, with the margin.
+        files: What its cells left.
         records: Of the cells the plan asks for, by recipe, then by replicate (the plan's, without
             the offset of a recipe run again). What other settings left behind is not among them.
         final: Of the recipe chosen on folds, scored on test, by seed.
@@ -27,6 +28,7 @@ class Folder:
 
     path: Path
     plan: Plan
+    files: CellFiles
     records: Mapping[str, Mapping[Replicate, Record]]
     final: Mapping[int, Record] = field(default_factory=dict)
 
@@ -47,15 +49,12 @@ class Folder:
         Raises:
             InputError: where they are missing or cannot be read.
         """
-        folder = self.path / cell_folder(record) / "predictions"
-        packed = folder / f"{split}.csv.gz"
-        path = packed if packed.exists() else folder / f"{split}.csv"
-        return task_of(record.task, record.classes).read(path)
+        return self.files.predictions(record, split)
 
 
 def cell_folder(record: Record) -> str:
     """A cell's place in its run folder."""
-    return f"cells/{record.name}/{record.replicate.folder}"
+    return f"cells/{cell_name(record)}"
 
 
 def open_folder(path: Path) -> Folder:
@@ -67,22 +66,19 @@ def open_folder(path: Path) -> Folder:
     plan = read_plan(path)
     if plan is None:
         raise InputError(f"{path}: not a run folder: it has no {PLAN}")
-    records = {
-        name: _records(path / "cells" / name, recipe["cells"], recipe["seed_offset"])
-        for name, recipe in plan["recipes"].items()
-    }
-    chosen = plan.get("final")
-    final = _records(path / "cells" / chosen["recipe"], chosen["cells"]) if chosen else {}
-    return Folder(path, plan, records, {at.seed: record for at, record in final.items()})
+    files = cell_files(path)
 
+    def records(name: str, cells: Mapping[str, str], offset: int) -> dict[Replicate, Record]:
+        """The finished ones of a recipe's cells, by replicate as planned."""
+        found = {}
+        for at, key in asked(cells).items():
+            cell = f"{name}/{at.at_seed(at.seed + offset).folder}"
+            record = record_of(files, cell, path)
+            if record is not None and record.key == key:
+                found[at] = record
+        return found
 
-def _records(
-    folder: Path, cells: Mapping[str, str], seed_offset: int = 0
-) -> dict[Replicate, Record]:
-    """The finished ones of a recipe's cells, by replicate as planned."""
-    found = {}
-    for at, key in asked(cells).items():
-        record = read_record(folder / at.at_seed(at.seed + seed_offset).folder)
-        if record is not None and record.key == key:
-            found[at] = record
-    return found
+    planned, chosen = plan["recipes"], plan.get("final")
+    every = {n: records(n, recipe["cells"], recipe["seed_offset"]) for n, recipe in planned.items()}
+    final = records(chosen["recipe"], chosen["cells"], 0) if chosen else {}
+    return Folder(path, plan, files, every, {at.seed: record for at, record in final.items()})

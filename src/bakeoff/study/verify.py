@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bakeoff.core.cell import Replicate
+from bakeoff.core.cell_files import cell_name
 from bakeoff.core.errors import InputError
-from bakeoff.core.files import file_digest, pretty_json
+from bakeoff.core.files import pretty_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.recipe import renamed
-from bakeoff.core.record import Record
+from bakeoff.core.record import CURVES, Record
 from bakeoff.core.table import scored_hash
 from bakeoff.core.task import direction_of, task_of
 from bakeoff.report import made_here, page
@@ -100,19 +101,18 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
     _compare(found, f"{where}: recipe", *same)
     _check_selected_step(folder, record, found)
     for name, value in record.files.items():
-        path = folder.path / where / name
-        if path.exists() and file_digest(path) != value:
+        if folder.files.digest(cell_name(record), name) not in (None, value):
             found.faults.append(f"{where}/{name}: its SHA-256 is not the record's")
     found.counts["attested"] += len(record.cost.model_fields_set)
 
 
 def _check_selected_step(folder: Folder, record: Record, found: Verification) -> None:
     """The step whose weights were kept follows from the curve, where there is one loop."""
-    path = folder.path / cell_folder(record) / "metrics.jsonl"
     training = record.recipe.get("training")
-    if training is None or not path.exists():
+    curve = None if training is None else folder.files.read(cell_name(record), CURVES)
+    if training is None or curve is None:
         return
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in curve.decode().splitlines()]
     if len({row["phase"] for row in rows}) != 1:
         return
     best = rows[-1]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.frozen import plain
@@ -24,6 +25,7 @@ from bakeoff.core.protocols import (
 from bakeoff.core.recipe import Settings
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.normalise import fit as fit_normaliser
+from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
@@ -31,7 +33,7 @@ from bakeoff.scratch.network import saved, softmax_regression
 from bakeoff.scratch.objective import Objective
 from bakeoff.scratch.patches import PatchEncoder
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
-from bakeoff.techniques.frameworks import Computing, Engine, engine
+from bakeoff.techniques.frameworks import Computing, Engine, Extras, engine
 from bakeoff.techniques.frameworks.numpy import optimiser_of
 from bakeoff.techniques.lbfgs import solve
 from bakeoff.techniques.patches import (
@@ -100,6 +102,27 @@ class LinearSettings(Settings):
 
     features: FeatureSettings = PixelFeatures()
     training: LinearTraining = LinearTraining()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """Of pixels, in the loop. Of it `lbfgs` reads `flip: true`: it learns from every image and its
+    mirror image, which is what the loop learns from on average."""
+
+    @model_validator(mode="after")
+    def _augmentation_is_read(self) -> "LinearSettings":
+        """Features are computed once, and a solve sees the same examples in every pass."""
+        changes = self.augmentation
+        if changes == AugmentationSettings():
+            return self
+        if isinstance(self.features, PatchFeatures):
+            raise ValueError(
+                "augmentation received with patch features, which are computed once (allowed: "
+                "features.mirror)"
+            )
+        if self.training.solver == "lbfgs" and changes != AugmentationSettings(flip=True):
+            raise ValueError(
+                "augmentation received with solver lbfgs, which sees the same examples in every "
+                "pass (allowed: augmentation {flip: true}, both orientations of every image)"
+            )
+        return self
 
     @property
     def solves(self) -> bool:
@@ -324,9 +347,9 @@ def fit_linear(
         predictor = new_linear(technique, data, outputs)
     predictor.computing = computing
     if settings.training.solver == "lbfgs":
-        _solve(predictor, settings.training, (data, train, validation), run)
+        _solve(predictor, settings, (data, train, validation), run)
     else:
-        _train(predictor, settings.training, (data, train, validation), run)
+        _train(predictor, settings, (data, train, validation), run)
     return predictor
 
 
@@ -338,18 +361,22 @@ def _loss(outputs: int) -> Loss:
     return BinaryCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
 
 
-def _train(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run: Run) -> None:
+def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run: Run) -> None:
     """Minibatches, in the loop."""
     data, train, validation = sets
-    network = predictor.network
+    network, training = predictor.network, settings.training
+    augmentation = None
+    if settings.augmentation != AugmentationSettings():
+        shape = cast(tuple[int, int, int], predictor.shape)
+        draws = Draws(settings.augmentation, shape, len(train), run.streams)
+        augmentation = Augmentation(draws, predictor.normaliser.mean)
     elsewhere = predictor.computing.framework != "numpy"
-    step: Step = (
-        predictor.engine.step(training, run.streams)
-        if elsewhere
-        else NumpyStep(
-            network, optimiser_of(network, training), predictor.reader, _loss(predictor.outputs)
-        )
-    )
+    step: Step
+    if elsewhere:
+        step = predictor.engine.step(training, run.streams, Extras(augmentation=augmentation))
+    else:
+        optimiser, loss = optimiser_of(network, training), _loss(predictor.outputs)
+        step = NumpyStep(network, optimiser, predictor.reader, loss, augmentation)
     batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
 
     def validating() -> Iterator[Batch]:
@@ -361,19 +388,17 @@ def _train(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run
         predictor.engine.keep()
 
 
-def _solve(predictor: LinearPredictor, training: LinearTraining, sets: Sets, run: Run) -> None:
+def _solve(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run: Run) -> None:
     """All examples at once."""
     data, train, validation = sets
-    items, others = np.asarray(train.items), np.asarray(validation.items)
+    items, labels, training = np.asarray(train.items), train.labels, settings.training
+    others = np.asarray(validation.items)
+    if settings.augmentation.flip:
+        items = np.concatenate([items, items[:, :, ::-1]])
+        labels = np.concatenate([labels, labels])
     evaluator = Evaluator(predictor.network, predictor.reader)
-    objective = Objective(
-        predictor.network,
-        _loss(predictor.outputs),
-        predictor.reader,
-        items,
-        train.labels,
-        training.l2,
-    )
+    loss = _loss(predictor.outputs)
+    objective = Objective(predictor.network, loss, predictor.reader, items, labels, training.l2)
 
     def scores() -> Mapping[str, float]:
         if not len(validation):

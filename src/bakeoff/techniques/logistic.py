@@ -105,6 +105,14 @@ class Logistic:
         """Its network."""
         return open_linear(predictor, fresh=fresh)
 
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        cast(LogisticSettings, settings).augmentation.check(shape)
+
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
