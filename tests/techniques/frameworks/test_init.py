@@ -29,7 +29,8 @@ from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
 from bakeoff.scratch.network import saved
 from bakeoff.techniques.frameworks import Extras
-from bakeoff.training.settings import OptimizerName, TrainingSettings
+from bakeoff.training.optimisers import names_in
+from bakeoff.training.settings import TrainingSettings
 
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 OTHERS = FRAMEWORKS[1:]
@@ -87,7 +88,7 @@ def test_the_gradient_of_the_loss_is_what_a_step_of_rate_1_takes() -> None:
 
 
 @every_other
-@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+@pytest.mark.parametrize("optimizer", names_in("numpy"))
 def test_optimisers(framework: Framework, optimizer: str) -> None:
     """With every penalty, over six updates whose rate changes."""
     chosen = settings(optimizer=optimizer, l2=0.02, l1=0.001, max_norm=0.9, clip=0.5)
@@ -175,7 +176,7 @@ def test_weights_go_there_and_back_to_the_bit(framework: Framework, network: str
 @every_framework
 def test_interrupted_anywhere_the_bits_are_the_same(framework: Framework) -> None:
     """The state put into a new step goes on as if nothing had happened."""
-    for optimizer in get_args(OptimizerName):
+    for optimizer in names_in(framework):
         chosen = settings(optimizer=optimizer, l2=0.01)
         unbroken = engine_of(framework, everything()).step(chosen, STREAMS)
         for number in range(2):

@@ -8,12 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.core.views import PredictionSettings
 from bakeoff.training.torch.numerics import Precision
 from bakeoff.training.torch.transforms import Pixels
+from bakeoff.training.torch.views import averaged
 
 LARGEST_PASS = 128
 """Examples of an evaluation pass; fewer where images are large."""
 PASS_PIXELS = 1 << 20
+ONE_VIEW = PredictionSettings()
 
 
 class Inference:
@@ -27,14 +30,26 @@ class Inference:
         module: Image model: `forward` gives logits, `features` the last hidden layer.
         pixels: Its inputs, on its device.
         precision: Of matrix products and convolutions; weights and sums of losses are float32.
+        prediction: The views of an image that its probabilities come from.
     """
 
-    def __init__(self, module: nn.Module, pixels: Pixels, precision: Precision) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        pixels: Pixels,
+        precision: Precision,
+        prediction: PredictionSettings = ONE_VIEW,
+    ) -> None:
         self.module, self.pixels, self.precision = module, pixels, precision
+        self.prediction, self._views = prediction, prediction.views()
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         module.to(pixels.device)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def of(self, module: nn.Module) -> "Inference":
+        """The same with another module of the same kind."""
+        return Inference(module, self.pixels, self.precision, self.prediction)
 
     def autocast(self) -> torch.autocast:
         """The context in which the network computes in its precision."""
@@ -42,17 +57,24 @@ class Inference:
         return torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=enabled)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
-        return self._all(lambda x: torch.softmax(self.module(x).float(), dim=1), images)
+        """(N, K) float32 class probabilities of (N, H, W, C) uint8, the views' logits averaged."""
+        return self._all(
+            lambda x: torch.softmax(averaged(self._logits, x, self._views), dim=1), images
+        )
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """(B, K) float32 of (B, H, W, C) uint8 on the device."""
+        logits: Tensor = self.module(self.pixels(images)).float()
+        return logits
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
-        return self._all(lambda x: self.module(x).float(), images)
+        """(N, ...) float32, the network's outputs for (N, H, W, C) uint8 as they are."""
+        return self._all(self._logits, images)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""
+        """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8 as they are."""
         compute = cast(Callable[[Tensor], Tensor], self.module.features)
-        return self._all(lambda x: compute(x).float(), images)
+        return self._all(lambda x: compute(self.pixels(x)).float(), images)
 
     def _all(
         self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
@@ -65,6 +87,6 @@ class Inference:
             for start in range(0, max(1, len(images)), self.pass_size):
                 rows = images[start : start + self.pass_size]
                 filled[: len(rows)] = rows
-                out = compute(self.pixels(torch.from_numpy(filled).to(self.pixels.device)))
+                out = compute(torch.from_numpy(filled).to(self.pixels.device))
                 found.append(out[: len(rows)].cpu().numpy())
         return np.concatenate(found)
