@@ -1,6 +1,7 @@
 """A network at work on images: probabilities and features, whatever the batches."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -30,7 +31,7 @@ class Inference:
         module: Image model: `forward` gives logits, `features` the last hidden layer.
         pixels: Its inputs, on its device.
         precision: Of matrix products and convolutions; weights and sums of losses are float32.
-        prediction: The views of an image that its probabilities come from.
+        prediction: The views of an image over which all outputs are averaged.
     """
 
     def __init__(
@@ -57,28 +58,29 @@ class Inference:
         return torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=enabled)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, K) float32 class probabilities of (N, H, W, C) uint8, the views' logits averaged."""
-        return self._all(
-            lambda x: torch.softmax(averaged(self._logits, x, self._views), dim=1), images
-        )
-
-    def _logits(self, images: Tensor) -> Tensor:
-        """(B, K) float32 of (B, H, W, C) uint8 on the device."""
-        logits: Tensor = self.module(self.pixels(images)).float()
-        return logits
+        """(N, K) float32 class probabilities of (N, H, W, C) uint8; logits are averaged."""
+        return self._all(self._logits, images, then=partial(torch.softmax, dim=1))
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, ...) float32, the network's outputs for (N, H, W, C) uint8 as they are."""
+        """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
         return self._all(self._logits, images)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8 as they are."""
+        """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""
         compute = cast(Callable[[Tensor], Tensor], self.module.features)
-        return self._all(lambda x: compute(self.pixels(x)).float(), images)
+        return self._all(lambda x: compute(x).float(), images)
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.module(inputs).float()
+        return outputs
 
     def _all(
-        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
+        self,
+        compute: Callable[[Tensor], Tensor],
+        images: NDArray[np.uint8],
+        then: Callable[[Tensor], Tensor] = lambda x: x,
     ) -> NDArray[np.float32]:
+        """What `compute` gives of the inputs, averaged over views, and `then` of that."""
         self.module.eval()
         filled = np.zeros((self.pass_size, *self.pixels.shape), np.uint8)
         found: list[NDArray[np.float32]] = []
@@ -87,6 +89,7 @@ class Inference:
             for start in range(0, max(1, len(images)), self.pass_size):
                 rows = images[start : start + self.pass_size]
                 filled[: len(rows)] = rows
-                out = compute(torch.from_numpy(filled).to(self.pixels.device))
+                given = torch.from_numpy(filled).to(self.pixels.device)
+                out = then(averaged(lambda x: compute(self.pixels(x)), given, self._views))
                 found.append(out[: len(rows)].cpu().numpy())
         return np.concatenate(found)
