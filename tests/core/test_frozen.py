@@ -66,11 +66,12 @@ def test_every_fault_is_told_at_once() -> None:
         "'absolute-change', 'average-change', 'patience' or 'last-25'; did you mean 'patience'? "
         "(received 'patient')",
         "control.training.optimizer: input should be 'sgd', 'momentum', 'nesterov', 'rmsprop', "
-        "'adam' or 'adamw'; did you mean 'adam'? (received 'adm')",
+        "'adam', 'adamw' or 'muon'; did you mean 'adam'? (received 'adm')",
         "control.training.larning_rate: unknown field; did you mean 'learning_rate'? (allowed: "
-        "accumulate, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, l1, l2, "
-        "learning_rate, max_norm, momentum, optimizer, restore_best, sampling, schedule, select, "
-        "stopping, validate_every, warmup)",
+        "accumulate, averaging, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, l1, "
+        "l2, label_smoothing, learning_rate, lookahead, max_norm, momentum, optimizer, "
+        "other_learning_rate, restore_best, sampling, schedule, select, stopping, validate_every, "
+        "warmup)",
     )
 
 

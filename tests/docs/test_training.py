@@ -23,8 +23,8 @@ def test_what_not_every_framework_has_is_described(text: str) -> None:
     assert partial
     for name in partial:
         assert f"## `training.optimizer: {name}`" in text
-    for name in (*FIELDS, "label_smoothing"):
-        assert f"## `training.{name}`" in text
+    for field in (*FIELDS, "label_smoothing"):
+        assert f"## `training.{field}`" in text
 
 
 @pytest.mark.parametrize("kind", [LookaheadSettings, AveragingSettings, PredictionSettings])

@@ -28,7 +28,7 @@ def one(value: float) -> nn.Linear:
 def moved(module: nn.Module, by: float = 1.0) -> None:
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += by
+            parameter.add_(by)
 
 
 def test_slow_weights_go_part_of_the_way_and_pull_the_fast_ones_back() -> None:
@@ -137,7 +137,8 @@ def test_the_network_is_left_alone_and_memory_stays() -> None:
 
 
 def test_settings_say_what_follows() -> None:
-    both = {"lookahead": {}, "averaging": {}}
-    for content, names in (({}, []), (both, ["lookahead", "average"])):
+    both: dict[str, Any] = {"lookahead": {}, "averaging": {}}
+    cases: list[tuple[dict[str, Any], list[str]]] = [({}, []), (both, ["lookahead", "average"])]
+    for content, names in cases:
         settings = TrainingSettings.parse({"epochs": 1} | content)
         assert list(followers(settings, Small())) == names

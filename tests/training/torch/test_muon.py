@@ -103,7 +103,7 @@ def test_it_is_torchs_within_the_precision_that_torch_computes_in() -> None:
     for number in range(3):
         gradient = given if number == 0 else matrices((12, 20), 1, number)[0]
         theirs.grad = gradient.clone()
-        optimiser.step()
+        optimiser.step()  # type: ignore[no-untyped-call]
         velocity = 0.9 * velocity + gradient
         with torch.no_grad():
             ours -= 0.1 * directions([gradient + 0.9 * velocity])[0]

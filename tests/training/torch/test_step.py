@@ -295,14 +295,15 @@ FOLLOWING: dict[str, dict[str, Any]] = {
 def test_what_follows_is_evaluated_and_kept(name: str) -> None:
     module = Small(norm=True)
     ours, examples = step(module, **FOLLOWING[name]), batch()
+    images = np.asarray(examples.items)
     for number in range(5):
         ours(examples, at(number))
     state, found = ours.state(), ours.evaluate(examples)
     prefix = "lookahead" if name == "lookahead" else "average"
     assert not np.array_equal(state[f"{prefix}.conv.weight"], state["network.conv.weight"])
-    assert not np.array_equal(inference(module).probabilities(examples.items), found)
+    assert not np.array_equal(inference(module).probabilities(images), found)
     ours.keep()
-    assert np.array_equal(inference(module).probabilities(examples.items), found)
+    assert np.array_equal(inference(module).probabilities(images), found)
     kept = ours.state()["network.conv.weight"]
     assert np.array_equal(kept, state[f"{prefix}.conv.weight"])
     ours.keep()
@@ -348,9 +349,8 @@ def test_blended_examples_are_those_of_the_formula() -> None:
     module, examples = Small(), batch()
     ours = mixed(module=module)
     draws = Draws(AugmentationSettings(flip=True, mixup=0.4), SHAPE, EXAMPLES, Streams(0))
-    images = np.where(
-        draws.mirrored(0)[:, None, None, None], examples.items[:, :, ::-1], examples.items
-    )
+    items = np.asarray(examples.items)
+    images = np.where(draws.mirrored(0)[:, None, None, None], items[:, :, ::-1], items)
     partners, shares = draws.partners(0), torch.from_numpy(draws.shares(0))
     with torch.no_grad():
         inputs = inference(module).pixels(torch.from_numpy(images))
@@ -379,7 +379,7 @@ def test_blended_parts_make_the_update_of_the_whole(parts: int) -> None:
 
 
 def test_state_of_everything_together_goes_round_exactly() -> None:
-    settings = {"optimizer": "muon", "label_smoothing": 0.1} | FOLLOWING["both"]
+    settings: dict[str, Any] = {"optimizer": "muon", "label_smoothing": 0.1} | FOLLOWING["both"]
 
     def fresh() -> TorchStep:
         return mixed(module=Small(norm=True, dropout=0.3), **settings)
