@@ -68,8 +68,8 @@ def test_every_fault_is_told_at_once() -> None:
         "control.training.optimizer: input should be 'sgd', 'momentum', 'nesterov', 'rmsprop', "
         "'adam', 'adamw' or 'muon'; did you mean 'adam'? (received 'adm')",
         "control.training.larning_rate: unknown field; did you mean 'learning_rate'? (allowed: "
-        "accumulate, averaging, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, l1, "
-        "l2, label_smoothing, learning_rate, lookahead, max_norm, momentum, optimizer, "
+        "accumulate, averaging, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, "
+        "l1, l2, label_smoothing, learning_rate, lookahead, max_norm, momentum, optimizer, "
         "other_learning_rate, restore_best, sampling, schedule, select, stopping, validate_every, "
         "warmup)",
     )
