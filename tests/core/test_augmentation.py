@@ -1,9 +1,11 @@
 """Draws depend on seed, epoch and example alone, and not on each other."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
@@ -78,7 +80,9 @@ def test_shifts_beyond_the_image_are_refused() -> None:
         draws(crop=10)
 
 
-@pytest.mark.parametrize("content", [{"flip": "often"}, {"crop": -1}, {"brightness": 1}])
+@pytest.mark.parametrize(
+    "content", [{"flip": "often"}, {"crop": -1}, {"brightness": 1}, {"mixup": -0.1}]
+)
 def test_values_out_of_range_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"augmentation.{next(iter(content))}"):
         AugmentationSettings.parse(content, "augmentation")
@@ -96,3 +100,46 @@ def test_images_are_shifted_by_less_than_their_sides() -> None:
     AugmentationSettings(crop=3).check((4, 9, 1))
     with pytest.raises(InputError, match=r"augmentation\.crop: 4 received \(allowed: 0 to 3"):
         AugmentationSettings(crop=4).check((9, 4, 1))
+
+
+def test_partners_are_uniform_over_all_examples() -> None:
+    partners = draws(mixup=1.0).partners(0)
+    assert partners.shape == (COUNT,)
+    assert (partners.min(), partners.max()) >= (0, COUNT // 2)
+    assert partners.max() < COUNT
+    counts = np.bincount(partners * 10 // COUNT, minlength=10)
+    assert counts.min() > 0.8 * COUNT / 10
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
+def test_shares_have_the_moments_of_their_distribution(alpha: float) -> None:
+    shares = draws(mixup=alpha).shares(0)
+    assert shares.dtype == np.float32
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert shares.mean() == pytest.approx(0.5, abs=0.02)
+    assert shares.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.06)
+
+
+KINDS: dict[str, Callable[[Draws, int], NDArray[Any]]] = {
+    "mirrored": Draws.mirrored,
+    "shifts": Draws.shifts,
+    "corners": Draws.corners,
+    "factors": Draws.factors,
+    "partners": Draws.partners,
+    "shares": Draws.shares,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_draw_is_a_function_of_seed_and_epoch(kind: str) -> None:
+    """Of no epoch drawn before, and of no other draw."""
+    draw, settings = KINDS[kind], EVERYTHING | {"saturation": 0.3, "mixup": 0.5}
+    first = draw(draws(**settings), 3)
+    busy = draws(**settings)
+    for epoch in (0, 3, 1):
+        for other in KINDS.values():
+            other(busy, epoch)
+    assert np.array_equal(draw(busy, 3), first)
+    assert not np.array_equal(draw(busy, 4), first)
+    assert not np.array_equal(draw(draws(1, **settings), 3), first)
+    assert len(first) == COUNT

@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.frozen import Frozen, flatten, plain
+from bakeoff.core.frozen import Frozen, flatten, later, plain
 from bakeoff.core.recipe import DatasetReference, DataSettings, Ref
 from bakeoff.training.settings import TrainingSettings
 
@@ -66,11 +66,12 @@ def test_every_fault_is_told_at_once() -> None:
         "'absolute-change', 'average-change', 'patience' or 'last-25'; did you mean 'patience'? "
         "(received 'patient')",
         "control.training.optimizer: input should be 'sgd', 'momentum', 'nesterov', 'rmsprop', "
-        "'adam' or 'adamw'; did you mean 'adam'? (received 'adm')",
+        "'adam', 'adamw' or 'muon'; did you mean 'adam'? (received 'adm')",
         "control.training.larning_rate: unknown field; did you mean 'learning_rate'? (allowed: "
-        "accumulate, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, l1, l2, "
-        "learning_rate, max_norm, momentum, optimizer, restore_best, sampling, schedule, select, "
-        "stopping, validate_every, warmup)",
+        "accumulate, averaging, batch_size, checkpoint_seconds, clip, decay, epochs, iterations, "
+        "l1, l2, label_smoothing, learning_rate, lookahead, max_norm, momentum, optimizer, "
+        "other_learning_rate, restore_best, sampling, schedule, select, stopping, validate_every, "
+        "warmup)",
     )
 
 
@@ -194,3 +195,20 @@ def test_flatten() -> None:
     nested = {"a": {"b": {"c": 1}, "d": []}, "e": {}, "f": {1: None}}
     assert flatten(nested) == {"a.b.c": 1, "a.d": [], "e": {}, "f.1": None}
     assert flatten({"b": 1}, "a") == {"a.b": 1}
+
+
+class Grown(Frozen):
+    """With fields that came when others had been recorded."""
+
+    old: int = 1
+    new: float = later(0.0)
+    section: Ref | None = later(None)
+
+
+def test_fields_that_came_later_are_left_out_where_they_have_their_default() -> None:
+    assert plain(Grown()) == {"old": 1}
+    assert plain(Grown(new=0)) == {"old": 1}
+    used = Grown(new=0.5, section=Ref(recipe="a"))
+    assert plain(used) == {"old": 1, "new": 0.5, "section": {"recipe": "a", "seed": None}}
+    for value in (Grown(), used):
+        assert Grown.parse(plain(value)) == value

@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -60,8 +61,6 @@ def test_the_index_names_every_page_and_every_piece() -> None:
 
 
 def test_every_setting_of_the_optimisers_is_explained() -> None:
-    from bakeoff.training.settings import OptimizerName
-
     text = pages()["optimisers.md"]
-    for name in (*OptimizerName.__args__, "clip", "l1", "l2", "max_norm"):  # type: ignore[attr-defined]
+    for name in (*get_args(optimisers.Name), "clip", "l1", "l2", "max_norm"):
         assert f"| `{name}` |" in text

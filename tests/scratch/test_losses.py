@@ -9,13 +9,16 @@ from torch.nn import functional
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.softmax import softmax
+from bakeoff.scratch.gradient_check import check_loss
 from bakeoff.scratch.losses import (
     LOSSES,
     BinaryCrossEntropy,
     Hinge,
+    Loss,
     LossName,
     SoftmaxCrossEntropy,
     hits,
+    loss_of,
     probabilities,
 )
 
@@ -183,3 +186,38 @@ def test_labels_out_of_range_are_refused(name: LossName, wrong: int) -> None:
 def test_one_logit_tells_two_classes_apart() -> None:
     with pytest.raises(InputError, match=r"labels: 2 received \(allowed: 0 to 1\)"):
         BinaryCrossEntropy().forward(LOGITS[:, :1], np.array([0, 1, 2, 0, 0, 0]))
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_smoothed_cross_entropy_and_its_gradient_are_torchs(smoothing: float) -> None:
+    there = torch.from_numpy(LOGITS.copy()).requires_grad_()
+    expected = functional.cross_entropy(
+        there, torch.from_numpy(LABELS), reduction="none", label_smoothing=smoothing
+    )
+    expected.mean().backward()  # type: ignore[no-untyped-call]
+    loss = loss_of("cross-entropy", smoothing)
+    np.testing.assert_allclose(loss.forward(LOGITS, LABELS), expected.detach().numpy(), rtol=1e-12)
+    assert there.grad is not None
+    np.testing.assert_allclose(loss.backward(6), there.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+def test_one_smoothed_logit_is_two_of_which_one_is_zero() -> None:
+    binary, both = BinaryCrossEntropy(0.2), SoftmaxCrossEntropy(0.2)
+    z, labels = LOGITS[:, :1].copy(), LABELS % 2
+    two = np.concatenate([np.zeros_like(z), z], axis=1)
+    np.testing.assert_allclose(binary.forward(z, labels), both.forward(two, labels), rtol=1e-12)
+    np.testing.assert_allclose(binary.backward(6)[:, 0], both.backward(6)[:, 1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(0.3), BinaryCrossEntropy(0.3)])
+def test_smoothed_gradients_are_those_of_central_differences(loss: Loss) -> None:
+    outputs = 4 if isinstance(loss, SoftmaxCrossEntropy) else 1
+    labels = LABELS % (outputs if outputs > 1 else 2)
+    assert check_loss(loss, LOGITS[:, :outputs].copy(), labels, np.random.default_rng(0)).right
+
+
+def test_losses_by_name() -> None:
+    assert isinstance(loss_of("hinge"), Hinge)
+    plain, none = SoftmaxCrossEntropy(), loss_of("cross-entropy", 0.0)
+    assert np.array_equal(plain.forward(LOGITS, LABELS), none.forward(LOGITS, LABELS))
+    assert np.array_equal(plain.backward(6), none.backward(6))

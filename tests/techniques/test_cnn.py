@@ -171,6 +171,7 @@ def test_texts_are_refused() -> None:
     ("settings", "fault"),
     [
         ({"augmentation": {"crop": 8}}, r"augmentation\.crop: 8 received .allowed: 0 to 7"),
+        ({"prediction": {"shift": 8}}, r"prediction\.shift: 8 received .allowed: 0 to 7"),
         (
             {"model": {"batch_norm": True}, "training": {"epochs": 1, "accumulate": 2}},
             r"training\.accumulate: 2 received",
@@ -265,6 +266,92 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(tmp_path: Path, optimizer: 
         assert np.array_equal(resumed, unbroken), name
 
 
+EVERYTHING: dict[str, Any] = {
+    "model": {"width": 4, "batch_norm": True, "dropout": 0.3},
+    "training": {
+        "epochs": 3,
+        "batch_size": 16,
+        "optimizer": "muon",
+        "other_learning_rate": 0.05,
+        "label_smoothing": 0.1,
+        "lookahead": {"every": 4},
+        "averaging": {"decay": 0.9, "every": 2},
+    },
+    "augmentation": {"flip": "alternating", "crop": 1, "cutout": 2, "mixup": 0.3},
+    "prediction": {"mirror": True, "shift": 1},
+}
+"""Every field that changes how it learns and predicts."""
+
+
+def test_stopped_anywhere_with_everything_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    items, settings = examples(20, 2).items, cell(EVERYTHING)
+    whole = Cnn().fit(settings, data(), {}, OnDisk(tmp_path / "whole", 0))
+    for name, stops in {"a": [1], "b": [6], "c": [8], "d": [2, 5, 7]}.items():
+        for steps in stops:
+            with pytest.raises(Interrupted):
+                Cnn().fit(settings, data(), {}, OnDisk(tmp_path / name, steps))
+        resumed = Cnn().fit(settings, data(), {}, OnDisk(tmp_path / name, 0))
+        assert np.array_equal(resumed.predict(items), whole.predict(items)), name
+        for path, tensor in whole.inference.module.state_dict().items():
+            assert torch.equal(resumed.inference.module.state_dict()[path], tensor), (name, path)
+
+
+def test_with_everything_it_learns_and_validates_as_it_predicts(tmp_path: Path) -> None:
+    training = EVERYTHING["training"] | {"epochs": 20}
+    predictor, run = fit(EVERYTHING | {"training": training})
+    held_out = data().validation
+    scores = Classification(CLASSES).score(held_out.labels, predictor.predict(held_out.items))
+    best = max(run.rows, key=lambda row: row["validation/accuracy"])
+    assert best["validation/log_loss"] == scores["log_loss"]
+    assert scores["accuracy"] > 0.8
+    predictor.save(tmp_path)
+    loaded = Cnn().load(tmp_path)
+    assert np.array_equal(loaded.predict(held_out.items), predictor.predict(held_out.items))
+    assert np.array_equal(loaded.represent(held_out.items), predictor.represent(held_out.items))
+    assert loaded.layers() == predictor.layers()
+
+
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [
+        ("training", {"label_smoothing": 0.2}),
+        ("training", {"lookahead": {"every": 2}}),
+        ("training", {"averaging": {"decay": 0.5}}),
+        ("training", {"optimizer": "muon"}),
+        ("augmentation", {"mixup": 0.5}),
+        ("prediction", {"mirror": True}),
+        ("prediction", {"shift": 1}),
+    ],
+)
+def test_every_field_does_something(section: str, field: dict[str, Any]) -> None:
+    items, base = examples(30, 2).items, {"iterations": 8}
+    plain, _ = fit({"training": base})
+    content = {"training": base} | {section: field | (base if section == "training" else {})}
+    changed, _ = fit(content)
+    assert not np.array_equal(changed.predict(items), plain.predict(items))
+
+
+@pytest.mark.parametrize(
+    ("prediction", "views"),
+    [({"mirror": True}, 2), ({"shift": 2}, 3), (EVERYTHING["prediction"], 6)],
+)
+def test_every_view_is_paid_for(prediction: dict[str, Any], views: int) -> None:
+    one = Cnn().untrained(CnnSettings(), SHAPE, 3).layers()
+    several = Cnn().untrained(CnnSettings.parse({"prediction": prediction}), SHAPE, 3).layers()
+    assert [row.macs for row in several] == [views * row.macs for row in one]
+    assert [row.parameters for row in several] == [row.parameters for row in one]
+
+
+def test_predictors_saved_before_there_were_views_are_read(tmp_path: Path) -> None:
+    predictor, _ = fitted()
+    predictor.save(tmp_path)
+    state = json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))
+    del state["prediction"]
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    items = examples(20, 2).items
+    assert np.array_equal(Cnn().load(tmp_path).predict(items), predictor.predict(items))
+
+
 def test_untrained_has_the_sizes_of_the_trained() -> None:
     predictor, _ = fitted()
     untrained = Cnn().untrained(predictor_settings(), SHAPE, 3)
@@ -291,6 +378,7 @@ def test_layers_count_the_parameters_that_are_saved(tmp_path: Path) -> None:
         lambda state: state["model"].update(name="none"),
         lambda state: state.update(shape=[2, 2, 3]),
         lambda state: state.update(precision="half"),
+        lambda state: state.update(prediction={"mirror": "often"}),
     ],
 )
 def test_damaged_folders_are_refused(tmp_path: Path, damage: Callable[[Any], Any]) -> None:

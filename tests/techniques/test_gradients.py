@@ -41,6 +41,8 @@ def test_every_array_of_every_technique(name: str) -> None:
             },
         ),
         ("mlp", {"model": {"hidden": [6], "activation": "swish", "normalisation": "layer"}}),
+        ("mlp", {"model": {"hidden": [6]}, "training": {"label_smoothing": 0.2}}),
+        ("softmax", {"training": {"label_smoothing": 0.2}}),
         (
             "scratch-cnn",
             {

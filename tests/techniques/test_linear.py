@@ -42,6 +42,8 @@ def test_what_lbfgs_does_not_read_is_refused() -> None:
         )
     with pytest.raises(InputError, match="give either epochs or iterations"):
         SoftmaxTraining.parse({"solver": "lbfgs", "epochs": 3})
+    with pytest.raises(InputError, match=r"solver lbfgs received with label_smoothing 0\.1"):
+        SoftmaxTraining.parse({"solver": "lbfgs", "label_smoothing": 0.1})
     with pytest.raises(InputError, match=r"solver loop received with tolerance 0\.1"):
         SoftmaxTraining.parse({"tolerance": 0.1})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.techniques.networks import initial_schemes
+from bakeoff.techniques.networks import NetworkTraining, initial_schemes
 from bakeoff.techniques.perceptrons import PerceptronModel, load_perceptron, untrained_perceptron
 
 
@@ -21,3 +21,10 @@ def test_a_model_that_is_none_is_no_saved_predictor(tmp_path: Path) -> None:
     predictor.save(tmp_path)
     with pytest.raises(InputError, match=r"not a saved mlp: model\.activation"):
         load_perceptron(tmp_path, "mlp")
+
+
+def test_labels_are_smoothed_in_cross_entropy_alone() -> None:
+    content = {"epochs": 1, "label_smoothing": 0.1}
+    assert NetworkTraining.parse(content).label_smoothing == 0.1
+    with pytest.raises(InputError, match=r"label_smoothing 0\.1 received with loss hinge"):
+        NetworkTraining.parse(content | {"loss": "hinge"}, "training")

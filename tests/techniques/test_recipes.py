@@ -1,12 +1,14 @@
 """Recipes from plain data: every fault at once, and what is written can be read back."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings, Numerics
-from bakeoff.techniques import TECHNIQUES
+from bakeoff.techniques import TECHNIQUES, framework_of
 from bakeoff.techniques.mlp import MlpSettings
 from bakeoff.techniques.recipes import parse_recipe
 
@@ -110,3 +112,39 @@ def test_section_that_is_no_mapping(section: str) -> None:
 def test_own_sections_of_another_technique() -> None:
     (fault,) = faults_of(CONTENT | {"technique": "softmax", "model": {}})
     assert fault == "model: unknown field (allowed: features, framework, training)"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({}, "control.training.optimizer: muon received, but numpy has none (allowed: sgd,"),
+        ({"framework": "keras"}, "control.training.optimizer: muon received, but keras has none"),
+        ({"technique": "logistic"}, "control.training.optimizer: muon received, but numpy"),
+        ({"technique": "scratch-cnn"}, "control.training.optimizer: muon received, but numpy"),
+    ],
+)
+def test_what_a_framework_does_not_have_is_refused(content: dict[str, Any], fault: str) -> None:
+    training = {"optimizer": "muon", "lookahead": {}, "averaging": {}}
+    told = faults_of(CONTENT | {"training": training} | content, "control")
+    assert told[0].startswith(fault)
+    assert [line.partition(":")[0] for line in told[1:]] == [
+        "control.training.lookahead",
+        "control.training.averaging",
+    ]
+
+
+@pytest.mark.parametrize("technique", ["mlp", "scratch-cnn", "softmax"])
+def test_what_torch_has_is_taken_where_torch_computes(technique: str) -> None:
+    training = {"optimizer": "muon", "lookahead": {}, "averaging": {}, "label_smoothing": 0.1}
+    content = {"technique": technique, "framework": "torch", "training": training}
+    assert framework_of(parse_recipe(CONTENT | content)) == "torch"
+
+
+def test_fields_that_are_not_used_leave_recipes_as_they_were_recorded() -> None:
+    """So that a cell of the committed evidence would still be found finished."""
+    evidence = Path(__file__).parents[2] / "evidence"
+    for study in ("cv-architectures", "optimizers", "mlp-kmnist"):
+        plan = json.loads((evidence / study / "plan.json").read_text(encoding="utf-8"))
+        for name, planned in plan["recipes"].items():
+            recorded = planned["recipe"]
+            assert parse_recipe(recorded, name).resolved() == recorded

@@ -108,3 +108,12 @@ def test_images_too_small_or_shifted_too_far_are_refused(
 def test_texts_are_refused(texts: TrainingData, cell_of: Cells, run: Run) -> None:
     with pytest.raises(InputError, match="scratch-cnn: images needed, text received"):
         ScratchCnn().fit(cell_of("scratch-cnn"), texts, {}, run)
+
+
+def test_blending_is_refused() -> None:
+    for framework in ("numpy", "torch", "keras"):
+        content = {"framework": framework, "augmentation": {"mixup": 0.2}}
+        with pytest.raises(
+            InputError, match=r"^augmentation: mixup 0\.2 received, but scratch-cnn"
+        ):
+            ScratchCnnSettings.parse(content)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.frozen import Frozen
+from bakeoff.core.frozen import Frozen, later
 from bakeoff.core.streams import Streams
 
 
@@ -34,6 +34,9 @@ class AugmentationSettings(Frozen):
     """Distances from the image's mean times a number of 1 - c to 1 + c."""
     saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Distances of a pixel's colours from their mean times a number of 1 - s to 1 + s."""
+    mixup: Annotated[float, Field(ge=0)] = later(0.0)
+    """Blend each image and its label with those of another training example, by shares that are
+    drawn from Beta(a, a) (Zhang et al. 2018, "mixup: beyond empirical risk minimization")."""
 
     @property
     def moves(self) -> bool:
@@ -108,3 +111,14 @@ class Draws:
         spread = np.array([s.brightness, s.contrast, s.saturation], np.float32)
         generator = self._streams.generator("augment", "colour", epoch)
         return 1 + spread * (2 * generator.random((self.examples, 3), np.float32) - 1)
+
+    def partners(self, epoch: int) -> NDArray[np.int64]:
+        """(N,) int64: the training example that each is blended with; it may be itself."""
+        generator = self._streams.generator("augment", "mixup partner", epoch)
+        return generator.integers(0, self.examples, self.examples)
+
+    def shares(self, epoch: int) -> NDArray[np.float32]:
+        """(N,) float32 in 0..1: what each keeps of itself where it is blended."""
+        generator = self._streams.generator("augment", "mixup share", epoch)
+        alpha = self.settings.mixup
+        return generator.beta(alpha, alpha, self.examples).astype(np.float32)

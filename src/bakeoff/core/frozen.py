@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bakeoff.core.errors import InputError, nearest, suggest
 
@@ -32,6 +32,15 @@ class Frozen(BaseModel):
         except ValidationError as error:
             faults = [(fault["loc"], fault) for fault in error.errors(include_url=False)]
             raise InputError(_tell(cls, faults, where)) from None
+
+
+def later(default: Any) -> Any:
+    """The default of a field that came when records of its class were made already.
+
+    `plain` leaves the field out where it has that value: recipes that do not use it keep their
+    keys, and what was recorded before reads as it would be written today.
+    """
+    return Field(default, exclude_if=lambda value: value == default)
 
 
 _Fault = tuple[tuple[int | str, ...], Any]
@@ -197,7 +206,7 @@ def _tags(kind: object) -> tuple[str, ...]:
 
 
 def plain(value: BaseModel) -> dict[str, Any]:
-    """A frozen value as JSON-ready data, defaults included."""
+    """A frozen value as JSON-ready data, defaults included but for those of `later` fields."""
     return value.model_dump(mode="json")
 
 

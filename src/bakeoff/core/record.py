@@ -57,7 +57,7 @@ class Record(Frozen):
     key: Key
     technique_version: int
     recipe: dict[str, Any]
-    """Resolved: every field, defaults included."""
+    """Resolved: every field, defaults included but for those of fields that came later."""
     replicate: Replicate
     inputs: dict[str, Key] = {}
     purpose: Purpose = "final"

@@ -25,8 +25,9 @@ from bakeoff.estimators.parameters import Parameters, plain, seed_of
 from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from bakeoff.scratch.network import Sequence, initialise, perceptron
 from bakeoff.scratch.objective import Objective
-from bakeoff.scratch.optimisers import Optimiser, optimiser
+from bakeoff.scratch.optimisers import Optimiser
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
+from bakeoff.techniques.frameworks.numpy import optimiser_of
 from bakeoff.techniques.lbfgs import solve
 from bakeoff.training.loop import Surroundings
 from bakeoff.training.observers import Silent
@@ -201,7 +202,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: where it diverged before it could be looked at once.
         """
-        updates = optimiser(training.optimizer, network, training.l2, training.momentum)
+        updates = optimiser_of(network, training)
         if self._moments.keys() == updates.state().keys():
             updates.load(self._moments)  # of the same solver; another one begins anew
         reader = Inputs((self.n_features_in_,), data[0].dtype)

@@ -9,7 +9,8 @@ from sklearn.utils import check_random_state
 
 from bakeoff.core.frozen import Frozen
 from bakeoff.scratch.network import ActivationName
-from bakeoff.training.settings import OptimizerName, StoppingSettings, TrainingSettings
+from bakeoff.scratch.optimisers import Name
+from bakeoff.training.settings import StoppingSettings, TrainingSettings
 
 
 def _plain(value: object) -> object:
@@ -22,7 +23,7 @@ def _plain(value: object) -> object:
 class Parameters(Frozen):
     """The parameters all classifiers share, by the names users write."""
 
-    solver: OptimizerName | Literal["lbfgs"]
+    solver: Name | Literal["lbfgs"]
     l2: Annotated[float, Field(ge=0)]
     learning_rate_init: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.softmax import softmax
@@ -60,9 +60,18 @@ class SoftmaxCrossEntropy:
 
     The objective is the mean over the batch. The L2 penalty `l2 / 2 * |w|^2` belongs to it too;
     it knows nothing of logits, so its gradient `l2 * w` is added by the optimiser.
+
+    With smoothing e, a label stands for `1 - e` of its class and `e / K` of every one of the K:
+    the loss is `log sum_j exp(z_j) - (1 - e) z_label - e / K sum_j z_j`, its gradient `p` minus
+    these shares (Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision",
+    section 7).
+
+    Args:
+        smoothing: e, 0 <= e < 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self._smoothing = smoothing
         self._shifted, self._probabilities = Buffer(), Buffer()
         self._rows: NDArray[np.intp] = np.arange(0)
         self._labels: NDArray[np.int64] = np.arange(0)
@@ -81,7 +90,11 @@ class SoftmaxCrossEntropy:
         p /= sums[:, None]
         self.probabilities = p
         losses: Array = np.log(sums)
-        losses -= shifted[self._rows, labels]
+        if self._smoothing:
+            losses -= (1 - self._smoothing) * shifted[self._rows, labels]
+            losses -= self._smoothing * shifted.mean(axis=1)
+        else:
+            losses -= shifted[self._rows, labels]
         return losses
 
     def backward(self, count: int) -> Array:
@@ -91,7 +104,9 @@ class SoftmaxCrossEntropy:
             count: The whole batch's, of which the last `forward` may have seen a part.
         """
         gradient = self.probabilities  # no longer needed: the gradient takes its memory
-        gradient[self._rows, self._labels] -= 1
+        gradient[self._rows, self._labels] -= 1 - self._smoothing
+        if self._smoothing:
+            gradient -= self._smoothing / gradient.shape[1]
         gradient /= count
         return gradient
 
@@ -102,9 +117,13 @@ class BinaryCrossEntropy:
     Computed as `max(z, 0) - z y + log(1 + e^-|z|)`, which neither overflows nor cancels; the
     gradient is `sigmoid(z) - y`. It equals `SoftmaxCrossEntropy` of the logits (0, z).
     Source: Cox 1958, "The regression analysis of binary sequences".
+
+    Args:
+        smoothing: e; y is then `1 - e / 2` and `e / 2` in the place of 1 and 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self._smoothing = smoothing
         self._tail, self._gradient = Buffer(), Buffer()
         self._last: Array = np.empty((0, 1))
         self._labels: NDArray[np.int64] = np.arange(0)
@@ -117,8 +136,16 @@ class BinaryCrossEntropy:
         np.negative(losses, out=losses)
         np.log1p(np.exp(losses, out=losses), out=losses)
         losses += np.maximum(z, 0)
-        losses -= z * labels.astype(z.dtype)
+        losses -= z * self._targets(z.dtype)
         return losses
+
+    def _targets(self, dtype: DTypeLike) -> Array:
+        """(B,): what is told of the second class."""
+        targets: Array = self._labels.astype(dtype)
+        if self._smoothing:
+            targets *= 1 - self._smoothing
+            targets += self._smoothing / 2
+        return targets
 
     def backward(self, count: int) -> Array:
         """The gradient (B, 1) of the mean over `count` examples at the last logits.
@@ -130,7 +157,7 @@ class BinaryCrossEntropy:
         tail = np.exp(-np.abs(z))
         gradient: Array = self._gradient(z.shape, z.dtype)
         np.divide(np.where(z > 0, 1, tail), 1 + tail, out=gradient)
-        gradient[:, 0] -= self._labels
+        gradient[:, 0] -= self._targets(z.dtype)
         gradient /= count
         return gradient
 
@@ -180,3 +207,8 @@ class Hinge:
 
 LOSSES: Mapping[LossName, type[Loss]] = {"cross-entropy": SoftmaxCrossEntropy, "hinge": Hinge}
 """By the names of `training.loss`."""
+
+
+def loss_of(name: LossName, smoothing: float = 0.0) -> Loss:
+    """The loss of that name, with label smoothing, which is of cross-entropy alone."""
+    return SoftmaxCrossEntropy(smoothing) if name == "cross-entropy" else LOSSES[name]()

@@ -6,6 +6,7 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -17,7 +18,7 @@ from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
-from bakeoff.core.frozen import plain
+from bakeoff.core.frozen import later, plain
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -28,9 +29,11 @@ from bakeoff.core.protocols import (
 )
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
-from bakeoff.training.settings import OptimizerName, TrainingSettings, check_parts
+from bakeoff.training.optimisers import OptimizerName
+from bakeoff.training.settings import TrainingSettings, check_parts
 
 if TYPE_CHECKING:
     from bakeoff.models.inside import ModuleInside
@@ -61,6 +64,7 @@ class CnnSettings(Settings):
     model: ModelSettings = SimpleCnnSettings()
     training: CnnTraining = CnnTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
+    prediction: PredictionSettings = later(PredictionSettings())
 
     @field_validator("model", mode="before")
     @classmethod
@@ -107,11 +111,13 @@ class TorchPredictor:
         return self.inference.features(images(items, self.shape, self.technique))
 
     def layers(self) -> tuple[LayerProfile, ...]:
-        """One row for each layer; shapes are (C, H, W)."""
+        """One row for each layer; shapes are (C, H, W). Every view of an image passes them all."""
         from bakeoff.models.macs import profile
 
         height, width, channels = self.shape
-        return profile(self.inference.module, (channels, height, width))
+        views = len(self.inference.prediction.views())
+        rows = profile(self.inference.module, (channels, height, width))
+        return tuple(replace(row, macs=views * row.macs) for row in rows)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""
@@ -127,6 +133,7 @@ class TorchPredictor:
             "shape": list(self.shape),
             "classes": list(self.classes),
             "precision": self.inference.precision,
+            "prediction": plain(self.inference.prediction),
         }
         write_predictor(folder, arrays, state)
 
@@ -153,6 +160,7 @@ class Cnn:
         """
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
+        from bakeoff.training.torch.mixing import Mixing
         from bakeoff.training.torch.step import TorchStep
         from bakeoff.training.torch.transforms import Augmentation
 
@@ -161,20 +169,23 @@ class Cnn:
         if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
             raise InputError(f"{self.name}: images needed, {data.modality} received")
         shape = cast(Shape, data.train.items.shape[1:])
-        inference = _inference(
-            settings.model, shape, len(data.task.classes), data.normaliser, cell.recipe.numerics
-        )
+        classes = data.task.classes
+        settings.prediction.check(shape)
+        inference = _inference(settings, shape, len(classes), data.normaliser, cell.recipe.numerics)
         _draw(inference, run.streams)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
-        augmentation = Augmentation(draws, data.normaliser.mean, inference.pixels.device)
-        step = TorchStep(inference, training, run.streams, augmentation)
+        device = inference.pixels.device
+        augmentation = Augmentation(draws, data.normaliser.mean, device)
+        mixing = Mixing(draws, data.train, device) if settings.augmentation.mixup else None
+        step = TorchStep(inference, training, run.streams, augmentation, mixing=mixing)
         batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
 
         def validation() -> Iterator[Batch]:
             return iter(evaluation_batches(data.validation, inference.pass_size))
 
         run.loop("train", step, batches, plan(training, batches, data.task, validation))
-        return TorchPredictor(self.name, inference, settings.model, data.task.classes)
+        step.keep()
+        return TorchPredictor(self.name, inference, settings.model, classes)
 
     def load(self, folder: Path) -> TorchPredictor:
         """A saved predictor, back: on a GPU where there is one.
@@ -187,7 +198,8 @@ class Cnn:
         arrays, state = read_predictor(folder, self.name)
         try:
             normaliser = Normaliser(arrays.pop("normaliser.mean"), arrays.pop("normaliser.sd"))
-            settings = CnnSettings.parse({"model": state["model"]}).model
+            content = {"model": state["model"], "prediction": state.get("prediction", {})}
+            settings = CnnSettings.parse(content)
             shape = cast(Shape, tuple(state["shape"]))
             numerics = Numerics(precision=state["precision"])
             inference = _inference(settings, shape, len(state["classes"]), normaliser, numerics)
@@ -195,16 +207,16 @@ class Cnn:
             copy_into(named_tensors(inference.module), weights)
         except (KeyError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
-        return TorchPredictor(self.name, inference, settings, state["classes"])
+        return TorchPredictor(self.name, inference, settings.model, state["classes"])
 
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> TorchPredictor:
         """A network with the initial weights of seed 0."""
-        model = cast(CnnSettings, settings).model
+        chosen = cast(CnnSettings, settings)
         channels = shape[-1]
         normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
-        inference = _inference(model, cast(Shape, shape), classes, normaliser, Numerics())
+        inference = _inference(chosen, cast(Shape, shape), classes, normaliser, Numerics())
         _draw(inference, Streams(0))
-        return TorchPredictor(self.name, inference, model, [str(i) for i in range(classes)])
+        return TorchPredictor(self.name, inference, chosen.model, [str(i) for i in range(classes)])
 
     def opens(self, settings: Settings) -> bool:
         """All."""
@@ -218,11 +230,11 @@ class Cnn:
         """
         if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
             raise InputError(f"{self.name}: images needed, {data.modality} received")
-        model, classes = cast(CnnSettings, settings).model, data.task.classes
+        chosen, classes = cast(CnnSettings, settings), data.task.classes
         shape = cast(Shape, data.train.items.shape[1:])
-        inference = _inference(model, shape, len(classes), data.normaliser, Numerics())
+        inference = _inference(chosen, shape, len(classes), data.normaliser, Numerics())
         _draw(inference, streams)
-        return TorchPredictor(self.name, inference, model, classes)
+        return TorchPredictor(self.name, inference, chosen.model, classes)
 
     def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> "ModuleInside":
         """Its module."""
@@ -241,11 +253,14 @@ class Cnn:
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
         """Refuse shifts beyond the images, and batch norm in parts of batches.
 
+        Shifts are those of augmentation and of views.
+
         Raises:
             InputError: naming the setting.
         """
         chosen = cast(CnnSettings, settings)
         chosen.augmentation.check(shape)
+        chosen.prediction.check(shape)
         if chosen.training.parts > 1:
             from bakeoff.training.torch.step import splittable
 
@@ -261,7 +276,7 @@ def _draw(inference: "Inference", streams: Streams) -> None:
 
 
 def _inference(
-    settings: ModelSettings,
+    settings: CnnSettings,
     shape: Shape,
     classes: int,
     normaliser: Normaliser,
@@ -278,5 +293,5 @@ def _inference(
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     pixels = Pixels(normaliser, shape, torch.device(device))
     with torch.random.fork_rng([]):  # torch draws weights that we replace
-        module = build(settings, shape, classes)
-    return Inference(module, pixels, precision)
+        module = build(settings.model, shape, classes)
+    return Inference(module, pixels, precision, settings.prediction)

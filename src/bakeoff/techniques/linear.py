@@ -301,12 +301,15 @@ def open_linear(predictor: Predictor, *, fresh: bool) -> NetworkInside:
     return NetworkInside(own.network, own.reader, _loss(own.outputs), fresh=fresh)
 
 
-def differentiable_linear(shape: tuple[int, ...], outputs: int) -> tuple[Layer, Loss]:
+def differentiable_linear(
+    shape: tuple[int, ...], outputs: int, smoothing: float = 0.0
+) -> tuple[Layer, Loss]:
     """The network in float64 and its loss, for checks of gradients."""
     # Any normalisation that is neither 0 nor 1 anywhere.
     mean, sd = np.linspace(-0.3, 0.5, shape[-1]) / 255, np.linspace(0.5, 2, shape[-1]) / 255
     normaliser = Normaliser(mean.astype(np.float32), sd.astype(np.float32))
-    return softmax_regression(normaliser, shape, outputs, np.float64), _loss(outputs)
+    network = softmax_regression(normaliser, shape, outputs, np.float64)
+    return network, _loss(outputs, smoothing)
 
 
 def fit_linear(
@@ -357,8 +360,9 @@ Sets = tuple[TrainingData, Examples, Examples]
 """What is learnt, and the examples to train and to validate on as the network reads them."""
 
 
-def _loss(outputs: int) -> Loss:
-    return BinaryCrossEntropy() if outputs == 1 else SoftmaxCrossEntropy()
+def _loss(outputs: int, smoothing: float = 0.0) -> Loss:
+    kind = BinaryCrossEntropy if outputs == 1 else SoftmaxCrossEntropy
+    return kind(smoothing)
 
 
 def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run: Run) -> None:
@@ -375,7 +379,8 @@ def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run
     if elsewhere:
         step = predictor.engine.step(training, run.streams, Extras(augmentation=augmentation))
     else:
-        optimiser, loss = optimiser_of(network, training), _loss(predictor.outputs)
+        optimiser = optimiser_of(network, training)
+        loss = _loss(predictor.outputs, training.label_smoothing)
         step = NumpyStep(network, optimiser, predictor.reader, loss, augmentation)
     batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
 

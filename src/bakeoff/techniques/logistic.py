@@ -117,7 +117,8 @@ class Logistic:
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
         """The network in float64 and its loss, for checks of gradients: one logit."""
-        return differentiable_linear(shape, outputs=1)
+        training = cast(LogisticSettings, settings).training
+        return differentiable_linear(shape, 1, training.label_smoothing)
 
 
 def _check(classes: int) -> None:

@@ -115,4 +115,4 @@ class Mlp:
     ) -> tuple[Layer, Loss]:
         """The network in float64 and its loss, for checks of gradients."""
         chosen = cast(MlpSettings, settings)
-        return differentiable_perceptron(chosen.model, shape, classes, chosen.training.loss)
+        return differentiable_perceptron(chosen.model, shape, classes, chosen.training)

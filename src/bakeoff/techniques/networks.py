@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
@@ -33,6 +34,15 @@ class NetworkTraining(TrainingSettings):
 
     loss: LossName = "cross-entropy"
     """`hinge`: Weston and Watkins' for several classes; probabilities are the scores' softmax."""
+
+    @model_validator(mode="after")
+    def _smoothing_of_cross_entropy_alone(self) -> "NetworkTraining":
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise ValueError(
+                f"label_smoothing {self.label_smoothing} received with loss {self.loss} "
+                "(allowed: 0, or loss cross-entropy)"
+            )
+        return self
 
 
 class NetworkPredictor:

@@ -13,12 +13,13 @@ from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import LOSSES, Loss, LossName
+from bakeoff.scratch.losses import Loss, LossName, loss_of
 from bakeoff.scratch.network import ActivationName, NormName, perceptron
 from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
     NUMPY,
     NetworkPredictor,
+    NetworkTraining,
     initial_schemes,
     load_network,
     new_network,
@@ -132,7 +133,7 @@ def fit_perceptron(
 
 
 def differentiable_perceptron(
-    model: PerceptronModel, shape: tuple[int, ...], classes: int, loss: LossName = "cross-entropy"
+    model: PerceptronModel, shape: tuple[int, ...], classes: int, training: NetworkTraining
 ) -> tuple[Layer, Loss]:
     """The network in float64 and its loss, for checks of gradients."""
     network = perceptron(
@@ -144,7 +145,7 @@ def differentiable_perceptron(
         normalisation=model.normalisation,
         dropout=model.dropout,
     )
-    return network, LOSSES[loss]()
+    return network, loss_of(training.loss, training.label_smoothing)
 
 
 def _build(

@@ -5,7 +5,8 @@ from typing import Any
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe
-from bakeoff.techniques import find
+from bakeoff.techniques import find, framework_of
+from bakeoff.training.settings import TrainingSettings, check_framework
 
 OWN_SECTIONS = ("name", "technique", "data", "numerics")
 
@@ -43,4 +44,11 @@ def parse_recipe(content: Mapping[str, Any], name: str | None = None, where: str
     if faults:
         raise InputError(faults)
     chosen = name or content.get("name") or technique.name
-    return Recipe(name=str(chosen), technique=technique.name, **parsed)
+    recipe = Recipe(name=str(chosen), technique=technique.name, **parsed)
+    training = getattr(recipe.settings, "training", None)
+    if isinstance(training, TrainingSettings):
+        try:
+            check_framework(training, framework_of(recipe))
+        except InputError as error:
+            raise InputError([f"{place}{fault}" for fault in error.faults]) from None
+    return recipe

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
@@ -24,7 +24,7 @@ from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.convolutional import Block, PoolName, convolutional
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import LOSSES, Loss
+from bakeoff.scratch.losses import Loss, loss_of
 from bakeoff.scratch.network import ActivationName, NormName, Sequence
 from bakeoff.techniques.frameworks import Computing
 from bakeoff.techniques.networks import (
@@ -37,7 +37,8 @@ from bakeoff.techniques.networks import (
     train,
     untrained_network,
 )
-from bakeoff.training.settings import OptimizerName, check_parts
+from bakeoff.training.optimisers import OptimizerName
+from bakeoff.training.settings import check_parts
 
 Units = Annotated[int, Field(ge=1)]
 
@@ -123,6 +124,16 @@ class ScratchCnnSettings(Settings):
     training: ScratchCnnTraining = ScratchCnnTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
 
+    @field_validator("augmentation")
+    @classmethod
+    def _nothing_is_blended(cls, value: AugmentationSettings) -> AugmentationSettings:
+        if value.mixup:
+            raise ValueError(
+                f"mixup {value.mixup} received, but scratch-cnn does not blend images (allowed: 0; "
+                "the technique cnn does)"
+            )
+        return value
+
 
 class ScratchCnn:
     """A convolutional network on images, in NumPy unless asked for elsewhere."""
@@ -206,7 +217,9 @@ class ScratchCnn:
     ) -> tuple[Layer, Loss]:
         """The network in float64 and its loss, for checks of gradients."""
         chosen = cast(ScratchCnnSettings, settings)
-        return chosen.model.network(shape, classes, "float64"), LOSSES[chosen.training.loss]()
+        training = chosen.training
+        loss = loss_of(training.loss, training.label_smoothing)
+        return chosen.model.network(shape, classes, "float64"), loss
 
 
 def _build(

@@ -119,4 +119,5 @@ class Softmax:
         self, settings: Settings, shape: tuple[int, ...], classes: int
     ) -> tuple[Layer, Loss]:
         """The network in float64 and its loss, for checks of gradients."""
-        return differentiable_linear(shape, classes)
+        training = cast(SoftmaxSettings, settings).training
+        return differentiable_linear(shape, classes, training.label_smoothing)

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.frozen import Frozen
+from bakeoff.core.frozen import Frozen, later
+from bakeoff.core.recipe import Framework
+from bakeoff.training.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 
-OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 StopRule = Literal[
     "first-degradation",
     "no-change",
@@ -72,6 +73,33 @@ class LoopSettings(Frozen):
         return 1
 
 
+class LookaheadSettings(Frozen):
+    """Slow weights behind the optimiser's: they are what validates and what predicts.
+
+    Source: Zhang, Lucas, Hinton and Ba 2019, "Lookahead optimizer: k steps forward, 1 step back".
+    """
+
+    every: Annotated[int, Field(ge=1)] = 5
+    """Updates after which the slow weights follow, and the optimiser's are set back to them."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the way that the slow weights go."""
+
+
+class AveragingSettings(Frozen):
+    """A running average of weights and running statistics: it is what validates and predicts.
+
+    Source: Polyak and Juditsky 1992, "Acceleration of stochastic approximation by averaging"; the
+    weights of the mean fall exponentially here.
+    """
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    """What is kept of the average at the most: at the n-th time min(decay, n / (n + 9))."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """Updates between additions."""
+    start: Annotated[int, Field(ge=0)] = 0
+    """Epochs before the first addition; till then the trained weights validate."""
+
+
 class TrainingSettings(LoopSettings):
     """How a loop of gradient steps trains. Techniques override the defaults."""
 
@@ -79,9 +107,13 @@ class TrainingSettings(LoopSettings):
     """`shuffle`: every example once an epoch; `random`: drawn with replacement."""
     optimizer: OptimizerName = "momentum"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of `momentum` and `nesterov`."""
+    """Of `momentum`, `nesterov` and `muon`."""
+    other_learning_rate: Annotated[float, Field(gt=0)] | None = later(None)
+    """Of `muon`: the rate of what it does not orthogonalise (biases, gains), in the place of
+    `learning_rate` and on the same schedule; None: the same rate."""
     l2: Annotated[float, Field(ge=0)] = 0.0
-    """Adds l2 / 2 * |w|^2 to the loss (weights, not biases); `adamw` decays weights by it."""
+    """Adds l2 / 2 * |w|^2 to the loss (weights, not biases); `adamw` and `muon` decay weights by
+    it."""
     l1: Annotated[float, Field(ge=0)] = 0.0
     """Adds l1 * |w| to the loss (weights, not biases): its subgradient l1 * sign(w), 0 at 0, joins
     the gradient, with `adamw` too."""
@@ -94,6 +126,20 @@ class TrainingSettings(LoopSettings):
     training recurrent neural networks")."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Micro-batches a batch is cut into; the update is the whole batch's."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = later(0.0)
+    """Share of each label that is spread evenly over all classes, in cross-entropy while learning
+    (Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision")."""
+    lookahead: LookaheadSettings | None = later(None)
+    averaging: AveragingSettings | None = later(None)
+
+    @model_validator(mode="after")
+    def _other_rate_of_muon_alone(self) -> "TrainingSettings":
+        if self.other_learning_rate is not None and self.optimizer != "muon":
+            raise ValueError(
+                f"other_learning_rate {self.other_learning_rate} received with optimizer "
+                f"{self.optimizer}, which has one rate for all (allowed: with muon)"
+            )
+        return self
 
     @property
     def parts(self) -> int:
@@ -116,3 +162,25 @@ def check_parts(parts: int, splittable: bool) -> None:
             f"training.accumulate: {parts} received, but this model looks at whole batches "
             "(batch norm, for instance) and cannot be trained in parts (allowed: 1)"
         )
+
+
+def check_framework(training: TrainingSettings, framework: Framework) -> None:
+    """Whether a framework has all that is asked for.
+
+    Raises:
+        InputError: naming the fields below `training`, what was received and what is allowed.
+    """
+    faults = []
+    if framework not in OPTIMISERS[training.optimizer].frameworks:
+        faults.append(
+            f"training.optimizer: {training.optimizer} received, but {framework} has none "
+            f"(allowed: {', '.join(names_in(framework))})"
+        )
+    for name, frameworks in FIELDS.items():
+        if getattr(training, name) is not None and framework not in frameworks:
+            faults.append(
+                f"training.{name}: received, but there is none in {framework} "
+                f"(allowed: none; there is one in {', '.join(sorted(frameworks))})"
+            )
+    if faults:
+        raise InputError(faults)

@@ -24,12 +24,14 @@ from tests.techniques.frameworks.same import (
 )
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
+from bakeoff.core.protocols import Batch
 from bakeoff.core.recipe import Framework
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
 from bakeoff.scratch.network import saved
 from bakeoff.techniques.frameworks import Extras
-from bakeoff.training.settings import OptimizerName, TrainingSettings
+from bakeoff.training.optimisers import names_in
+from bakeoff.training.settings import TrainingSettings
 
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 OTHERS = FRAMEWORKS[1:]
@@ -87,7 +89,7 @@ def test_the_gradient_of_the_loss_is_what_a_step_of_rate_1_takes() -> None:
 
 
 @every_other
-@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+@pytest.mark.parametrize("optimizer", names_in("numpy"))
 def test_optimisers(framework: Framework, optimizer: str) -> None:
     """With every penalty, over six updates whose rate changes."""
     chosen = settings(optimizer=optimizer, l2=0.02, l1=0.001, max_norm=0.9, clip=0.5)
@@ -175,7 +177,7 @@ def test_weights_go_there_and_back_to_the_bit(framework: Framework, network: str
 @every_framework
 def test_interrupted_anywhere_the_bits_are_the_same(framework: Framework) -> None:
     """The state put into a new step goes on as if nothing had happened."""
-    for optimizer in get_args(OptimizerName):
+    for optimizer in names_in(framework):
         chosen = settings(optimizer=optimizer, l2=0.01)
         unbroken = engine_of(framework, everything()).step(chosen, STREAMS)
         for number in range(2):
@@ -221,3 +223,37 @@ def test_divergence_is_a_number_that_is_not_finite(framework: Framework) -> None
     step = engine_of(framework, mlp()).step(settings(optimizer="momentum"), STREAMS)
     sums = [float(step(batch(i), at(i, rate=1e20))["loss"]) for i in range(6)]
     assert not np.isfinite(sums).all()
+
+
+@every_other
+def test_label_smoothing(framework: Framework) -> None:
+    here, there = mlp(), mlp()
+    sums = []
+    for name, network in (("numpy", here), (framework, there)):
+        working = engine_of(name, network)  # type: ignore[arg-type]
+        step = working.step(settings(label_smoothing=0.2), STREAMS)
+        sums.append([float(step(batch(i), at(i))["loss"]) for i in range(3)])
+        working.keep()
+    np.testing.assert_allclose(sums[1], sums[0], rtol=1e-5)
+    plain = engine_of("numpy", mlp()).step(settings(), STREAMS)
+    assert float(plain(batch(0), at(0))["loss"]) != sums[0][0]
+    for path, expected in here.parameters.items():
+        np.testing.assert_allclose(
+            there.parameters[path], expected, err_msg=path, rtol=1e-5, atol=1e-5
+        )
+
+
+def test_averages_are_what_torch_hands_back() -> None:
+    """What validated is what the scratch network is left with."""
+    chosen = settings(optimizer="muon", lookahead={"every": 2}, averaging={"decay": 0.5})
+    network = everything()
+    working = engine_of("torch", network)
+    step = working.step(chosen, STREAMS)
+    for number in range(5):
+        step(batch(number), at(number))
+    validated = step.evaluate(Batch(IMAGES, LABELS, np.arange(len(LABELS))))
+    working.keep()
+    state = step.state()
+    for path, values in saved(network).items():
+        assert np.array_equal(values, state[f"average.{path}"]), path
+    assert np.array_equal(working.probabilities(IMAGES), validated)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bakeoff.training.keras.library import tf
-from bakeoff.training.keras.optimisers import MOMENTS, Optimiser
+from bakeoff.training.keras.optimisers import Optimiser
+from bakeoff.training.optimisers import OPTIMISERS, names_in
 from bakeoff.training.settings import TrainingSettings
 
 
@@ -62,7 +63,8 @@ def test_clipping_and_the_bound_on_norms() -> None:
 
 
 def test_what_is_remembered() -> None:
-    for name, moments in MOMENTS.items():
+    for name in names_in("keras"):
+        moments = OPTIMISERS[name].moments
         made = optimiser(tf.Variable([1.0, 2.0]), optimizer=name)
         assert made.variables().keys() == {"updates", *(f"w.{key}" for key in moments)}
         update(made, [1.0, 1.0])

@@ -69,7 +69,7 @@ def step(
     initialise(module, streams)
     draws = Draws(AugmentationSettings(flip=True, crop=2), SHAPE, EXAMPLES, streams)
     augmentation = Augmentation(draws, np.zeros(3, np.float32), CPU) if augment else None
-    training = TrainingSettings(**({"epochs": 1} | settings))
+    training = TrainingSettings.parse({"epochs": 1} | settings)
     return TorchStep(ready, training, streams, augmentation)
 
 

@@ -8,7 +8,10 @@ import torch
 from tests.training.torch.small import CLASSES, SHAPE, Small, batch, inference
 
 from bakeoff.core.streams import Streams
+from bakeoff.core.views import PredictionSettings
+from bakeoff.training.torch.inference import Inference
 from bakeoff.training.torch.initialise import initialise
+from bakeoff.training.torch.views import seen
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -46,7 +49,6 @@ def test_passes_shrink_with_large_images() -> None:
         pass
 
     from bakeoff.core.protocols import Normaliser
-    from bakeoff.training.torch.inference import Inference
     from bakeoff.training.torch.transforms import Pixels
 
     plain = Normaliser(np.zeros(1, np.float32), np.ones(1, np.float32))
@@ -66,3 +68,22 @@ def test_network_computes_in_its_precision_and_keeps_float32_weights() -> None:
     inference(module, "float32").probabilities(np.zeros((1, *SHAPE), np.uint8))
     assert list(dict.fromkeys(seen)) == [torch.bfloat16, torch.float32]
     assert module.conv.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_views_are_averaged(precision: Any) -> None:
+    module = Small(norm=True)
+    initialise(module, Streams(0))
+    prediction = PredictionSettings(mirror=True, shift=1)
+    plain = inference(module, precision)
+    ours = Inference(module, plain.pixels, precision, prediction)
+    images = np.asarray(batch(ours.pass_size + 5).items)
+    whole = ours.probabilities(images)
+    given = torch.from_numpy(images)
+    for compute, found in ((plain.outputs, ours.outputs), (plain.features, ours.features)):
+        expected = sum(v.weight * compute(seen(given, v).numpy()) for v in prediction.views())
+        np.testing.assert_allclose(found(images), expected, rtol=1e-5, atol=1e-5)
+    logits = torch.from_numpy(ours.outputs(images))
+    np.testing.assert_allclose(whole, torch.softmax(logits, 1).numpy(), rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(whole, plain.probabilities(images))
+    assert np.array_equal(ours.of(module).probabilities(images), whole)

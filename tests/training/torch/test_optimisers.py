@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.torch.muon import directions
 from bakeoff.training.torch.optimisers import Optimiser
 
 
@@ -83,6 +84,7 @@ def test_limits_are_those_written_with_torch(name: Any, clip: float) -> None:
         ("rmsprop", {"square"}),
         ("adam", {"mean", "square", "updates"}),
         ("adamw", {"mean", "square", "updates"}),
+        ("muon", {"velocity"}),
     ],
 )
 def test_all_memory_is_there_before_the_first_update(name: Any, keys: set[str]) -> None:
@@ -119,3 +121,29 @@ def test_parameters_without_a_gradient_decay_like_the_others() -> None:
     Optimiser(TrainingSettings(epochs=1, optimizer="sgd", l2=0.5), module).step(0.1)
     assert module.weight.item() == pytest.approx(0.95)
     assert module.bias.item() == 1
+
+
+def test_muon_orthogonalises_weights_and_leaves_the_rest_to_nesterov() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Linear(4, 5), nn.LayerNorm(5))
+    twin = copy.deepcopy(module)
+    fields = {"learning_rate": 0.2, "other_learning_rate": 0.05, "momentum": 0.8, "l2": 0.1}
+    settings = TrainingSettings.parse({"epochs": 1, "optimizer": "muon"} | fields)
+    ours = Optimiser(settings, module)
+    rest = SGD([p for p in twin.parameters() if p.dim() < 2], 0.05 / 2, 0.8, nesterov=True)
+    weights = [p for p in twin.parameters() if p.dim() >= 2]
+    velocities = [torch.zeros_like(p) for p in weights]
+    for _ in range(3):
+        for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        ours.step(0.1)  # half of the greatest rate: the schedule is of both
+        rest.step()
+        with torch.no_grad():
+            for weight, velocity in zip(weights, velocities, strict=True):
+                assert weight.grad is not None
+                velocity.mul_(0.8).add_(weight.grad)
+                (direction,) = directions([weight.grad + 0.8 * velocity])
+                weight.mul_(1 - 0.1 * 0.1).sub_(0.1 * direction)
+    for a, b in zip(module.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)

@@ -82,12 +82,27 @@ def _moved(
     return by_hand(image, flip, down, right, pad)
 
 
-@pytest.mark.parametrize(("flip", "crop"), [(True, 0), (False, 3), (True, 3)])
-def test_augmentation_depends_on_the_example_alone(flip: bool, crop: int) -> None:
+EVERY: dict[str, dict[str, Any]] = {
+    "flip": {"flip": True},
+    "alternating": {"flip": "alternating"},
+    "crop": {"crop": 3},
+    "flip-crop": {"flip": True, "crop": 3},
+    "cutout": {"cutout": 4},
+    "brightness": {"brightness": 0.4},
+    "contrast": {"contrast": 0.5},
+    "saturation": {"saturation": 0.6},
+    "all": {"flip": "alternating", "crop": 2, "cutout": 3, "contrast": 0.2, "saturation": 0.3},
+}
+every_change = pytest.mark.parametrize("settings", EVERY.values(), ids=EVERY.keys())
+
+
+@every_change
+def test_augmentation_depends_on_the_example_alone(settings: dict[str, Any]) -> None:
     x = images()
-    whole = augmentation(flip=flip, crop=crop)(torch.from_numpy(x), np.arange(EXAMPLES), 3)
+    whole = augmentation(**settings)(torch.from_numpy(x), np.arange(EXAMPLES), 3)
+    assert not torch.equal(whole, torch.from_numpy(x))
     order = np.random.default_rng(2).permutation(EXAMPLES)
-    pieces = augmentation(flip=flip, crop=crop)
+    pieces = augmentation(**settings)
     for size in (1, 7):
         for start in range(0, EXAMPLES, size):
             rows = order[start : start + size]
@@ -95,13 +110,14 @@ def test_augmentation_depends_on_the_example_alone(flip: bool, crop: int) -> Non
             assert torch.equal(out, whole[rows])
 
 
-def test_epochs_and_seeds_differ() -> None:
+@every_change
+def test_epochs_and_seeds_differ(settings: dict[str, Any]) -> None:
     x, rows = torch.from_numpy(images()), np.arange(EXAMPLES)
-    ours = augmentation(flip=True, crop=2)
+    ours = augmentation(**settings)
     first, second = ours(x, rows, 0), ours(x, rows, 1)
     assert not torch.equal(first, second)
     assert torch.equal(ours(x, rows, 0), first)
-    assert not torch.equal(augmentation(1, flip=True, crop=2)(x, rows, 0), first)
+    assert not torch.equal(augmentation(1, **settings)(x, rows, 0), first)
 
 
 def test_crops_do_not_move_the_flips() -> None:

@@ -17,12 +17,13 @@ from bakeoff.core.streams import Streams
 from bakeoff.scratch import layers
 from bakeoff.scratch.kernels.window import Window
 from bakeoff.scratch.layers import Layer, Shape
+from bakeoff.scratch.losses import LossName
 from bakeoff.scratch.network import Sequence, saved
 from bakeoff.techniques.frameworks.base import NONE, Extras
 from bakeoff.training.keras.inference import Inference
 from bakeoff.training.keras.layers import BatchNorm, NamedDropout, Padding, Residual, Scaled
 from bakeoff.training.keras.library import keras, tf
-from bakeoff.training.keras.step import KerasStep, Learning
+from bakeoff.training.keras.step import KerasStep, Learning, Loss
 from bakeoff.training.settings import TrainingSettings
 
 AS_IT_IS, AFFINE, CONVOLUTION = (), (1, 0), (2, 3, 1, 0)
@@ -255,8 +256,20 @@ def hinge(labels: Any, logits: Any) -> Any:
     return tf.reduce_sum(margins, axis=1) / tf.cast(classes, logits.dtype)
 
 
-LOSSES = {"cross-entropy": tf.nn.sparse_softmax_cross_entropy_with_logits, "hinge": hinge}
-"""By the names of `training.loss`."""
+def smoothed_cross_entropy(smoothing: float) -> Loss:
+    """Each example's `scratch.losses.SoftmaxCrossEntropy` (B,) with that smoothing."""
+    plain = tf.nn.sparse_softmax_cross_entropy_with_logits
+
+    def loss(labels: Any, logits: Any) -> Any:
+        others = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
+        return (1 - smoothing) * plain(labels, logits) + smoothing * others
+
+    return loss if smoothing else plain
+
+
+def loss_of(name: LossName, smoothing: float) -> Loss:
+    """By the names of `training.loss`; smoothing is of cross-entropy alone."""
+    return smoothed_cross_entropy(smoothing) if name == "cross-entropy" else hinge
 
 
 class KerasEngine:
@@ -286,7 +299,7 @@ class KerasEngine:
             averages={path: weights[path] for path in network.averages},
             decayed={path: self._made.weights[path].units for path in network.weights},
             how=Learning(
-                loss=LOSSES[extras.loss],
+                loss=loss_of(extras.loss, training.label_smoothing),
                 augmentation=extras.augmentation,
                 on_pass=self._made.begin,
             ),

@@ -1,22 +1,25 @@
 """The scratch network itself."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.protocols import Normaliser, Step
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import LOSSES
-from bakeoff.scratch.optimisers import Limits, Optimiser, optimiser
+from bakeoff.scratch.losses import loss_of
+from bakeoff.scratch.optimisers import Limits, Name, Optimiser, optimiser
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep, Pixels
 from bakeoff.techniques.frameworks.base import NONE, Extras
 from bakeoff.training.settings import TrainingSettings
 
 
 def optimiser_of(network: Layer, training: TrainingSettings) -> Optimiser:
-    """The optimiser that the settings ask for."""
+    """The optimiser that the settings ask for, which `training.check_framework` has let pass."""
     limits = Limits(training.l1, training.max_norm, training.clip)
-    return optimiser(training.optimizer, network, training.l2, training.momentum, limits)
+    name = cast(Name, training.optimizer)
+    return optimiser(name, network, training.l2, training.momentum, limits)
 
 
 class NumpyEngine:
@@ -37,7 +40,7 @@ class NumpyEngine:
     def step(self, training: TrainingSettings, streams: Streams, extras: Extras = NONE) -> Step:
         """The loop's step."""
         chosen = optimiser_of(self._network, training)
-        loss = LOSSES[extras.loss]()
+        loss = loss_of(extras.loss, training.label_smoothing)
         return NumpyStep(self._network, chosen, self._pixels, loss, extras.augmentation)
 
     def keep(self) -> None:

@@ -26,7 +26,7 @@ from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import named_tensors
 from bakeoff.training.torch.inference import Inference
 from bakeoff.training.torch.numerics import resolve_device_and_precision
-from bakeoff.training.torch.step import TorchStep, summed_cross_entropy
+from bakeoff.training.torch.step import TorchStep
 from bakeoff.training.torch.transforms import Augmentation, Pixels
 
 
@@ -249,8 +249,8 @@ def summed_hinge(logits: Tensor, labels: Tensor) -> Tensor:
     return multi_margin_loss(logits, labels, reduction="sum")
 
 
-LOSSES = {"cross-entropy": summed_cross_entropy, "hinge": summed_hinge}
-"""By the names of `training.loss`."""
+LOSSES = {"cross-entropy": None, "hinge": summed_hinge}
+"""By the names of `training.loss`; None: the step's own."""
 
 
 class TorchEngine:
@@ -279,6 +279,7 @@ class TorchEngine:
             normaliser = Normaliser(np.zeros_like(ones), ones / np.float32(255))
         pixels = Pixels(normaliser, cast(tuple[int, int, int], shape), torch.device(device))
         self._network, self._passes = network, Passes()
+        self._step: TorchStep | None = None
         self._inference = Inference(convert(network, self._passes), pixels, precision)
 
     def step(self, training: TrainingSettings, streams: Streams, extras: Extras = NONE) -> Step:
@@ -295,10 +296,13 @@ class TorchEngine:
             on_pass=self._passes.begin,
         )
         step.splittable = self._network.splittable
+        self._step = step
         return step
 
     def keep(self) -> None:
         """Copy what the step has learnt into the scratch network."""
+        if self._step is not None:
+            self._step.keep()
         read_weights(self._network, self._inference.module)
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

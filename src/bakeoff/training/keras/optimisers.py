@@ -11,22 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff.training.keras.library import tf
+from bakeoff.training.optimisers import BETAS, CLIP_EPSILON, EPSILON, OPTIMISERS, SMOOTHING
 from bakeoff.training.settings import TrainingSettings
-
-MOMENTS: Mapping[str, tuple[str, ...]] = {
-    "sgd": (),
-    "momentum": ("velocity",),
-    "nesterov": ("velocity",),
-    "rmsprop": ("square",),
-    "adam": ("mean", "square"),
-    "adamw": ("mean", "square"),
-}
-"""What an optimiser remembers of every parameter's gradients."""
-BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Of `adam` and `adamw`: Kingma and Ba 2015, "Adam", algorithm 1."""
-SMOOTHING = 0.99
-"""Of `rmsprop`: what is kept of the mean square."""
-CLIP_EPSILON = 1e-6
 
 
 class Optimiser:
@@ -49,7 +35,7 @@ class Optimiser:
                 path: tf.Variable(tf.zeros_like(variable), trainable=False)
                 for path, variable in self._parameters.items()
             }
-            for key in MOMENTS[self._name]
+            for key in OPTIMISERS[self._name].moments
         }
 
     def variables(self) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from bakeoff.core.passes import PassSize
 from bakeoff.core.softmax import softmax
+from bakeoff.core.views import PredictionSettings
 from bakeoff.training.torch.numerics import Precision
 from bakeoff.training.torch.transforms import Pixels
+from bakeoff.training.torch.views import averaged
 
 LARGEST_PASS = 128
 """Examples of an evaluation pass; fewer where images are large."""
 PASS_PIXELS = 1 << 20
+ONE_VIEW = PredictionSettings()
 
 
 class Inference:
@@ -28,15 +31,27 @@ class Inference:
         module: Image model: `forward` gives logits, `features` the last hidden layer.
         pixels: Its inputs, on its device.
         precision: Of matrix products and convolutions; weights and sums of losses are float32.
+        prediction: The views of an image over which all outputs are averaged.
     """
 
-    def __init__(self, module: nn.Module, pixels: Pixels, precision: Precision) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        pixels: Pixels,
+        precision: Precision,
+        prediction: PredictionSettings = ONE_VIEW,
+    ) -> None:
         self.module, self.pixels, self.precision = module, pixels, precision
+        self.prediction, self._views = prediction, prediction.views()
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         self._pass_size = PassSize(self.pass_size)
         module.to(pixels.device)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def of(self, module: nn.Module) -> "Inference":
+        """The same with another module of the same kind."""
+        return Inference(module, self.pixels, self.precision, self.prediction)
 
     def autocast(self) -> torch.autocast:
         """The context in which the network computes in its precision."""
@@ -44,7 +59,7 @@ class Inference:
         return torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=enabled)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, K) float32 class probabilities of (N, H, W, C) uint8."""
+        """(N, K) float32 class probabilities of (N, H, W, C) uint8; logits are averaged."""
         return softmax(self.outputs(images))
 
     def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -59,6 +74,7 @@ class Inference:
     def _all(
         self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
+        """What `compute` gives of the inputs, averaged over views."""
         self.module.eval()
         with torch.inference_mode(), self.autocast():
             size = self._pass_size(lambda x: self._pass(self.module, x), self._draw)
@@ -78,5 +94,6 @@ class Inference:
     def _pass(
         self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        outputs = compute(self.pixels(torch.from_numpy(images).to(self.pixels.device)))
-        return outputs.float().cpu().numpy()
+        given = torch.from_numpy(images).to(self.pixels.device)
+        outputs = averaged(lambda x: compute(self.pixels(x)).float(), given, self._views)
+        return outputs.cpu().numpy()

@@ -5,7 +5,6 @@ They are torch's fused kernels, which update all parameters in one pass over mem
 update, and make its memory during it, where a saved state cannot be put back before.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,22 +13,9 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
+from bakeoff.training.optimisers import BETAS, CLIP_EPSILON, EPSILON, OPTIMISERS, SMOOTHING
 from bakeoff.training.settings import TrainingSettings
-
-MOMENTS: Mapping[str, tuple[str, ...]] = {
-    "sgd": (),
-    "momentum": ("velocity",),
-    "nesterov": ("velocity",),
-    "rmsprop": ("square",),
-    "adam": ("mean", "square"),
-    "adamw": ("mean", "square"),
-}
-"""What an optimiser remembers of every parameter's gradients; the last two count updates too."""
-BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""Of `adam` and `adamw`: the paper's (Kingma and Ba 2015, "Adam", algorithm 1)."""
-SMOOTHING = 0.99
-"""Of `rmsprop`: what is kept of the mean square, torch's."""
-CLIP_EPSILON = 1e-6
+from bakeoff.training.torch.muon import directions
 
 
 @dataclass(eq=False)
@@ -49,19 +35,22 @@ class Optimiser:
     (Loshchilov and Hutter 2019, "Decoupled weight decay regularization"), the others add
     l2 * w to the gradient. `momentum` (Polyak 1964) and `nesterov` (Sutskever et al. 2013, "On the
     importance of initialization and momentum") are as torch writes them: v = momentum * v + g; so
-    is `rmsprop` (Tieleman and Hinton 2012, lecture 6.5). `l1` and `max_norm` are on the same
-    weights as `l2`, `clip` is on all gradients together.
+    is `rmsprop` (Tieleman and Hinton 2012, lecture 6.5). `muon` orthogonalises the steps that
+    `nesterov` would take in weights, which it decays by L2; all else takes `nesterov`'s. `l1` and
+    `max_norm` are on the same weights as `l2`, `clip` is on all gradients together.
 
     Args:
-        settings: `optimizer`, `momentum`, `l1`, `l2`, `max_norm`, `clip`.
+        settings: `optimizer`, `momentum`, `other_learning_rate`, `l1`, `l2`, `max_norm`, `clip`.
         module: On its device.
     """
 
     def __init__(self, settings: TrainingSettings, module: nn.Module) -> None:
         self._name, self._momentum = settings.optimizer, settings.momentum
         self._l1, self._longest, self._clip = settings.l1, settings.max_norm, settings.clip
+        others = settings.other_learning_rate or settings.learning_rate
+        self._others = others / settings.learning_rate
         self._groups = [_Group(settings.l2), _Group(0.0)]
-        moments = MOMENTS[self._name]
+        moments = OPTIMISERS[self._name].moments
         for path, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -109,6 +98,11 @@ class Optimiser:
         if self._name == "rmsprop":
             _rmsprop(group, gradients, rate)
             return
+        if self._name == "muon":
+            if group is self._groups[0]:
+                _muon(group, gradients, rate, self._momentum)
+                return
+            rate *= self._others
         if "mean" in group.memory:
             kernel = adamw if self._name == "adamw" else adam
             kernel(
@@ -139,7 +133,7 @@ class Optimiser:
             momentum=self._momentum if self._name != "sgd" else 0.0,
             lr=rate,
             dampening=0.0,
-            nesterov=self._name == "nesterov",
+            nesterov=self._name in ("nesterov", "muon"),
             maximize=False,
         )
 
@@ -154,6 +148,17 @@ def _rmsprop(group: _Group, gradients: list[Tensor], rate: float) -> None:
     deviations = torch._foreach_sqrt(squares)
     torch._foreach_add_(deviations, EPSILON)
     torch._foreach_addcdiv_(group.parameters, gradients, deviations, value=-rate)
+
+
+def _muon(group: _Group, gradients: list[Tensor], rate: float, momentum: float) -> None:
+    """Orthogonalised steps; the decay is `adamw`'s."""
+    velocities = group.memory["velocity"]
+    torch._foreach_mul_(velocities, momentum)
+    torch._foreach_add_(velocities, gradients)
+    updates = torch._foreach_add(gradients, velocities, alpha=momentum)
+    if group.decay:
+        torch._foreach_mul_(group.parameters, 1 - rate * group.decay)
+    torch._foreach_add_(group.parameters, directions(updates), alpha=-rate)
 
 
 def _shorten(gradients: list[Tensor], longest: float) -> None:

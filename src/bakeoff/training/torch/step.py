@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,16 +16,24 @@ from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
+from bakeoff.training.torch.followers import followers
 from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The sum over the examples of softmax and cross-entropy, from (B, K) and (B,)."""
-    return cross_entropy(logits, labels, reduction="sum")
+def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The sum over the examples of softmax and cross-entropy.
+
+    Args:
+        logits: (B, K).
+        targets: Labels (B,), or shares of the classes (B, K).
+        smoothing: Share of a target that is spread evenly over the classes.
+    """
+    return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
 
 
 class TorchStep:
@@ -32,11 +41,13 @@ class TorchStep:
 
     Args:
         inference: The network, its inputs and precision.
-        settings: Optimiser, momentum, L2.
+        settings: Optimiser, penalties, label smoothing, what follows the weights.
         streams: The cell's: dropout draws from them.
         augmentation: Changes training images; None leaves them as they are.
-        loss: The sum of the examples' losses, from logits (B, K) and labels (B,).
+        loss: The sum of the examples' losses, from logits (B, K) and labels (B,); None:
+            cross-entropy.
         on_pass: Told the position of every pass that learns, for layers that draw by it.
+        mixing: Blends each example with another; None leaves them as they are.
     """
 
     def __init__(
@@ -45,14 +56,20 @@ class TorchStep:
         settings: TrainingSettings,
         streams: Streams,
         augmentation: Augmentation | None = None,
-        loss: Loss = summed_cross_entropy,
+        loss: Loss | None = None,
         on_pass: Callable[[Position], None] | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         module = inference.module
         self._inference, self._module = inference, module
         self._device = inference.pixels.device
         self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
-        self._loss = loss
+        self._mixing = mixing
+        self._loss = loss or partial(summed_cross_entropy, smoothing=settings.label_smoothing)
+        self._followers = followers(settings, module)
+        self._evaluators = {
+            name: inference.of(follower.module) for name, follower in self._followers.items()
+        }
         self._dropout = NamedDropout(module, streams)
         self._optimiser = Optimiser(settings, module)
         self.splittable = splittable(module)
@@ -62,7 +79,8 @@ class TorchStep:
 
         Returns:
             `loss`: the sum over its examples of the loss (without penalties on weights),
-            `correct` and `count`; the first two are 0-d tensors.
+            `correct` (blended examples count by shares) and `count`; the first two are 0-d
+            tensors.
         """
         count = len(batch.labels)
         loss: Value = 0.0
@@ -72,17 +90,22 @@ class TorchStep:
             for part in _parts(count, at.parts):
                 losses, right = self._gradients(batch, part, at)
                 loss, correct = loss + losses, correct + right
-        self._optimiser.step(at.learning_rate)
+        with self._inference.autocast():  # for products of matrices, where an optimiser has any
+            self._optimiser.step(at.learning_rate)
+        for follower in self._followers.values():
+            follower.update(at)
         return {"loss": loss, "correct": correct, "count": count}
 
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[Tensor, Tensor]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
         count = len(batch.labels)
-        images = to_device(np.asarray(batch.items)[part], self._device)
-        labels = to_device(batch.labels[part], self._device)
-        if self._augmentation is not None:
-            images = self._augmentation(images, batch.indices[part], at.epoch)
-        inputs = self._inference.pixels(images)
+        rows = Batch(np.asarray(batch.items)[part], batch.labels[part], batch.indices[part])
+        inputs, targets = self._read(rows, at.epoch)
+        shares: Tensor | None = None
+        if self._mixing is not None:
+            others, shares = self._mixing(rows.indices, at.epoch)
+            their_inputs, their_labels = self._read(others, at.epoch)
+            inputs = blended(inputs, their_inputs, shares)
         self._module.train()
         self._dropout.begin(at.step, part, count)
         if self._on_pass is not None:
@@ -90,10 +113,20 @@ class TorchStep:
         with self._inference.autocast():
             logits = self._module(inputs).float()
         self._dropout.end()
-        loss = self._loss(logits, labels)
+        if shares is not None:
+            targets = soft_targets(targets, their_labels, shares, logits.shape[1])
+        loss = self._loss(logits, targets)
         (loss / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.
-        return loss.detach().double(), (logits.detach().argmax(dim=1) == labels).sum()
+        return loss.detach().double(), _hits(logits.detach(), targets)
+
+    def _read(self, rows: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+        """What the network is given of training examples, and their labels, on the device."""
+        images = to_device(np.asarray(rows.items), self._device)
+        labels = to_device(rows.labels, self._device)
+        if self._augmentation is not None:
+            images = self._augmentation(images, rows.indices, epoch)
+        return self._inference.pixels(images), labels
 
     def _own_generators(self) -> list[torch.device]:
         """The devices, besides the CPU, whose global generators must be left as they were."""
@@ -107,11 +140,30 @@ class TorchStep:
             torch.cuda.manual_seed(seed)
 
     def evaluate(self, batch: Batch) -> NDArray[np.float32]:
-        """Class probabilities (B, K) of a batch: the bits the predictor gives."""
-        return self._inference.probabilities(np.asarray(batch.items))
+        """Class probabilities (B, K) of a batch: the bits the predictor gives.
+
+        They are those of slow or averaged weights, where there are any.
+        """
+        follower = self._followed()
+        evaluated = self._inference if follower is None else self._evaluators[follower]
+        return evaluated.probabilities(np.asarray(batch.items))
+
+    def _followed(self) -> str | None:
+        """Whose weights are evaluated; None: the network's own."""
+        begun = [name for name, follower in self._followers.items() if follower.begun]
+        return begun[-1] if begun else None
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Give the network itself the weights that were evaluated: nothing is learnt any more."""
+        follower = self._followed()
+        if follower is not None:
+            theirs = named_tensors(self._followers[follower].module)
+            for name, tensor in named_tensors(self._module).items():
+                tensor.copy_(theirs[name])
 
     def state(self) -> State:
-        """Weights, running statistics, moments and counts, copied."""
+        """Weights, running statistics, moments, counts and what follows them, copied."""
         return to_arrays(self._tensors())
 
     def load(self, state: Arrays) -> None:
@@ -124,13 +176,24 @@ class TorchStep:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
-        return tensors | {f"optimiser.{name}": t for name, t in self._optimiser.tensors().items()}
+        tensors |= {f"optimiser.{name}": t for name, t in self._optimiser.tensors().items()}
+        for prefix, follower in self._followers.items():
+            tensors |= {f"{prefix}.{name}": t for name, t in follower.tensors().items()}
+        return tensors
 
 
 def splittable(module: nn.Module) -> bool:
     """Whether batches may pass through a module in parts without changing what is learnt."""
     whole_batch = any(isinstance(layer, _BatchNorm) for layer in module.modules())
     return not (whole_batch or has_other_dropout(module))
+
+
+def _hits(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many labels (B,) have the greatest logit; of shares (B, K), the sum of those that do."""
+    guesses = logits.argmax(dim=1)
+    if targets.dim() == 1:
+        return (guesses == targets).sum()
+    return targets.gather(1, guesses[:, None]).sum(dtype=torch.float64)
 
 
 def _parts(count: int, parts: int) -> Iterator[slice]:

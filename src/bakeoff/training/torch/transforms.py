@@ -112,8 +112,8 @@ class Augmentation:
         if "mirrored" in drawn:
             columns = torch.where(drawn["mirrored"][:, None], width - 1 - columns, columns)
         if "shifts" in drawn:
-            rows = _reflect(rows + drawn["shifts"][:, :1], height)
-            columns = _reflect(columns + drawn["shifts"][:, 1:], width)
+            rows = reflected(rows + drawn["shifts"][:, :1], height)
+            columns = reflected(columns + drawn["shifts"][:, 1:], width)
         first = torch.arange(count, device=self._device)[:, None] * height
         pixels = ((first + rows) * width)[:, :, None] + columns[:, None, :]  # (B, H, W)
         flat = images.reshape(-1, channels).index_select(0, pixels.view(-1))
@@ -129,7 +129,7 @@ class Augmentation:
         return inside[0][:, :, None] & inside[1][:, None, :]
 
 
-def _reflect(places: Tensor, size: int) -> Tensor:
+def reflected(places: Tensor, size: int) -> Tensor:
     """Places outside 0 .. size - 1 mirrored at the first and the last pixel."""
     return (size - 1) - ((size - 1) - places.abs()).abs()
 
