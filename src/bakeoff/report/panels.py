@@ -34,7 +34,7 @@ class Bins:
         limits: Of the weights of each layer: they reach as far to both sides.
         low: The power of ten at which the bins of gradients begin.
         per_decade: How many of them there are in a decade.
-        shown: The range of powers of ten in which any gradient lies.
+        shown: The range of powers of ten whose bins are full enough to be seen.
     """
 
     limits: dict[str, float]
@@ -88,8 +88,8 @@ def _bins(content: Content, layers: Sequence[str], members: Sequence[Seen]) -> B
         for one in members
         for moment in MOMENTS
         for layer in layers
-        for place, count in enumerate(_counts(one, moment, "gradients", layer)[1:])
-        if count
+        for place, share in enumerate(_shares(_counts(one, moment, "gradients", layer))[1:])
+        if share >= FLOOR
     }
     shown = (low + min(used) / per, low + (max(used) + 1) / per) if used else (low, high)
     return Bins(limits, low, per, shown)
@@ -99,6 +99,12 @@ def _counts(one: Seen, moment: str, kind: str, layer: str) -> list[float]:
     row = mapping(one.layers(moment, kind).get(layer))
     found = [number(count) for count in listing(row.get("counts"))]
     return [count for count in found if count is not None and count >= 0]
+
+
+def _shares(counts: Sequence[float]) -> list[float]:
+    """Percent."""
+    total = sum(counts) or 1
+    return [100 * count / total for count in counts]
 
 
 def _figure(
@@ -151,7 +157,7 @@ def _columns(key: str, places: list[float], counts: list[float]) -> dict[str, li
 
     The first bin of gradients, for zeros, is a bar apart.
     """
-    shares = [100 * count / sum(counts) for count in counts]
+    shares = _shares(counts)
     top = max(range(len(shares)), key=lambda i: shares[i])
     apart = 1 if key.startswith("gradients/") else 0
     points: list[tuple[float | None, float | None, int]] = []
