@@ -15,6 +15,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
+from bakeoff.core.frozen import plain
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import (
     LayerProfile,
@@ -124,7 +125,8 @@ def recipe_yaml(cell: Cell) -> bytes:
     """A resolved recipe in the layout of a study file."""
     import yaml
 
-    content = {"name": cell.recipe.name} | cell.recipe.resolved()
+    numerics = {"numerics": plain(cell.recipe.numerics)}
+    content = {"name": cell.recipe.name} | cell.recipe.resolved() | numerics
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
