@@ -267,6 +267,7 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "normaliser": _described(ready.data.normaliser),
         "source": source_state(),
         "interruptions": tuple(run.interruptions),
+        "notes": tuple(run.notes),
     }
 
 
@@ -295,6 +296,7 @@ def _cost(
         macs_per_example=sum(layer.macs for layer in layers),
         train_seconds=round(run.train_seconds, 6),
         warm_up_seconds=round(run.warm_up_seconds, 6),
+        compile_seconds=round(run.compile_seconds, 6),
         evaluate_examples_per_second=rate and round(rate, 3),
         peak_bytes=meter.peak_bytes,
         gpu_peak_bytes=meter.gpu_peak_bytes,

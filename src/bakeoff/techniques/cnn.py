@@ -142,6 +142,11 @@ class Cnn:
     seeded: ClassVar[bool] = True
     summary: ClassVar[str] = "convolutional network from random weights (torch)"
 
+    def updates(self, settings: Settings, examples: int) -> int:
+        """How many a fit makes at most, all of them with a pass that can be compiled."""
+        training = cast(CnnSettings, settings).training
+        return training.iterations or (training.epochs or 0) * -(-examples // training.batch_size)
+
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> TorchPredictor:
@@ -153,6 +158,7 @@ class Cnn:
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
         from bakeoff.training.torch.initialise import initialise
+        from bakeoff.training.torch.resident import reside
         from bakeoff.training.torch.step import TorchStep
         from bakeoff.training.torch.transforms import Augmentation
 
@@ -166,9 +172,15 @@ class Cnn:
         )
         initialise(inference.module, run.streams, {"output": "lecun"})
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
-        augmentation = Augmentation(draws, data.normaliser.mean, inference.pixels.device)
-        step = TorchStep(inference, training, run.streams, augmentation)
-        batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
+        device = inference.pixels.device
+        augmentation = Augmentation(draws, data.normaliser.mean, device)
+        wanted = cell.recipe.numerics.resident
+        resident, note = reside(data.train, device) if wanted else (None, None)
+        step = TorchStep(inference, training, run.streams, augmentation, resident=resident)
+        step.notes += [note] if note else []
+        batches = TrainingBatches(
+            data.train, training.batch_size, run.streams, training.sampling, resident is None
+        )
 
         def validation() -> Iterator[Batch]:
             return iter(evaluation_batches(data.validation, inference.pass_size))
@@ -242,4 +254,5 @@ def _inference(
     pixels = Pixels(normaliser, shape, torch.device(device))
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = build(settings, shape, classes)
-    return Inference(module, pixels, precision)
+    compiles = numerics.compile is True  # `auto`, outside of a study: not worth it
+    return Inference(module, pixels, precision, numerics.channels_last, compiles)

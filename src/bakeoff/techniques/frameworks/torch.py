@@ -279,7 +279,8 @@ class TorchEngine:
             normaliser = Normaliser(np.zeros_like(ones), ones / np.float32(255))
         pixels = Pixels(normaliser, cast(tuple[int, int, int], shape), torch.device(device))
         self._network, self._passes = network, Passes()
-        self._inference = Inference(convert(network, self._passes), pixels, precision)
+        module, layout = convert(network, self._passes), numerics.channels_last
+        self._inference = Inference(module, pixels, precision, layout)
 
     def step(self, training: TrainingSettings, streams: Streams, extras: Extras = NONE) -> Step:
         """The loop's step."""

@@ -27,14 +27,29 @@ class Inference:
         module: Image model: `forward` gives logits, `features` the last hidden layer.
         pixels: Its inputs, on its device.
         precision: Of matrix products and convolutions; weights and sums of losses are float32.
+        channels_last: Whether images lie in memory pixel by pixel, not channel by channel.
+        compiles: Whether training passes are to be compiled; evaluation never is.
     """
 
-    def __init__(self, module: nn.Module, pixels: Pixels, precision: Precision) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        pixels: Pixels,
+        precision: Precision,
+        channels_last: bool = True,
+        compiles: bool = False,
+    ) -> None:
         self.module, self.pixels, self.precision = module, pixels, precision
+        self.compiles = compiles
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         module.to(pixels.device)
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        module.to(memory_format=self._layout)  # type: ignore[call-overload]
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """What the network reads: (B, C, H, W) float32 of (B, H, W, C) uint8 on its device."""
+        return self.pixels(images).contiguous(memory_format=self._layout)
 
     def autocast(self) -> torch.autocast:
         """The context in which the network computes in its precision."""
@@ -59,12 +74,13 @@ class Inference:
     ) -> NDArray[np.float32]:
         self.module.eval()
         filled = np.zeros((self.pass_size, *self.pixels.shape), np.uint8)
-        found: list[NDArray[np.float32]] = []
+        found: list[Tensor] = []
         with torch.inference_mode(), self.autocast():
             # No images still make one pass: it tells how wide the result is.
             for start in range(0, max(1, len(images)), self.pass_size):
                 rows = images[start : start + self.pass_size]
                 filled[: len(rows)] = rows
-                out = compute(self.pixels(torch.from_numpy(filled).to(self.pixels.device)))
-                found.append(out[: len(rows)].cpu().numpy())
-        return np.concatenate(found)
+                out = compute(self.inputs(torch.from_numpy(filled).to(self.pixels.device)))
+                found.append(out[: len(rows)])
+            # Read once, not pass by pass: the device need not wait between them.
+            return torch.cat(found).cpu().numpy()

@@ -1,7 +1,7 @@
 """One update and one evaluation of a torch network on images: the loop's step."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,16 +10,38 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
 from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
+from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.optimisers import Optimiser
+from bakeoff.training.torch.resident import Resident
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+GUARD = "guard"
+"""What a state calls what was done to go on; a state without it had no need."""
+
+
+@dataclass
+class Guard:
+    """What was done to go on where something failed."""
+
+    exact: bool = False
+    """Computes in float32, though the recipe says otherwise."""
+    cuts: int = 1
+    """Into so many parts is cut what the plan passes at once: memory was short."""
+    eager: bool = False
+    """Could not be compiled."""
+
+    def values(self) -> NDArray[np.int64]:
+        """(3,): to be saved."""
+        return np.array([self.exact, self.cuts, self.eager], np.int64)
 
 
 def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -37,6 +59,10 @@ class TorchStep:
         augmentation: Changes training images; None leaves them as they are.
         loss: The sum of the examples' losses, from logits (B, K) and labels (B,).
         on_pass: Told the position of every pass that learns, for layers that draw by it.
+        resident: All training images on the device; None: batches bring their own.
+
+    Attributes:
+        notes: What was done to go on where something failed, as sentences.
     """
 
     def __init__(
@@ -47,53 +73,152 @@ class TorchStep:
         augmentation: Augmentation | None = None,
         loss: Loss = summed_cross_entropy,
         on_pass: Callable[[Position], None] | None = None,
+        resident: Resident | None = None,
     ) -> None:
         module = inference.module
         self._inference, self._module = inference, module
         self._device = inference.pixels.device
         self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
-        self._loss = loss
+        self._loss, self._resident = loss, resident
         self._dropout = NamedDropout(module, streams)
         self._optimiser = Optimiser(settings, module)
+        self._batch_size = settings.batch_size
+        self._pass = TrainingPass(module, inference.compiles)
+        self._guard, self._precision = Guard(), inference.precision
         self.splittable = splittable(module)
+        self.notes: list[str] = []
 
     def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
         """Update on a batch; nothing here waits for the device.
 
+        Where memory is short, the batch is cut into more parts, from now on, and the update made
+        all the same.
+
         Returns:
             `loss`: the sum over its examples of the loss (without penalties on weights),
             `correct` and `count`; the first two are 0-d tensors.
+
+        Raises:
+            InputError: where memory is short and the batch cannot be cut.
         """
+        sums = self._attempt(batch, at)
+        while sums is None:
+            self._cut(batch, at)
+            sums = self._attempt(batch, at)
+        self._optimiser.step(at.learning_rate)
+        return sums
+
+    def _attempt(self, batch: Batch, at: Position) -> dict[str, Value] | None:
+        """The gradients of a batch and its sums; None where memory was short."""
         count = len(batch.labels)
         loss: Value = 0.0
         correct: Value = 0
-        with torch.random.fork_rng(self._own_generators()):
-            self._seed(at.step)
-            for part in _parts(count, at.parts):
-                losses, right = self._gradients(batch, part, at)
-                loss, correct = loss + losses, correct + right
-        self._optimiser.step(at.learning_rate)
+        try:
+            with torch.random.fork_rng(self._own_generators()):
+                self._seed(at.step)
+                for part in _parts(count, at.parts * self._guard.cuts):
+                    losses, right = self._gradients(batch, part, at)
+                    loss, correct = loss + losses, correct + right
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None  # what the error's frames hold is free when it is
         return {"loss": loss, "correct": correct, "count": count}
+
+    def _cut(self, batch: Batch, at: Position) -> None:
+        """Cut batches into twice as many parts from now on.
+
+        Raises:
+            InputError: where that cannot be.
+        """
+        self._dropout.end()
+        self._module.zero_grad(set_to_none=True)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        count = len(batch.labels)
+        size = -(-count // (at.parts * self._guard.cuts))
+        short = f"training.batch_size: {self._batch_size} received, but memory was short for a pass"
+        if not self.splittable:
+            raise InputError(
+                f"{short} of {size} examples, and this model looks at whole batches (batch norm, "
+                "for instance), which cannot be cut; choose a smaller one"
+            )
+        if size == 1:
+            raise InputError(f"{short} of 1 example: the model itself is too large")
+        self._guard.cuts *= 2
+        smaller = -(-count // (at.parts * self._guard.cuts))
+        self.notes.append(
+            f"memory was short at update {at.step + 1:,}: {smaller} examples pass at once instead "
+            f"of {size}, the update is the whole batch's"
+        )
 
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[Tensor, Tensor]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
         count = len(batch.labels)
-        images = to_device(np.asarray(batch.items)[part], self._device)
-        labels = to_device(batch.labels[part], self._device)
-        if self._augmentation is not None:
-            images = self._augmentation(images, batch.indices[part], at.epoch)
-        inputs = self._inference.pixels(images)
+        images, labels = self._read(batch, part, at.epoch)
+        inputs = self._inference.inputs(images)
         self._module.train()
-        self._dropout.begin(at.step, part, count)
+        self._compile(inputs, at)
+        self._dropout.begin(at.step, part, count, ahead=self._pass.fits(inputs))
         if self._on_pass is not None:
             self._on_pass(replace(at, first=part.start, examples=count))
         with self._inference.autocast():
-            logits = self._module(inputs).float()
+            logits = self._pass(inputs).float()
         self._dropout.end()
         loss = self._loss(logits, labels)
         (loss / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.
         return loss.detach().double(), (logits.detach().argmax(dim=1) == labels).sum()
+
+    def _read(self, batch: Batch, part: slice, epoch: int) -> tuple[Tensor, Tensor]:
+        """Images and labels of part of a batch, on the device, augmented."""
+        indices, resident = batch.indices[part], self._resident
+        if resident is None:
+            images = to_device(np.asarray(batch.items)[part], self._device)
+            labels = to_device(batch.labels[part], self._device)
+            if self._augmentation is not None:
+                images = self._augmentation(images, indices, epoch)
+            return images, labels
+        rows = to_device(indices, self._device)
+        labels = resident.labels.index_select(0, rows)
+        if self._augmentation is not None:
+            return self._augmentation(resident.images, indices, epoch, whole=True), labels
+        return resident.images.index_select(0, rows), labels
+
+    def _compile(self, inputs: Tensor, at: Position) -> None:
+        """Compile the pass over inputs of the usual size, unless that is done or has failed."""
+        size = -(-self._batch_size // (at.parts * self._guard.cuts))
+        if self._guard.eager or not self._pass.wants(inputs, size):
+            return
+        self._dropout.look(self._module, inputs)
+        self._dropout.begin(at.step, slice(0, size), size, ahead=True)
+        with self._inference.autocast():
+            self._pass.prepare(inputs)
+        self._dropout.end()
+        if self._pass.failure is not None:
+            self._guard.eager = True
+            self.notes.append(f"could not be compiled, ran eagerly: {self._pass.failure}")
+
+    @property
+    def compile_seconds(self) -> float:
+        """What compiling took so far."""
+        return self._pass.seconds
+
+    @property
+    def inexact(self) -> bool:
+        """Whether it computes in less than float32."""
+        return self._inference.precision != "float32"
+
+    def compute_exactly(self) -> None:
+        """Compute in float32 from now on."""
+        self._set_guard(replace(self._guard, exact=True))
+
+    def _set_guard(self, guard: Guard) -> None:
+        self._guard = guard
+        precision = "float32" if guard.exact else self._precision
+        if precision != self._inference.precision:
+            self._inference.precision = precision
+            self._pass.forget()
 
     def _own_generators(self) -> list[torch.device]:
         """The devices, besides the CPU, whose global generators must be left as they were."""
@@ -112,7 +237,8 @@ class TorchStep:
 
     def state(self) -> State:
         """Weights, running statistics, moments and counts, copied."""
-        return to_arrays(self._tensors())
+        guard = {GUARD: self._guard.values()} if self._guard != Guard() else {}
+        return to_arrays(self._tensors()) | guard
 
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory.
@@ -120,7 +246,11 @@ class TorchStep:
         Raises:
             InputError: where it is not a state of this network and optimiser.
         """
-        copy_into(self._tensors(), state)
+        arrays = dict(state)
+        guard = arrays.pop(GUARD, None)
+        copy_into(self._tensors(), arrays)
+        exact, cuts, eager = Guard().values() if guard is None else guard
+        self._set_guard(Guard(bool(exact), int(cuts), bool(eager)))
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
