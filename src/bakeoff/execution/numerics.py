@@ -44,12 +44,10 @@ def resolve(numerics: Numerics, frameworks: Set[str], updates: int = 0) -> Numer
     threads = core_count() if numerics.threads == "auto" else numerics.threads
     settled: dict[str, Any] = {"device": "cpu", "precision": "float32", "compile": False}
     if "torch" in frameworks:
-        from bakeoff.training.torch import numerics as of_torch
+        from bakeoff.training.torch.numerics import resolve_compile, resolve_device_and_precision
 
-        device, precision = of_torch.resolve_device_and_precision(
-            numerics.device, numerics.precision
-        )
-        compiles = of_torch.resolve_compile(numerics.compile, device, precision, updates)
+        device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+        compiles = resolve_compile(numerics.compile, device, precision, updates)
         settled = {"device": device, "precision": precision, "compile": compiles}
     elif faults := [
         f"numerics.{name}: {_written(received)} received, but no technique here computes with "

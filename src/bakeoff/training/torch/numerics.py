@@ -103,7 +103,7 @@ def apply(numerics: Numerics) -> None:
     if numerics.device == "cuda" and numerics.deterministic:
         # cuBLAS reads this when it starts; it needs a workspace of its own to sum in one order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if numerics.compile:
+    if numerics.compile is True:
         compiled.keep_programs()
 
 
@@ -123,7 +123,7 @@ def fingerprint(numerics: Numerics) -> dict[str, Any]:
         "amx": _cpu_has("_is_amx_tile_supported"),
         "onednn": _onednn(),
     }
-    if numerics.compile:
+    if numerics.compile is True:
         found |= {"compile": True, "compiler": compiled.compiler_version()}
     if numerics.device == "cuda":
         major, minor = torch.cuda.get_device_capability()
