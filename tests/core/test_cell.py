@@ -13,7 +13,6 @@ from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings
 
-
 SETTLED = recipe().numerics
 
 

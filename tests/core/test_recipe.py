@@ -52,7 +52,7 @@ def test_numerics_say_what_differs_from_earlier_versions() -> None:
     for name, value in (("compile", True), ("compile", "auto"), ("channels_last", False)):
         changed = settled.model_copy(update={name: value})
         assert changed.described() == settled.described() | {name: value}
-    assert Numerics.parse(BEFORE | settled.described()) == settled
+    assert Numerics.parse({**BEFORE, **settled.described()}) == settled
 
 
 def test_settings_of_a_technique_are_kept_whole() -> None:

@@ -299,11 +299,11 @@ def test_where_images_lie_changes_no_bit(switch: dict[str, Any]) -> None:
     recipe = given.recipe
     changed = recipe.model_copy(update={"numerics": recipe.numerics.model_copy(update=switch)})
     items = examples(20, 2).items
-    found = [
+    one, other = (
         Cnn().fit(replace(given, recipe=some), data(), {}, MemoryRun(0)).predict(items)
         for some in (recipe, changed)
-    ]
-    assert np.array_equal(*found)
+    )
+    assert np.array_equal(one, other)
 
 
 def test_images_lie_channel_by_channel_where_that_is_asked_for() -> None:

@@ -97,7 +97,7 @@ def test_a_best_state_of_before_is_used_as_it_was_validated() -> None:
 @pytest.mark.parametrize("seconds", [0, 1e9])
 @pytest.mark.parametrize("at", [2, 6])
 def test_interrupted_anywhere_it_goes_back_alike(at: int, seconds: float, tmp_path: Path) -> None:
-    given = {"checkpoint_seconds": seconds, "restore_best": False}
+    given: dict[str, Any] = {"checkpoint_seconds": seconds, "restore_best": False}
     wanted = run(Careful(poison={at: "weights"}), **given)
     for stop in range(1, 14):
         folder = tmp_path / str(stop)

@@ -1,6 +1,8 @@
 """Compiled passes: the same function, one size of batches, the same bits after an interruption."""
 
+import importlib.util
 import os
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,11 +149,11 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(compiled, "compiler", lambda: None)
     assert (compiled.lacking("cpu") or "").startswith("no C++ compiler is there (g++ or clang++")
     monkeypatch.setattr(compiled, "compiler", lambda: "/usr/bin/g++")
-    monkeypatch.setattr(compiled.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     assert (compiled.lacking("cpu") or "").startswith("Python's headers are not there")
     (tmp_path / "Python.h").touch()
     assert compiled.lacking("cpu") is None
-    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert (compiled.lacking("cuda") or "").startswith("triton")
 
 
