@@ -45,7 +45,7 @@ def test_plans_of_before_compiled_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("bakeoff.training.torch.numerics.resolve_compile", resolve_compile)
     given = study(control={"technique": "cnn"}, variants={})
-    then = {"device": "cpu", "precision": "float32", "threads": 2, "deterministic": True}
+    then = {"device": "cpu", "precision": "float32", "threads": 1, "deterministic": True}
     ready = prepare(given, before={"numerics": then, "recipes": {}})
     assert asked == [False]
     assert ready.control.recipe.resolved()["numerics"] == then

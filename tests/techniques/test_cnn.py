@@ -306,11 +306,13 @@ def test_where_images_lie_changes_no_bit(switch: dict[str, Any]) -> None:
     assert np.array_equal(one, other)
 
 
-def test_images_lie_channel_by_channel_where_that_is_asked_for() -> None:
+def test_images_lie_channel_by_channel_where_that_is_asked_for(tmp_path: Path) -> None:
     given = cell({"training": {"iterations": 2}})
     numerics = given.recipe.numerics.model_copy(update={"channels_last": False})
     recipe = given.recipe.model_copy(update={"numerics": numerics})
     predictor = Cnn().fit(replace(given, recipe=recipe), data(), {}, MemoryRun(0))
+    predictor.save(tmp_path)
+    assert not Cnn().load(tmp_path).inference.channels_last
     inputs = predictor.inference.inputs(torch.from_numpy(np.asarray(examples(2, 0).items)))
     assert inputs.is_contiguous()
     assert predictor.inference.module.conv1.weight.is_contiguous()  # type: ignore[union-attr,operator]

@@ -126,6 +126,7 @@ class TorchPredictor:
             "shape": list(self.shape),
             "classes": list(self.classes),
             "precision": self.inference.precision,
+            "channels_last": self.inference.channels_last,
         }
         write_predictor(folder, arrays, state)
 
@@ -201,7 +202,8 @@ class Cnn:
             normaliser = Normaliser(arrays.pop("normaliser.mean"), arrays.pop("normaliser.sd"))
             settings = CnnSettings.parse({"model": state["model"]}).model
             shape = cast(Shape, tuple(state["shape"]))
-            numerics = Numerics(precision=state["precision"])
+            layout = state.get("channels_last", True)  # so it was before it was said
+            numerics = Numerics(precision=state["precision"], channels_last=layout)
             inference = _inference(settings, shape, len(state["classes"]), normaliser, numerics)
             weights = {name.removeprefix("network."): values for name, values in arrays.items()}
             copy_into(named_tensors(inference.module), weights)

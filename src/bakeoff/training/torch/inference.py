@@ -40,7 +40,7 @@ class Inference:
         compiles: bool = False,
     ) -> None:
         self.module, self.pixels, self.precision = module, pixels, precision
-        self.compiles = compiles
+        self.channels_last, self.compiles = channels_last, compiles
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         module.to(pixels.device)
