@@ -17,14 +17,13 @@ go to `benchmarks/results/scratch.json`; exit code 1 where an interval lies beyo
 
 import argparse
 import json
-import math
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from comparing import Contenders, Target, compare, interval, ratio
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -54,66 +53,7 @@ from bakeoff.training.settings import TrainingSettings
 RESULTS = Path(__file__).parent / "results" / "scratch.json"
 EXAMPLES, BATCH, CLASSES, RATE = 60_000, 128, 10, 1e-3
 HIDDEN = (512, 256)
-SETTLE_SECONDS = 0.03
-"""Between two contenders: threads that wait for work by spinning have gone to sleep by then."""
-
 LEARNING = Position(step=0, epoch=0, learning_rate=RATE)
-
-Contenders = Mapping[str, Callable[[], float]]
-"""Each does the same work and says how many seconds it took."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio of seconds, `ours` over `theirs`, that is to be at most `at_most`."""
-
-    ours: str
-    theirs: str
-    at_most: float
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """What the runs say about a target; it is missed where the whole interval lies beyond."""
-
-    ours: str
-    theirs: str
-    at_most: float
-    median: float
-    ci95: tuple[float, float]
-
-    @property
-    def missed(self) -> bool:
-        """Whether it is surely missed."""
-        return self.ci95[0] > self.at_most
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """The 95 % interval of the median, by the sign test."""
-    cut = max(1, int(stats.binom.ppf(0.025, len(values), 0.5)))
-    return sorted(values)[cut - 1], sorted(values)[-cut]
-
-
-def compare(contenders: Contenders, repeats: int) -> dict[str, list[float]]:
-    """Seconds of every run, after one run of each that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    names = list(contenders)
-    for number in range(-1, repeats):
-        for name in names if number % 2 else reversed(names):
-            time.sleep(SETTLE_SECONDS)
-            taken = contenders[name]()
-            if number >= 0:
-                seconds[name].append(taken)
-    return seconds
-
-
-def ratio(seconds: Mapping[str, list[float]], target: Target) -> Ratio:
-    """A target's ratio, over neighbouring runs."""
-    pairs = zip(seconds[target.ours], seconds[target.theirs], strict=True)
-    logs = [math.log(ours / theirs) for ours, theirs in pairs]
-    low, high = interval(logs)
-    median = math.exp(statistics.median(logs))
-    return Ratio(**asdict(target), median=median, ci95=(math.exp(low), math.exp(high)))
 
 
 def perceptrons() -> Contenders:

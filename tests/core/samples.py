@@ -37,7 +37,7 @@ def recipe(name: str = "plain", **changes: Any) -> Recipe:
         "name": name,
         "technique": "softmax",
         "data": DataSettings(set="digits"),
-        "numerics": Numerics(device="cpu", precision="float32", threads=1),
+        "numerics": Numerics(device="cpu", precision="float32", threads=1, compile=False),
         "settings": TinySettings(),
     }
     return Recipe(**(content | changes))

@@ -8,6 +8,7 @@ from tests.core.samples import TinySettings, Training, recipe
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import (
+    BEFORE,
     DataSettings,
     FolderSource,
     Numerics,
@@ -43,6 +44,15 @@ def test_a_resolved_recipe_has_the_layout_of_a_study_file() -> None:
         },
         "training": {"epochs": 3, "rate": 0.1},
     }
+
+
+def test_numerics_say_what_differs_from_earlier_versions() -> None:
+    settled = recipe().numerics
+    assert settled.described().keys() == {"device", "precision", "threads", "deterministic"}
+    for name, value in (("compile", True), ("compile", "auto"), ("channels_last", False)):
+        changed = settled.model_copy(update={name: value})
+        assert changed.described() == settled.described() | {name: value}
+    assert Numerics.parse({**BEFORE, **settled.described()}) == settled
 
 
 def test_settings_of_a_technique_are_kept_whole() -> None:

@@ -49,6 +49,14 @@ def test_a_batch_holds_what_its_positions_say() -> None:
     assert np.any(examples.items)
 
 
+def test_batches_without_items_have_the_same_positions_and_labels() -> None:
+    both = [TrainingBatches(images(10), 4, Streams(0), gather=some) for some in (True, False)]
+    for with_items, without in zip(both[0].epoch(2, 1), both[1].epoch(2, 1), strict=True):
+        assert len(without.items) == 0
+        assert without.indices.tolist() == with_items.indices.tolist()
+        assert without.labels.tolist() == with_items.labels.tolist()
+
+
 @patient
 @given(st.integers(1, 40), st.integers(1, 15), st.integers(0, 5))
 def test_the_order_depends_on_seed_and_epoch_alone(count: int, size: int, epoch: int) -> None:

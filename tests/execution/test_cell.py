@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from tests.study.tiny import cells, openings, run_alone, study
 
@@ -22,6 +23,7 @@ from bakeoff.data import catalogue
 from bakeoff.execution import cell as module
 from bakeoff.execution.cell import Context, load_predictor, of_split, recipe_yaml, run_cell
 from bakeoff.execution.measure import Meter
+from bakeoff.models.simple_cnn import SimpleCnn
 from bakeoff.techniques.majority import Majority
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.softmax import Softmax
@@ -64,6 +66,29 @@ def test_what_a_cell_leaves(tmp_path: Path) -> None:
     assert record.interruptions == ()
     assert record.normaliser is not None
     assert record.normaliser["fitted_on"] == "train"
+
+
+def test_its_record_says_what_was_done_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here memory is short for more than 20 images at once."""
+    forward = SimpleCnn.forward
+
+    def short(self: SimpleCnn, images: torch.Tensor) -> torch.Tensor:
+        if self.training and len(images) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, images)
+
+    monkeypatch.setattr(SimpleCnn, "forward", short)
+    training = {"iterations": 3, "batch_size": 64}
+    variant = {"technique": "cnn", "model": {"width": 2}, "training": training}
+    record = run(tmp_path, cells(study(variants={"cnn": variant}))[1])
+    assert [note.partition(":")[0] for note in record.notes] == [
+        "memory was short at update 1",
+        "memory was short at update 1",
+    ]
+    assert record.status == "done"
+    assert record.cost.compile_seconds == 0
 
 
 def test_the_split_is_written_down(tmp_path: Path) -> None:

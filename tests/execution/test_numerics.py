@@ -19,7 +19,7 @@ from bakeoff.core.recipe import Numerics
 from bakeoff.execution import numerics
 from bakeoff.scratch import kernels
 
-SETTLED = Numerics(device="cpu", precision="float32", threads=1)
+SETTLED = Numerics(device="cpu", precision="float32", threads=1, compile=False)
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,13 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         asked.append(("resolve", device, precision))
         return "cuda", "bfloat16"
 
+    def resolve_compile(compile: Any, *given: Any) -> bool:
+        asked.append(("compile", compile, *given))
+        return True
+
     side = SimpleNamespace(
         resolve_device_and_precision=resolve,
+        resolve_compile=resolve_compile,
         apply=lambda given: asked.append(("apply", given)),
         fingerprint=lambda given: {"torch": "9", "device": "H9000"},
     )
@@ -50,27 +55,31 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def test_nothing_is_left_open() -> None:
     resolved = numerics.resolve(Numerics(), {"numpy"})
-    assert resolved == Numerics(device="cpu", precision="float32", threads=numerics.core_count())
-    kept = Numerics(threads=3, deterministic=False)
+    assert resolved == SETTLED.model_copy(update={"threads": numerics.core_count()})
+    kept = Numerics(threads=3, deterministic=False, channels_last=False, resident=False)
     resolved = numerics.resolve(kept, {"numpy"})
     assert (resolved.threads, resolved.deterministic) == (3, False)
+    assert (resolved.channels_last, resolved.resident) == (False, False)
     assert numerics.resolve(SETTLED, {"numpy"}) == SETTLED
 
 
 def test_torch_decides_where_it_takes_part(torch: list[tuple[Any, ...]]) -> None:
-    resolved = numerics.resolve(Numerics(threads=2), {"numpy", "torch"})
+    resolved = numerics.resolve(Numerics(threads=2), {"numpy", "torch"}, 700)
     assert (resolved.device, resolved.precision, resolved.threads) == ("cuda", "bfloat16", 2)
-    assert torch == [("resolve", "auto", "auto")]
+    assert resolved.compile is True
+    assert torch == [("resolve", "auto", "auto"), ("compile", "auto", "cuda", "bfloat16", 700)]
 
 
 def test_numpy_has_no_gpu_and_no_bfloat16() -> None:
     with pytest.raises(InputError) as caught:
-        numerics.resolve(Numerics(device="cuda", precision="bfloat16"), {"numpy"})
+        numerics.resolve(Numerics(device="cuda", precision="bfloat16", compile=True), {"numpy"})
     assert caught.value.faults == (
         "numerics.device: cuda received, but no technique here computes with torch "
         "(allowed: auto, cpu)",
         "numerics.precision: bfloat16 received, but no technique here computes with torch "
         "(allowed: auto, float32)",
+        "numerics.compile: true received, but no technique here computes with torch "
+        "(allowed: auto, false)",
     )
 
 

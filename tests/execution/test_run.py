@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.training.test_guard import Careful
 from tests.training.tiny import TinyBatches, TinyStep, bits, make_plan, stopping_at
 
 from bakeoff.core.errors import Interrupted
@@ -22,6 +23,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Syncs cost seconds, and no test cuts the power."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+
+
+PLAN = make_plan(epochs=2)
 
 
 def cell_run(
@@ -63,6 +67,16 @@ def test_phases_run_once_and_are_read_back(tmp_path: Path) -> None:
     assert (again.fitted, again.rows) == (first.fitted, first.rows)
     assert again.train_seconds == pytest.approx(first.train_seconds)
     assert again.interruptions == []
+
+
+def test_what_steps_did_to_go_on_is_kept(tmp_path: Path) -> None:
+    for run in (cell_run(tmp_path), cell_run(tmp_path)):  # run, and read back
+        run.loop("train", Careful(poison={7: "loss"}, compile_seconds=2.0), TinyBatches(), PLAN)
+        assert [note.partition(":")[0] for note in run.notes] == [
+            "numbers were not finite by update 10"
+        ]
+        assert run.compile_seconds == 2.0
+        assert run.train_seconds > 2.0
 
 
 def test_phases_lie_below_the_folder_of_unfinished_work(tmp_path: Path) -> None:

@@ -66,6 +66,13 @@ def test_ledger(run: RunFolder, own_folder: Path) -> None:
     assert "not kept" in provenance.ledger_sentences(unknown)[0]
 
 
+def test_notes_of_cells_are_told_once(own_folder: Path) -> None:
+    for seed in (0, 1):
+        change_record(own_folder, f"plain/seed-{seed}", notes=["memory was short"])
+    said = provenance.trouble_sentences(read_folder(own_folder))
+    assert "plain, at seed 0 and 1: memory was short." in said
+
+
 def test_troubles(own_folder: Path) -> None:
     stop = {"phase": "train", "step": 5, "bit_equal": False, "why": "threads: 2 became 4"}
     change_record(own_folder, "plain/seed-0", interruptions=[stop])

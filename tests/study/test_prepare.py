@@ -35,6 +35,24 @@ def faults(given: Study) -> tuple[str, ...]:
     return caught.value.faults
 
 
+def test_plans_of_before_compiled_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do they name the numerics that came later; recipes stay what they were."""
+    asked: list[object] = []
+
+    def resolve_compile(compile: object, *given: object) -> bool:
+        asked.append(compile)
+        return bool(compile)
+
+    monkeypatch.setattr("bakeoff.training.torch.numerics.resolve_compile", resolve_compile)
+    given = study(control={"technique": "cnn"}, variants={})
+    then = {"device": "cpu", "precision": "float32", "threads": 1, "deterministic": True}
+    ready = prepare(given, before={"numerics": then, "recipes": {}})
+    assert asked == [False]
+    assert ready.control.recipe.resolved()["numerics"] == then
+    prepare(given)
+    assert asked == [False, "auto"]
+
+
 # Cells.
 
 

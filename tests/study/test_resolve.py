@@ -365,6 +365,30 @@ def test_nothing_is_left_to_auto() -> None:
     assert "auto" not in str(recipe)
 
 
+def test_auto_compiles_by_the_shortest_fit_of_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 899 digits a tenth validates, and with a budget of labels fewer train."""
+    asked: list[int] = []
+
+    def resolve_compile(compile: Any, device: str, precision: str, updates: int) -> bool:
+        asked.append(updates)
+        return True
+
+    monkeypatch.setattr("bakeoff.training.torch.numerics.resolve_compile", resolve_compile)
+    control = PLAIN | {"data": {}, "training": {"epochs": 3, "batch_size": 50}}
+    variants = {
+        "long": {"training.epochs": 30},
+        "other": {"technique": "softmax"},
+        "few": {"data.labels": 120},
+    }
+    found = resolved(study(control=control, variants=variants))
+    assert {recipe["numerics"]["compile"] for recipe in found.values()} == {True}
+    assert asked == [9]
+    resolved(study(control=control, variants={"long": variants["long"]}))
+    resolved(study(control=control, variants={"i": {"training": {"iterations": 7}}}))
+    resolved(study(control={"technique": "softmax"}, variants={"mlp": {"technique": "mlp"}}))
+    assert asked[1:] == [51, 7]
+
+
 def test_auto_stays_what_it_was_when_the_study_began() -> None:
     before = Numerics(device="cpu", precision="float32", threads=7)
     given = study(control={"technique": "majority", "numerics": {}})

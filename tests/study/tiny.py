@@ -155,8 +155,8 @@ def start(arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
     )
 
 
-def finish(arguments: Sequence[str], **options: Any) -> tuple[int, str, str]:
+def finish(arguments: Sequence[str], seconds: float = 120, **options: Any) -> tuple[int, str, str]:
     """Run a process to its end: exit code, stdout, stderr."""
     process = start(arguments, **options)
-    told, errors = process.communicate(timeout=120)
+    told, errors = process.communicate(timeout=seconds)
     return process.returncode, told, errors

@@ -25,7 +25,9 @@ from bakeoff.core.protocols import (
     TrainingData,
 )
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe
+from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
+from bakeoff.models.simple_cnn import SimpleCnn
 from bakeoff.techniques import find
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
 from bakeoff.training.loop import Surroundings, run_loop
@@ -243,7 +245,78 @@ class OnDisk(MemoryRun):
 
     def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
         where = Surroundings(folder=self.folder / phase, phase=phase, check=self.check)
-        return run_loop(step, batches, plan, where)[0]
+        fitted, self.progress = run_loop(step, batches, plan, where)
+        self.fitted.append(fitted)
+        return fitted
+
+
+def not_finite(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 the network fails in the update `at`, wherever it is made."""
+    seed, forward = Streams(0).integer("torch", at), SimpleCnn.forward
+
+    def poisoned(self: SimpleCnn, images: torch.Tensor) -> torch.Tensor:
+        logits = forward(self, images)
+        low = torch.is_autocast_enabled("cpu") and self.training
+        return logits * torch.nan if low and torch.initial_seed() == seed else logits
+
+    monkeypatch.setattr(SimpleCnn, "forward", poisoned)
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_numbers_that_are_not_finite_in_bfloat16_do_not_destroy_a_fit(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on in float32 from the validation before, and does so wherever it is stopped."""
+    not_finite(at, monkeypatch)
+    given = cell({"training": {"epochs": 3, "batch_size": 16, "restore_best": False}})
+    items = examples(20, 2).items
+    run = OnDisk(tmp_path / "whole", 0)
+    unbroken = Cnn().fit(given, data(), {}, run)
+    assert run.fitted[0] == Fitted(18, 18)
+    back = at // 6 * 6
+    assert run.progress.notes == [
+        f"numbers were not finite by update {back + 6}: went back to update {back}, and on from "
+        "there in full precision"
+    ]
+    assert unbroken.inference.precision == "float32"
+    for steps in (2, 7, 9, 13, 20):
+        with pytest.raises(Interrupted):
+            Cnn().fit(given, data(), {}, OnDisk(tmp_path / str(steps), steps))
+        resumed = Cnn().fit(given, data(), {}, OnDisk(tmp_path / str(steps), 0))
+        assert np.array_equal(resumed.predict(items), unbroken.predict(items)), steps
+
+
+def test_numbers_that_are_not_finite_in_float32_diverge() -> None:
+    training = {"epochs": 2, "batch_size": 16, "learning_rate": 1e30, "optimizer": "sgd"}
+    for precision in ("float32", "bfloat16"):
+        _, run = fit({"training": training}, precision=precision)
+        assert run.fitted[0].diverged_at == 6
+
+
+@pytest.mark.parametrize("switch", [{"resident": False}, {"compile": "auto"}])
+def test_where_images_lie_changes_no_bit(switch: dict[str, Any]) -> None:
+    """Nor what is left to `auto` outside of a study."""
+    given = cell({"augmentation": {"flip": True, "crop": 1}, "training": {"iterations": 8}})
+    recipe = given.recipe
+    changed = recipe.model_copy(update={"numerics": recipe.numerics.model_copy(update=switch)})
+    items = examples(20, 2).items
+    one, other = (
+        Cnn().fit(replace(given, recipe=some), data(), {}, MemoryRun(0)).predict(items)
+        for some in (recipe, changed)
+    )
+    assert np.array_equal(one, other)
+
+
+def test_images_lie_channel_by_channel_where_that_is_asked_for(tmp_path: Path) -> None:
+    given = cell({"training": {"iterations": 2}})
+    numerics = given.recipe.numerics.model_copy(update={"channels_last": False})
+    recipe = given.recipe.model_copy(update={"numerics": numerics})
+    predictor = Cnn().fit(replace(given, recipe=recipe), data(), {}, MemoryRun(0))
+    predictor.save(tmp_path)
+    assert not Cnn().load(tmp_path).inference.channels_last
+    inputs = predictor.inference.inputs(torch.from_numpy(np.asarray(examples(2, 0).items)))
+    assert inputs.is_contiguous()
+    assert predictor.inference.module.conv1.weight.is_contiguous()  # type: ignore[union-attr,operator]
 
 
 @pytest.mark.parametrize("optimizer", ["nesterov", "adamw"])

@@ -111,6 +111,28 @@ class Step(Protocol):
         ...
 
 
+@runtime_checkable
+class Guarded(Protocol):
+    """A step that can go on where another would fail, and tells what it did for that.
+
+    What it changes is part of its state: a step that loads it goes on in the same way.
+    """
+
+    notes: list[str]
+    """Sentences for the record."""
+    compile_seconds: float
+    """Spent on compiling, by this step."""
+
+    @property
+    def inexact(self) -> bool:
+        """Whether it computes in less than full precision."""
+        ...
+
+    def compute_exactly(self) -> None:
+        """Compute in full precision from now on."""
+        ...
+
+
 class Batches(Protocol):
     """Training batches: a function of (stream, epoch number) only."""
 
@@ -242,6 +264,15 @@ class Noted(Protocol):
 
     def notes(self, settings: Settings, data: TrainingData) -> tuple[str, ...]:
         """Short sentences: a rate beside the bound that the data set it, for instance."""
+        ...
+
+
+@runtime_checkable
+class Compiling(Protocol):
+    """A technique whose training passes can be compiled."""
+
+    def updates(self, settings: Settings, examples: int) -> int:
+        """How many a fit to so many training examples makes at most."""
         ...
 
 

@@ -80,6 +80,25 @@ class Numerics(Frozen):
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     deterministic: bool = True
     """The same bits on the same machine, also after an interruption."""
+    compile: bool | Literal["auto"] = "auto"
+    """Training passes as one compiled program; `auto`: where that is sooner done, compiling
+    included. Of `cnn`; other techniques compute as ever."""
+    channels_last: bool = True
+    """Torch's images lie in memory pixel by pixel, not channel by channel."""
+    resident: bool = True
+    """Torch keeps the training images on its device, where there is room for them."""
+
+    def described(self) -> dict[str, Any]:
+        """As plain data, without fields that came later and say what was so before there were any.
+
+        So keys, plans and records of earlier versions hold. Read back, `compile` is to be taken
+        for false where it is missing.
+        """
+        return {k: v for k, v in plain(self).items() if (k, v) not in BEFORE.items()}
+
+
+BEFORE: Mapping[str, bool] = {"compile": False, "channels_last": True, "resident": True}
+"""What `Numerics` did before it had these fields."""
 
 
 class Settings(Frozen):
@@ -107,7 +126,7 @@ class Recipe(Frozen):
         return {
             "technique": self.technique,
             "data": plain(self.data),
-            "numerics": plain(self.numerics),
+            "numerics": self.numerics.described(),
             **plain(self.settings),
         }
 

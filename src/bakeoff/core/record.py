@@ -27,6 +27,8 @@ class Cost(Frozen):
     train_seconds: float
     """Inside phases, validation included, warm-up (the first update) apart."""
     warm_up_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    """Of `train_seconds`; little where the program had been compiled before."""
     evaluate_examples_per_second: float | None = None
     peak_bytes: int
     """Resident bytes at the peak of the fit, above what the process held when it began."""
@@ -89,6 +91,8 @@ class Record(Frozen):
     source: dict[str, Any]
     """Commit, and a hash of what was not committed."""
     interruptions: tuple[Interruption, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done to go on where something failed: less precision, memory, no compiler."""
     files: dict[str, str]
     """SHA-256 of every other file of the cell, by relative path."""
 

@@ -26,6 +26,8 @@ class TrainingBatches:
         sampling: `shuffle`: every example once an epoch, the last batch shorter where N is no
             multiple; `random`: drawn with replacement, all batches full; `sequence`: as
             `shuffle`, in their own order every epoch.
+        gather: Whether batches hold items; False: none, for a step that has all of them at hand
+            and finds them by their positions.
 
     Raises:
         InputError: where there are no examples, or the batch size is below 1.
@@ -37,13 +39,14 @@ class TrainingBatches:
         batch_size: int,
         streams: Streams,
         sampling: Literal["shuffle", "random", "sequence"] = "shuffle",
+        gather: bool = True,
     ) -> None:
         _check(examples, batch_size)
         self.examples = examples
         self.batch_size = batch_size
         self.sampling = sampling
         self.per_epoch = -(-len(examples) // batch_size)
-        self._streams = streams
+        self._streams, self._gather = streams, gather
 
     def order(self, number: int) -> NDArray[np.int64]:
         """Positions of epoch `number` in order: (N,), or (per_epoch * batch_size,) if random."""
@@ -65,7 +68,8 @@ class TrainingBatches:
         order = self.order(number)
         for first in range(start * self.batch_size, len(order), self.batch_size):
             chosen = order[first : first + self.batch_size]
-            yield Batch(_gather(self.examples.items, chosen), self.examples.labels[chosen], chosen)
+            items = _gather(self.examples.items, chosen) if self._gather else []
+            yield Batch(items, self.examples.labels[chosen], chosen)
 
 
 def evaluation_batches(examples: Examples, batch_size: int) -> Iterator[Batch]:

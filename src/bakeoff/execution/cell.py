@@ -15,6 +15,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
+from bakeoff.core.frozen import plain
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import (
     LayerProfile,
@@ -124,7 +125,8 @@ def recipe_yaml(cell: Cell) -> bytes:
     """A resolved recipe in the layout of a study file."""
     import yaml
 
-    content = {"name": cell.recipe.name} | cell.recipe.resolved()
+    numerics = {"numerics": plain(cell.recipe.numerics)}
+    content = {"name": cell.recipe.name} | cell.recipe.resolved() | numerics
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
@@ -265,6 +267,7 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "normaliser": _described(ready.data.normaliser),
         "source": source_state(),
         "interruptions": tuple(run.interruptions),
+        "notes": tuple(run.notes),
     }
 
 
@@ -293,6 +296,7 @@ def _cost(
         macs_per_example=sum(layer.macs for layer in layers),
         train_seconds=round(run.train_seconds, 6),
         warm_up_seconds=round(run.warm_up_seconds, 6),
+        compile_seconds=round(run.compile_seconds, 6),
         evaluate_examples_per_second=rate and round(rate, 3),
         peak_bytes=meter.peak_bytes,
         gpu_peak_bytes=meter.gpu_peak_bytes,

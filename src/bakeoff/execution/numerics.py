@@ -1,6 +1,5 @@
 """How numbers are computed: `auto` resolved once a study, applied in each process, recorded."""
 
-import os
 import platform
 from collections.abc import Mapping, Set
 from functools import cache
@@ -9,6 +8,9 @@ from typing import Any
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import Framework, Numerics
+from bakeoff.execution.cores import core_count
+
+__all__ = ["apply", "core_count", "limiter", "machine", "require", "resolve"]
 
 EXTRAS: Mapping[Framework, tuple[str, str]] = {"keras": ("tensorflow", "TensorFlow")}
 """Frameworks of an extra: its name, which is its module's too, and what people call it."""
@@ -28,47 +30,38 @@ def require(framework: Framework) -> None:
         )
 
 
-def resolve(numerics: Numerics, frameworks: Set[str]) -> Numerics:
+def resolve(numerics: Numerics, frameworks: Set[str], updates: int = 0) -> Numerics:
     """No `auto` left.
 
     Args:
         numerics: As the user wrote it.
         frameworks: Of all techniques of the study; torch is only asked where it is among them.
+        updates: The fewest that a fit makes whose passes can be compiled; 0: there are none.
 
     Raises:
-        InputError: where a device or precision is asked for that is not there.
+        InputError: where a device or precision is asked for that is not there, or a compiler.
     """
     threads = core_count() if numerics.threads == "auto" else numerics.threads
+    settled: dict[str, Any] = {"device": "cpu", "precision": "float32", "compile": False}
     if "torch" in frameworks:
-        from bakeoff.training.torch.numerics import resolve_device_and_precision
+        from bakeoff.training.torch.numerics import resolve_compile, resolve_device_and_precision
 
         device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
-    else:
-        device, precision = "cpu", "float32"
-        if faults := [
-            f"numerics.{name}: {received} received, but no technique here computes with torch "
-            f"(allowed: auto, {only})"
-            for name, received, only in (
-                ("device", numerics.device, device),
-                ("precision", numerics.precision, precision),
-            )
-            if received not in ("auto", only)
-        ]:
-            raise InputError(faults)
-    return Numerics(
-        device=device,
-        precision=precision,
-        threads=threads,
-        deterministic=numerics.deterministic,
-    )
+        compiles = resolve_compile(numerics.compile, device, precision, updates)
+        settled = {"device": device, "precision": precision, "compile": compiles}
+    elif faults := [
+        f"numerics.{name}: {_written(received)} received, but no technique here computes with "
+        f"torch (allowed: auto, {_written(only)})"
+        for name, only in settled.items()
+        if (received := getattr(numerics, name)) not in ("auto", only)
+    ]:
+        raise InputError(faults)
+    return numerics.model_copy(update=settled | {"threads": threads})
 
 
-def core_count() -> int:
-    """Physical cores this process may use."""
-    import psutil
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
+def _written(value: object) -> str:
+    """As in a study file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def apply(numerics: Numerics, framework: Framework) -> dict[str, Any]:

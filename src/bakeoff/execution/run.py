@@ -44,6 +44,8 @@ class CellRun:
         self.interruptions: list[Interruption] = []
         self.train_seconds = 0.0
         self.warm_up_seconds = 0.0
+        self.compile_seconds = 0.0
+        self.notes: list[str] = []
         self._folder = folder / "checkpoints" / "last"
         self._fingerprint = json.loads(canonical_json(fingerprint))
         self._phases: set[str] = set()
@@ -70,6 +72,8 @@ class CellRun:
         self.rows += progress.rows
         self.train_seconds += progress.train_seconds
         self.warm_up_seconds += progress.warm_up_seconds
+        self.compile_seconds += progress.compile_seconds
+        self.notes += progress.notes
         return fitted
 
     def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:

@@ -75,7 +75,7 @@ def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
         "out": str(cells.store.folder),
         "offline": cells.offline,
         "name": cell.recipe.name,
-        "recipe": cell.recipe.resolved(),
+        "recipe": cell.recipe.resolved() | {"numerics": plain(cell.recipe.numerics)},
         "replicate": plain(cell.replicate),
         "folds": None if cell.folds is None else plain(cell.folds),
         "data_hash": cell.data_hash,

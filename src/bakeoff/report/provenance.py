@@ -246,7 +246,18 @@ def trouble_sentences(run: RunFolder) -> list[str]:
         unequal = sum(not stop.bit_equal for stop in stops)
         bits = "all resumed with the same bits" if not unequal else f"{unequal} not bit-equal"
         said.append(f"{words.plural(len(stops), 'interruption')} on the way: {bits}.")
-    return said
+    return said + _note_sentences(run)
+
+
+def _note_sentences(run: RunFolder) -> list[str]:
+    """What cells did to go on where something failed; each sentence once a recipe."""
+    at: dict[tuple[str, str], list[str]] = {}
+    for record in run.records():
+        for note in record.notes:
+            at.setdefault((record.name, note), []).append(record.replicate.label)
+    return [
+        f"{name}, {_at_cells(run.results, labels)}: {note}." for (name, note), labels in at.items()
+    ]
 
 
 def _at_cells(results: Results, labels: Sequence[str]) -> str:

@@ -134,7 +134,10 @@ class _Probe:
         inputs: Mapping[str, Predictor],
         folder: Path,
     ) -> None:
-        self.recipe, self.inputs, self.folder = planned.recipe, inputs, folder
+        # Compiling takes longer than a probe may, and is done where it saves more than that.
+        eager = planned.recipe.numerics.model_copy(update={"compile": False})
+        self.recipe = planned.recipe.model_copy(update={"numerics": eager})
+        self.inputs, self.folder = inputs, folder
         self.replicate = planned.drawn(first)
         split = ready.split(self.recipe.data, self.replicate)
         self.whole = self.data = split.training_data()

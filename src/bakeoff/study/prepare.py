@@ -8,7 +8,7 @@ from typing import Any
 from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Checking
-from bakeoff.core.recipe import DataSettings, Numerics
+from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
 from bakeoff.study.declaration import Declaration
@@ -76,7 +76,7 @@ def prepare(
         raise InputError(
             f"dataset: {dataset.name} has no labelled test split to compare on ({without})"
         )
-    numerics = None if before is None else Numerics.parse(before["numerics"])
+    numerics = None if before is None else Numerics.parse({**BEFORE, **before["numerics"]})
     planned = resolve(study, dataset, numerics)
     ready = Ready(study, dataset, tuple(planned), plan_looks(study.seeds))
     faults: list[str] = []

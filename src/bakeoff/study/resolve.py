@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
+from bakeoff.core.protocols import Compiling
 from bakeoff.core.recipe import Numerics, Recipe, Ref, references
 from bakeoff.core.task import TASKS, Task, metric_owner
 from bakeoff.data import catalogue
@@ -135,6 +136,7 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
     task = dataset.task()
     _task_faults(study, dataset.name, task)
     frameworks = {framework_of(p.recipe) for p in planned}
+    updates = _fewest_updates(planned, dataset)
     computed: dict[Numerics, Numerics] = {}
     found: list[Fault] = []
     settled: list[Planned] = []
@@ -155,7 +157,7 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
             numerics.require(framework_of(recipe))
             asked = recipe.numerics
             if asked not in computed:
-                computed[asked] = _numerics(asked, frameworks, before)
+                computed[asked] = _numerics(asked, before, frameworks, updates)
         except InputError as error:
             found += [Fault(p.plain_name, p.changed, f".{fault}") for fault in error.faults]
         else:
@@ -370,19 +372,34 @@ def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
     return recipe.model_copy(update={"data": data, "settings": settings})
 
 
-def _numerics(asked: Numerics, frameworks: Set[str], before: Numerics | None) -> Numerics:
+def _fewest_updates(planned: Sequence[Planned], dataset: Dataset) -> int:
+    """Of a fit whose passes can be compiled, about; 0: there is none."""
+    found = []
+    for p in planned:
+        technique, data = find(p.recipe.technique), p.recipe.data
+        if isinstance(technique, Compiling):
+            examples = round(len(dataset.train) * (1 - data.validation))
+            if data.labels != "all":
+                examples = min(examples, data.labels)
+            found.append(technique.updates(p.recipe.settings, examples))
+    return min(found, default=0)
+
+
+def _numerics(
+    asked: Numerics, before: Numerics | None, frameworks: Set[str], updates: int
+) -> Numerics:
     """`auto` as it came out before, or as this machine has it.
 
     Raises:
         InputError: where a device or precision is asked for that is not there.
     """
     if before is None:
-        return numerics.resolve(asked, frameworks)
+        return numerics.resolve(asked, frameworks, updates)
     left = {name: v for name, v in plain(before).items() if getattr(asked, name) == "auto"}
     filled = asked.model_copy(update=left)
     # Recipes that computed with torch may since have been taken out of the study.
     same = filled == before and "torch" not in frameworks
-    return filled if same else numerics.resolve(filled, frameworks)
+    return filled if same else numerics.resolve(filled, frameworks, updates)
 
 
 def _keep_threads(planned: Sequence[Planned]) -> None:

@@ -134,6 +134,7 @@ class TorchPredictor:
             "classes": list(self.classes),
             "precision": self.inference.precision,
             "prediction": plain(self.inference.prediction),
+            "channels_last": self.inference.channels_last,
         }
         write_predictor(folder, arrays, state)
 
@@ -150,6 +151,11 @@ class Cnn:
     seeded: ClassVar[bool] = True
     summary: ClassVar[str] = "convolutional network from random weights (torch)"
 
+    def updates(self, settings: Settings, examples: int) -> int:
+        """How many a fit makes at most, all of them with a pass that can be compiled."""
+        training = cast(CnnSettings, settings).training
+        return training.iterations or (training.epochs or 0) * -(-examples // training.batch_size)
+
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> TorchPredictor:
@@ -161,6 +167,7 @@ class Cnn:
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
         from bakeoff.training.torch.mixing import Mixing
+        from bakeoff.training.torch.resident import reside
         from bakeoff.training.torch.step import TorchStep
         from bakeoff.training.torch.transforms import Augmentation
 
@@ -177,8 +184,15 @@ class Cnn:
         device = inference.pixels.device
         augmentation = Augmentation(draws, data.normaliser.mean, device)
         mixing = Mixing(draws, data.train, device) if settings.augmentation.mixup else None
-        step = TorchStep(inference, training, run.streams, augmentation, mixing=mixing)
-        batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
+        wanted = cell.recipe.numerics.resident
+        resident, note = reside(data.train, device) if wanted else (None, None)
+        step = TorchStep(
+            inference, training, run.streams, augmentation, mixing=mixing, resident=resident
+        )
+        step.notes += [note] if note else []
+        batches = TrainingBatches(
+            data.train, training.batch_size, run.streams, training.sampling, resident is None
+        )
 
         def validation() -> Iterator[Batch]:
             return iter(evaluation_batches(data.validation, inference.pass_size))
@@ -201,7 +215,8 @@ class Cnn:
             content = {"model": state["model"], "prediction": state.get("prediction", {})}
             settings = CnnSettings.parse(content)
             shape = cast(Shape, tuple(state["shape"]))
-            numerics = Numerics(precision=state["precision"])
+            layout = state.get("channels_last", True)  # so it was before it was said
+            numerics = Numerics(precision=state["precision"], channels_last=layout)
             inference = _inference(settings, shape, len(state["classes"]), normaliser, numerics)
             weights = {name.removeprefix("network."): values for name, values in arrays.items()}
             copy_into(named_tensors(inference.module), weights)
@@ -294,4 +309,6 @@ def _inference(
     pixels = Pixels(normaliser, shape, torch.device(device))
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = build(settings.model, shape, classes)
-    return Inference(module, pixels, precision, settings.prediction)
+    compiles = numerics.compile is True  # `auto`, outside of a study: not worth it
+    layout = numerics.channels_last
+    return Inference(module, pixels, precision, settings.prediction, layout, compiles)

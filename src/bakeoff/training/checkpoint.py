@@ -1,8 +1,9 @@
 """Checkpoints of a loop: arrays as safetensors, the rest as JSON, whole or not at all.
 
 A checkpoint is a folder with `model.safetensors` (the step's state), `best.safetensors` (the best
-weights so far, if any) and `state.json` (position, history, hashes of all three). It is written to
-a temporary folder, synced and renamed; the one before it stays until the new one is in place.
+weights so far, if any), `validated.safetensors` (the state to go back to, if any) and `state.json`
+(position, history, hashes of all of them). It is written to a temporary folder, synced and renamed;
+the one before it stays until the new one is in place.
 """
 
 import json
@@ -25,6 +26,7 @@ from bakeoff.core.files import (
 from bakeoff.core.protocols import State
 
 STATE, BEST, POSITION = "model.safetensors", "best.safetensors", "state.json"
+VALIDATED = "validated.safetensors"
 
 
 @dataclass
@@ -44,20 +46,40 @@ class Progress:
     """One per validation: what `metrics.jsonl` holds."""
     train_seconds: float = 0.0
     warm_up_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    """Of `train_seconds`."""
+    validated_step: int = 0
+    """Where the state to go back to belongs; 0: the beginning."""
+    notes: list[str] = field(default_factory=list)
+    """What was done to go on, as sentences."""
     fingerprint: dict[str, Any] = field(default_factory=dict)
     """What the bits since the last stop were computed with."""
     stops: list[dict[str, Any]] = field(default_factory=list)
     """One per interruption: the `step` it went on from, and the `fingerprint` until there."""
 
 
-def save(folder: Path, state: State, best: State | None, progress: Progress) -> None:
+def save(
+    folder: Path,
+    state: State,
+    best: State | None,
+    progress: Progress,
+    validated: State | None = None,
+) -> None:
     """Write a checkpoint in the place of the one in `folder`.
+
+    Args:
+        folder: Of the checkpoint.
+        state: The step's.
+        best: At its best.
+        progress: All else of the loop.
+        validated: To go back to; where it is `best` itself, it is written once.
 
     Raises:
         DiskError: where it cannot be written; the old one is intact then.
     """
     with new_folder(folder) as partial:
-        arrays = {STATE: state} | ({BEST: best} if best is not None else {})
+        named = {BEST: best, VALIDATED: None if validated is best else validated}
+        arrays = {STATE: state} | {name: some for name, some in named.items() if some is not None}
         for name, content in arrays.items():
             save_arrays(partial / name, content)
         hashes = {name: file_digest(partial / name) for name in arrays}
@@ -66,8 +88,10 @@ def save(folder: Path, state: State, best: State | None, progress: Progress) -> 
         (partial / POSITION).write_bytes(pretty_json(whole))
 
 
-def load(folder: Path) -> tuple[State, State | None, Progress] | None:
-    """The last whole checkpoint of `folder`, or None. A damaged one counts as none.
+def load(folder: Path) -> tuple[State, State | None, Progress, State | None] | None:
+    """What `save` wrote last, or None. A damaged checkpoint counts as none.
+
+    Where no state to go back to was written, the best one takes its place.
 
     Raises:
         DiskError: where what a kill left half done cannot be put right.
@@ -81,6 +105,8 @@ def load(folder: Path) -> tuple[State, State | None, Progress] | None:
         if any(file_digest(folder / name) != value for name, value in hashes.items()):
             return None
         best = load_file(folder / BEST) if BEST in hashes else None
-        return load_file(folder / STATE), best, Progress(**content["progress"])
+        validated = load_file(folder / VALIDATED) if VALIDATED in hashes else best
+        progress = Progress(**content["progress"])
+        return load_file(folder / STATE), best, progress, validated
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None

@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.errors import Interrupted
-from bakeoff.core.protocols import Batches, Fitted, LoopPlan, Position, State, Step, Value
+from bakeoff.core.protocols import (
+    Batches,
+    Fitted,
+    Guarded,
+    LoopPlan,
+    Position,
+    State,
+    Step,
+    Value,
+)
 from bakeoff.training import checkpoint
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.observers import Observer, Silent
@@ -48,7 +57,8 @@ def run_loop(
     The step is left holding the selected weights: the best on validation, or the last ones (always
     the last ones where nothing validates). Where training sums, validation outputs or their scores
     are not finite, the loop ends at that validation with the weights selected before;
-    `selected_step` 0 says that there are none.
+    `selected_step` 0 says that there are none. A step that computed in less than full precision
+    first goes back to the validation before, and on from there in full.
 
     Args:
         step: What an update and an evaluation are.
@@ -71,10 +81,17 @@ class _Loop:
         self.step, self.batches, self.plan, self.where = step, batches, plan, where
         self.progress = Progress(fingerprint=where.fingerprint)
         self.best: State | None = None
+        self.validated: State | None = None
+        """Of a step that does not compute exactly: what to go back to."""
         self.sums: dict[str, Value] = {}
+        self._guard = step if isinstance(step, Guarded) else None
+        self._compiled_before = 0.0
+        self._cold = True
         self._began = self._saved = self._ticked = 0.0
 
     def run(self) -> tuple[Fitted, Progress]:
+        if self._inexact():
+            self.validated = self.step.state()
         self._resume()
         now = time.perf_counter()
         self._began = self._saved = self._ticked = now
@@ -90,21 +107,20 @@ class _Loop:
 
     def _train(self) -> None:
         plan, progress, step = self.plan, self.progress, self.step
-        first = progress.step
         while progress.step < plan.steps:
             epoch, start = divmod(progress.step, self.batches.per_epoch)
             for batch in self.batches.epoch(epoch, start):
                 at = Position(progress.step, epoch, plan.learning_rate(progress.step), plan.parts)
                 for name, value in step(batch, at).items():
                     self.sums[name] = self.sums[name] + value if name in self.sums else value
-                progress.step += 1
-                if progress.step == first + 1:
+                done = progress.step = progress.step + 1
+                if self._cold:
                     self._end_warm_up()
-                last = progress.step == plan.steps
-                if (last or progress.step % plan.validate_every == 0) and self._validate(epoch):
+                last = done == plan.steps
+                if (last or done % plan.validate_every == 0) and self._validate(epoch):
                     return
                 self._between_steps()
-                if last:
+                if last or progress.step < done:
                     break
 
     def _between_steps(self) -> None:
@@ -123,10 +139,15 @@ class _Loop:
             raise
 
     def _end_warm_up(self) -> None:
-        """A process's first update compiles, allocates and reads ahead: it is booked apart."""
+        """A process's first update allocates and reads ahead: it is booked apart.
+
+        What it compiled is part of the price of training.
+        """
+        self._cold = False
         self._read_sums()
-        now = time.perf_counter()
-        self.progress.warm_up_seconds += now - self._began
+        now, compiled = time.perf_counter(), self._guard.compile_seconds if self._guard else 0.0
+        self.progress.warm_up_seconds += now - self._began - compiled
+        self.progress.train_seconds += compiled
         self._began = now
 
     def _read_sums(self) -> dict[str, float]:
@@ -142,8 +163,7 @@ class _Loop:
         plan, progress = self.plan, self.progress
         sums = self._read_sums()
         if not _finite(sums):
-            progress.diverged_at = progress.step
-            return True
+            return self._diverge()
         self.sums = {}
         scores: Mapping[str, float] = {}
         loss = sums["loss"] / sums["count"]
@@ -154,21 +174,59 @@ class _Loop:
             if np.isfinite(outputs).all():
                 scores = plan.score(np.concatenate([batch.labels for batch in batches]), outputs)
             if not scores or not _finite(scores):
-                progress.diverged_at = progress.step
-                return True
+                return self._diverge()
             score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
             loss = scores[plan.loss]
-        keep_last = not plan.restore_best or plan.validation is None
-        if keep_last or progress.best_score is None or score > progress.best_score:
-            state = self.step.state()
-            if plan.validation is None and not all(np.isfinite(a).all() for a in state.values()):
-                progress.diverged_at = progress.step
-                return True
-            progress.best_score, progress.best_step, self.best = score, progress.step, state
+        if not self._keep(score):
+            return self._diverge()
         self._add_row(epoch, sums, scores)
         if plan.stopping is not None and plan.stopping(score, loss):
             progress.stopped_by = "stopping rule"
         return progress.stopped_by is not None
+
+    def _keep(self, score: float) -> bool:
+        """Remember the state where it is the best, or to go back to; False: it is not finite."""
+        plan, progress = self.plan, self.progress
+        keep_last = not plan.restore_best or plan.validation is None
+        better = keep_last or progress.best_score is None or score > progress.best_score
+        if better or self._inexact():
+            state = self.step.state()
+            if plan.validation is None and not all(np.isfinite(a).all() for a in state.values()):
+                return False
+            if better:
+                progress.best_score, progress.best_step, self.best = score, progress.step, state
+            if self._inexact():
+                progress.validated_step, self.validated = progress.step, state
+        return True
+
+    def _diverge(self) -> bool:
+        """What to do about numbers that are not finite; whether the loop is over.
+
+        Where the step can compute exactly and did not, the loop goes back to the last validation.
+        """
+        progress = self.progress
+        if self._guard is None or self.validated is None or not self._guard.inexact:
+            progress.diverged_at = progress.step
+            return True
+        progress.notes.append(
+            f"numbers were not finite by update {progress.step:,}: went back to update "
+            f"{progress.validated_step:,}, and on from there in full precision"
+        )
+        self.step.load(self.validated)
+        self._guard.compute_exactly()
+        progress.step, self.validated, self.sums = progress.validated_step, None, {}
+        return False
+
+    def _inexact(self) -> bool:
+        return self._guard is not None and self._guard.inexact
+
+    def _ask_guard(self) -> None:
+        """What the step has to tell goes into the loop's own state."""
+        if self._guard is not None:
+            told = [note for note in self._guard.notes if note not in self.progress.notes]
+            self.progress.notes += told
+            seconds = self._compiled_before + self._guard.compile_seconds
+            self.progress.compile_seconds = seconds
 
     def _add_row(self, epoch: int, sums: Mapping[str, float], scores: Mapping[str, float]) -> None:
         progress = self.progress
@@ -197,7 +255,7 @@ class _Loop:
         if self.best is not None:
             self.step.load(self.best)
         self.progress.finished = True
-        self.best = None
+        self.best = self.validated = None
         self.sums = {}
         self._save()
 
@@ -214,19 +272,23 @@ class _Loop:
         """
         progress, sums = self.progress, self._read_sums()
         self._book_time()
+        self._ask_guard()
         if _finite(sums):
             progress.sums = sums
             progress.stopping = self.plan.stopping.state() if self.plan.stopping else []
             if self.where.folder is not None:
-                checkpoint.save(self.where.folder, self.step.state(), self.best, progress)
+                state = self.step.state()
+                checkpoint.save(self.where.folder, state, self.best, progress, self.validated)
         self._saved = self._began = time.perf_counter()
 
     def _resume(self) -> None:
         found = checkpoint.load(self.where.folder) if self.where.folder else None
         if found is None:
             return
-        state, self.best, progress = found
+        state, self.best, progress, validated = found
         self.step.load(state)
+        self.validated = validated if self._inexact() else None
+        self._compiled_before = progress.compile_seconds
         self.sums = dict(progress.sums)
         if self.plan.stopping:
             self.plan.stopping.load(progress.stopping)

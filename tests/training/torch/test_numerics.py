@@ -1,14 +1,20 @@
 """Device, precision and determinism."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import Numerics
-from bakeoff.training.torch import numerics
-from bakeoff.training.torch.numerics import apply, fingerprint, resolve_device_and_precision
+from bakeoff.training.torch import compiled, numerics
+from bakeoff.training.torch.numerics import (
+    apply,
+    fingerprint,
+    resolve_compile,
+    resolve_device_and_precision,
+)
 
 
 @pytest.fixture
@@ -49,6 +55,39 @@ def test_what_is_given_stays() -> None:
     assert resolve_device_and_precision("cpu", "bfloat16") == ("cpu", "bfloat16")
 
 
+@pytest.mark.parametrize(
+    ("asked", "device", "precision", "updates", "expected"),
+    [
+        (False, "cuda", "bfloat16", 10**6, False),
+        (True, "cpu", "float32", 0, True),
+        ("auto", "cpu", "float32", 10**9, False),
+        ("auto", "cpu", "bfloat16", 4_999, False),
+        ("auto", "cpu", "bfloat16", 5_000, True),
+        ("auto", "cuda", "float32", 5_000, True),
+        ("auto", "cuda", "bfloat16", 0, False),
+    ],
+)
+def test_auto_compiles_where_updates_make_up_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Any,
+    device: Any,
+    precision: Any,
+    updates: int,
+    expected: bool,
+) -> None:
+    monkeypatch.setattr(compiled, "lacking", lambda device: None)
+    assert resolve_compile(asked, device, precision, updates) is expected
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "lacking", lambda device: f"no compiler for {device}")
+    assert resolve_compile("auto", "cpu", "bfloat16", 10**6) is False
+    assert resolve_compile(False, "cpu", "bfloat16", 10**6) is False
+    message = r"numerics\.compile: true received, but no compiler for cpu \(allowed here: auto, f"
+    with pytest.raises(InputError, match=message):
+        resolve_compile(True, "cpu", "float32", 10**6)
+
+
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_apply(deterministic: bool) -> None:
@@ -76,4 +115,9 @@ def test_fingerprint_names_what_bits_depend_on() -> None:
         "cpu_capability",
         "amx",
         "onednn",
+    }
+    compiling = chosen.model_copy(update={"compile": True})
+    assert fingerprint(compiling) == found | {
+        "compile": True,
+        "compiler": compiled.compiler_version(),
     }

@@ -280,7 +280,8 @@ class TorchEngine:
         pixels = Pixels(normaliser, cast(tuple[int, int, int], shape), torch.device(device))
         self._network, self._passes = network, Passes()
         self._step: TorchStep | None = None
-        self._inference = Inference(convert(network, self._passes), pixels, precision)
+        module, layout = convert(network, self._passes), numerics.channels_last
+        self._inference = Inference(module, pixels, precision, channels_last=layout)
 
     def step(self, training: TrainingSettings, streams: Streams, extras: Extras = NONE) -> Step:
         """The loop's step."""

@@ -34,28 +34,69 @@ class NamedDropout:
         self._calls = dict.fromkeys(self._layers, 0)
         self._generator: torch.Generator | None = None
         self._at: tuple[int, slice, int] | None = None
+        self._seen: dict[str, list[Tensor]] = {path: [] for path in self._layers}
+        """Of every layer, what stands for its outputs call by call: their shape and device."""
+        self._drawn: dict[str, list[Tensor]] = {}
         for path, layer in self._layers.items():
             layer.register_forward_hook(self._hook(path, layer.p))
 
-    def begin(self, step: int, part: slice, count: int) -> None:
+    def begin(self, step: int, part: slice, count: int, ahead: bool = False) -> None:
         """Masks from now on are those of examples `part` of the `count` of this step's batch.
 
         Also takes the layers out of torch's own training mode.
+
+        Args:
+            step: Updates done before.
+            part: Of the batch.
+            count: Examples of the batch.
+            ahead: Whether to draw the masks now, for a compiled pass, which cannot; `look` must
+                have seen the layers.
         """
         self._at = (step, part, count)
         for path, layer in self._layers.items():
             layer.training = False
             self._calls[path] = 0
+        self._drawn = {}
+        if ahead:
+            self._drawn = {
+                path: [self._mask(path, layer.p, like) for like in self._seen[path]]
+                for path, layer in self._layers.items()
+            }
+            self._calls = dict.fromkeys(self._layers, 0)
 
     def end(self) -> None:
         """No masks from now on."""
         self._at = None
+        self._drawn = {}
+
+    @torch.no_grad()
+    def look(self, module: nn.Module, inputs: Tensor) -> None:
+        """See what the layers' outputs are like, in an eager pass that changes nothing."""
+        if not self._layers or any(self._seen.values()):
+            return
+        hooks = [
+            layer.register_forward_hook(
+                lambda _, __, output, seen=self._seen[path]: seen.append(output[:0])
+            )
+            for path, layer in self._layers.items()
+        ]
+        training = module.training
+        module.eval()
+        module(inputs[:1])
+        module.train(training)
+        for hook in hooks:
+            hook.remove()
 
     def _hook(self, path: str, rate: float) -> Any:
         def apply(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
             if self._at is None:
                 return None
-            return output * self._mask(path, rate, output) * (1 / (1 - rate))
+            if self._drawn:
+                mask = self._drawn[path][self._calls[path]]
+                self._calls[path] += 1
+            else:
+                mask = self._mask(path, rate, output)
+            return output * mask * (1 / (1 - rate))
 
         return apply
 

@@ -32,6 +32,8 @@ class Inference:
         pixels: Its inputs, on its device.
         precision: Of matrix products and convolutions; weights and sums of losses are float32.
         prediction: The views of an image over which all outputs are averaged.
+        channels_last: Whether images lie in memory pixel by pixel, not channel by channel.
+        compiles: Whether training passes are to be compiled; evaluation never is.
     """
 
     def __init__(
@@ -40,18 +42,30 @@ class Inference:
         pixels: Pixels,
         precision: Precision,
         prediction: PredictionSettings = ONE_VIEW,
+        channels_last: bool = True,
+        compiles: bool = False,
     ) -> None:
         self.module, self.pixels, self.precision = module, pixels, precision
         self.prediction, self._views = prediction, prediction.views()
+        self.channels_last, self.compiles = channels_last, compiles
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         self._pass_size = PassSize(self.pass_size)
         module.to(pixels.device)
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        module.to(memory_format=self._layout)  # type: ignore[call-overload]
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """What the network reads: (B, C, H, W) float32 of (B, H, W, C) uint8 on its device."""
+        return self.pixels(images).contiguous(memory_format=self._layout)
 
     def of(self, module: nn.Module) -> "Inference":
         """The same with another module of the same kind."""
-        return Inference(module, self.pixels, self.precision, self.prediction)
+        return Inference(module, self.pixels, self.precision, self.prediction, self.channels_last)
+
+    def compute_in(self, precision: Precision) -> None:
+        """Compute in another precision from now on."""
+        self.precision, self._pass_size = precision, PassSize(self.pass_size)
 
     def autocast(self) -> torch.autocast:
         """The context in which the network computes in its precision."""
@@ -77,23 +91,21 @@ class Inference:
         """What `compute` gives of the inputs, averaged over views."""
         self.module.eval()
         with torch.inference_mode(), self.autocast():
-            size = self._pass_size(lambda x: self._pass(self.module, x), self._draw)
+            size = self._pass_size(lambda x: self._pass(self.module, x).cpu().numpy(), self._draw)
             filled = np.zeros((size, *self.pixels.shape), np.uint8)
-            found: list[NDArray[np.float32]] = []
+            found: list[Tensor] = []
             # No images still make one pass: it tells how wide the result is.
             for start in range(0, max(1, len(images)), size):
                 rows = images[start : start + size]
                 filled[: len(rows)] = rows
                 found.append(self._pass(compute, filled)[: len(rows)])
-        return np.concatenate(found)
+            # Read once, not pass by pass: the device need not wait between them.
+            return torch.cat(found).cpu().numpy()
 
     def _draw(self, count: int) -> NDArray[np.uint8]:
         """That many images that differ."""
         return np.random.default_rng(0).integers(0, 256, (count, *self.pixels.shape), np.uint8)
 
-    def _pass(
-        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
-    ) -> NDArray[np.float32]:
+    def _pass(self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]) -> Tensor:
         given = torch.from_numpy(images).to(self.pixels.device)
-        outputs = averaged(lambda x: compute(self.pixels(x)).float(), given, self._views)
-        return outputs.cpu().numpy()
+        return averaged(lambda x: compute(self.inputs(x)).float(), given, self._views)

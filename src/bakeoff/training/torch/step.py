@@ -1,7 +1,7 @@
 """One update and one evaluation of a torch network on images: the loop's step."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,18 +11,40 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
 from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
+from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.followers import followers
 from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
+from bakeoff.training.torch.resident import Resident
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+GUARD = "guard"
+"""What a state calls what was done to go on; a state without it had no need."""
+
+
+@dataclass
+class Guard:
+    """What was done to go on where something failed."""
+
+    exact: bool = False
+    """Computes in float32, though the recipe says otherwise."""
+    cuts: int = 1
+    """Into so many parts is cut what the plan passes at once: memory was short."""
+    eager: bool = False
+    """Could not be compiled."""
+
+    def values(self) -> NDArray[np.int64]:
+        """(3,): to be saved."""
+        return np.array([self.exact, self.cuts, self.eager], np.int64)
 
 
 def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -48,6 +70,10 @@ class TorchStep:
             cross-entropy.
         on_pass: Told the position of every pass that learns, for layers that draw by it.
         mixing: Blends each example with another; None leaves them as they are.
+        resident: All training images on the device; None: batches bring their own.
+
+    Attributes:
+        notes: What was done to go on where something failed, as sentences.
     """
 
     def __init__(
@@ -59,12 +85,13 @@ class TorchStep:
         loss: Loss | None = None,
         on_pass: Callable[[Position], None] | None = None,
         mixing: Mixing | None = None,
+        resident: Resident | None = None,
     ) -> None:
         module = inference.module
         self._inference, self._module = inference, module
         self._device = inference.pixels.device
         self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
-        self._mixing = mixing
+        self._mixing, self._resident = mixing, resident
         self._loss = loss or partial(summed_cross_entropy, smoothing=settings.label_smoothing)
         self._followers = followers(settings, module)
         self._evaluators = {
@@ -72,29 +99,79 @@ class TorchStep:
         }
         self._dropout = NamedDropout(module, streams)
         self._optimiser = Optimiser(settings, module)
+        self._batch_size = settings.batch_size
+        self._pass = TrainingPass(module, inference.compiles)
+        self._guard, self._precision = Guard(), inference.precision
         self.splittable = splittable(module)
+        self.notes: list[str] = []
 
     def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
         """Update on a batch; nothing here waits for the device.
+
+        Where memory is short, the batch is cut into more parts, from now on, and the update made
+        all the same.
 
         Returns:
             `loss`: the sum over its examples of the loss (without penalties on weights),
             `correct` (blended examples count by shares) and `count`; the first two are 0-d
             tensors.
+
+        Raises:
+            InputError: where memory is short and the batch cannot be cut.
         """
-        count = len(batch.labels)
-        loss: Value = 0.0
-        correct: Value = 0
-        with torch.random.fork_rng(self._own_generators()):
-            self._seed(at.step)
-            for part in _parts(count, at.parts):
-                losses, right = self._gradients(batch, part, at)
-                loss, correct = loss + losses, correct + right
+        sums = self._attempt(batch, at)
+        while sums is None:
+            self._cut(batch, at)
+            sums = self._attempt(batch, at)
         with self._inference.autocast():  # for products of matrices, where an optimiser has any
             self._optimiser.step(at.learning_rate)
         for follower in self._followers.values():
             follower.update(at)
+        return sums
+
+    def _attempt(self, batch: Batch, at: Position) -> dict[str, Value] | None:
+        """The gradients of a batch and its sums; None where memory was short."""
+        count = len(batch.labels)
+        loss: Value = 0.0
+        correct: Value = 0
+        try:
+            with torch.random.fork_rng(self._own_generators()):
+                self._seed(at.step)
+                for part in _parts(count, at.parts * self._guard.cuts):
+                    losses, right = self._gradients(batch, part, at)
+                    loss, correct = loss + losses, correct + right
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None  # what the error's frames hold is free when it is
         return {"loss": loss, "correct": correct, "count": count}
+
+    def _cut(self, batch: Batch, at: Position) -> None:
+        """Cut batches into twice as many parts from now on.
+
+        Raises:
+            InputError: where that cannot be.
+        """
+        self._dropout.end()
+        self._module.zero_grad(set_to_none=True)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        count = len(batch.labels)
+        size = -(-count // (at.parts * self._guard.cuts))
+        short = f"training.batch_size: {self._batch_size} received, but memory was short for a pass"
+        if not self.splittable:
+            raise InputError(
+                f"{short} of {size} examples, and this model looks at whole batches (batch norm, "
+                "for instance), which cannot be cut; choose a smaller one"
+            )
+        if size == 1:
+            raise InputError(f"{short} of 1 example: the model itself is too large")
+        self._guard.cuts *= 2
+        smaller = -(-count // (at.parts * self._guard.cuts))
+        self.notes.append(
+            f"memory was short at update {at.step + 1:,}: {smaller} examples pass at once instead "
+            f"of {size}, the update is the whole batch's"
+        )
 
     def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[Tensor, Tensor]:
         """A forward and a backward pass over part of a batch; the sums of loss and hits."""
@@ -107,11 +184,12 @@ class TorchStep:
             their_inputs, their_labels = self._read(others, at.epoch)
             inputs = blended(inputs, their_inputs, shares)
         self._module.train()
-        self._dropout.begin(at.step, part, count)
+        self._compile(inputs, at)
+        self._dropout.begin(at.step, part, count, ahead=self._pass.fits(inputs))
         if self._on_pass is not None:
             self._on_pass(replace(at, first=part.start, examples=count))
         with self._inference.autocast():
-            logits = self._module(inputs).float()
+            logits = self._pass(inputs).float()
         self._dropout.end()
         if shares is not None:
             targets = soft_targets(targets, their_labels, shares, logits.shape[1])
@@ -122,11 +200,56 @@ class TorchStep:
 
     def _read(self, rows: Batch, epoch: int) -> tuple[Tensor, Tensor]:
         """What the network is given of training examples, and their labels, on the device."""
-        images = to_device(np.asarray(rows.items), self._device)
-        labels = to_device(rows.labels, self._device)
-        if self._augmentation is not None:
-            images = self._augmentation(images, rows.indices, epoch)
-        return self._inference.pixels(images), labels
+        resident = self._resident
+        if resident is None:
+            images = to_device(np.asarray(rows.items), self._device)
+            labels = to_device(rows.labels, self._device)
+            if self._augmentation is not None:
+                images = self._augmentation(images, rows.indices, epoch)
+            return self._inference.inputs(images), labels
+        chosen = to_device(rows.indices, self._device)
+        labels = resident.labels.index_select(0, chosen)
+        if self._augmentation is None:
+            images = resident.images.index_select(0, chosen)
+        else:
+            images = self._augmentation(resident.images, rows.indices, epoch, whole=True)
+        return self._inference.inputs(images), labels
+
+    def _compile(self, inputs: Tensor, at: Position) -> None:
+        """Compile the pass over inputs of the usual size, unless that is done or has failed."""
+        size = -(-self._batch_size // (at.parts * self._guard.cuts))
+        if self._guard.eager or not self._pass.wants(inputs, size):
+            return
+        self._dropout.look(self._module, inputs)
+        self._dropout.begin(at.step, slice(0, size), size, ahead=True)
+        with self._inference.autocast():
+            self._pass.prepare(inputs)
+        self._dropout.end()
+        if self._pass.failure is not None:
+            self._guard.eager = True
+            self.notes.append(f"could not be compiled, ran eagerly: {self._pass.failure}")
+
+    @property
+    def compile_seconds(self) -> float:
+        """What compiling took so far."""
+        return self._pass.seconds
+
+    @property
+    def inexact(self) -> bool:
+        """Whether it computes in less than float32."""
+        return self._inference.precision != "float32"
+
+    def compute_exactly(self) -> None:
+        """Compute in float32 from now on."""
+        self._set_guard(replace(self._guard, exact=True))
+
+    def _set_guard(self, guard: Guard) -> None:
+        self._guard = guard
+        precision = "float32" if guard.exact else self._precision
+        if precision != self._inference.precision:
+            for inference in (self._inference, *self._evaluators.values()):
+                inference.compute_in(precision)
+            self._pass.forget()
 
     def _own_generators(self) -> list[torch.device]:
         """The devices, besides the CPU, whose global generators must be left as they were."""
@@ -164,7 +287,8 @@ class TorchStep:
 
     def state(self) -> State:
         """Weights, running statistics, moments, counts and what follows them, copied."""
-        return to_arrays(self._tensors())
+        guard = {GUARD: self._guard.values()} if self._guard != Guard() else {}
+        return to_arrays(self._tensors()) | guard
 
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory.
@@ -172,7 +296,11 @@ class TorchStep:
         Raises:
             InputError: where it is not a state of this network and optimiser.
         """
-        copy_into(self._tensors(), state)
+        arrays = dict(state)
+        guard = arrays.pop(GUARD, None)
+        copy_into(self._tensors(), arrays)
+        exact, cuts, eager = Guard().values() if guard is None else guard
+        self._set_guard(Guard(bool(exact), int(cuts), bool(eager)))
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}

@@ -45,8 +45,7 @@ class Pixels:
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, H, W, C) uint8 to (B, C, H, W) float32."""
-        flat = images.reshape(len(images), -1).to(torch.float32)
-        flat.mul_(self._scale).add_(self._shift)
+        flat = torch.mul(images.reshape(len(images), -1), self._scale).add_(self._shift)
         return flat.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
@@ -71,16 +70,29 @@ class Augmentation:
         self._epoch = -1
         self._drawn: dict[str, Tensor] = {}
 
-    def __call__(self, images: Tensor, indices: NDArray[np.intp], epoch: int) -> Tensor:
-        """(B, H, W, C) uint8 images of the training examples `indices` (B,): the same shape."""
+    def __call__(
+        self, images: Tensor, indices: NDArray[np.intp], epoch: int, whole: bool = False
+    ) -> Tensor:
+        """The training examples `indices` (B,), changed: (B, H, W, C) uint8.
+
+        Args:
+            images: They themselves, (B, H, W, C) uint8; or, where `whole`, all N training images,
+                of which a move and a choice of some are one pass over memory.
+            indices: Their positions among all.
+            epoch: Number of the epoch.
+            whole: Whether `images` are all.
+        """
         settings = self._settings
-        if not (settings.moves or settings.jitters or settings.cutout):
+        if not (whole or settings.moves or settings.jitters or settings.cutout):
             return images
         self._draw(epoch)
         chosen = to_device(indices, self._device)
         drawn = {name: values.index_select(0, chosen) for name, values in self._drawn.items()}
         if settings.moves:
-            images = self._moved(images, drawn)
+            rows = chosen if whole else torch.arange(len(images), device=self._device)
+            images = self._moved(images, rows, drawn)
+        elif whole:
+            images = images.index_select(0, chosen)
         if settings.jitters:
             images = _jittered(images, drawn["factors"])
         if settings.cutout:
@@ -105,8 +117,10 @@ class Augmentation:
         self._drawn = {name: to_device(values, self._device) for name, values in made.items()}
         self._epoch = epoch
 
-    def _moved(self, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
-        count, height, width, channels = images.shape
+    def _moved(self, images: Tensor, chosen: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Those of the images that are chosen (B,), mirrored and shifted."""
+        height, width, channels = self._draws.shape
+        count = len(chosen)
         rows = torch.arange(height, device=self._device).expand(count, height)
         columns = torch.arange(width, device=self._device).expand(count, width)
         if "mirrored" in drawn:
@@ -114,10 +128,10 @@ class Augmentation:
         if "shifts" in drawn:
             rows = reflected(rows + drawn["shifts"][:, :1], height)
             columns = reflected(columns + drawn["shifts"][:, 1:], width)
-        first = torch.arange(count, device=self._device)[:, None] * height
+        first = chosen[:, None] * height
         pixels = ((first + rows) * width)[:, :, None] + columns[:, None, :]  # (B, H, W)
         flat = images.reshape(-1, channels).index_select(0, pixels.view(-1))
-        return flat.view(images.shape)
+        return flat.view(count, height, width, channels)
 
     def _blank(self, corners: Tensor) -> Tensor:
         """(B, H, W) bool: the pixels of each image's square."""
