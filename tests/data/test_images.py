@@ -1,11 +1,14 @@
 """Tests of reading one image, in every format and mode a folder may hold."""
 
+import itertools
 import os
+import re
 import struct
 import subprocess
 import sys
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -327,3 +330,37 @@ def test_channels() -> None:
     assert to_channels(colour, 1).shape == (8, 12, 1)
     assert to_channels(np.full((1, 1, 3), 255, dtype=np.uint8), 1).tolist() == [[[255]]]
     assert to_channels(np.array([[[255, 0, 0]]], dtype=np.uint8), 1).tolist() == [[[76]]]
+
+
+def mutants(path: Path, generator: np.random.Generator) -> Iterator[bytes]:
+    """Files of every format with some bytes changed, the header's more often, or cut off."""
+    noise = generator.integers(0, 256, (24, 24, 4), np.uint8)
+    for suffix, mode in itertools.product(
+        ("png", "jpg", "bmp", "gif", "webp", "tif"), ("RGB", "L")
+    ):
+        Image.fromarray(noise).convert(mode).save(path.with_suffix(f".{suffix}"))
+        whole = path.with_suffix(f".{suffix}").read_bytes()
+        for number in range(40):
+            data = bytearray(whole)
+            reach = 100 if number % 2 else len(data)
+            for place in generator.integers(0, min(reach, len(data)), 5):
+                data[place] = generator.integers(256)
+            yield bytes(data[: generator.integers(len(data))] if number % 8 == 0 else data)
+
+
+def test_whatever_is_damaged_there_is_an_image_or_one_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.img"
+    read, reasons = 0, []
+    for data in mutants(tmp_path / "whole", np.random.default_rng(0)):
+        path.write_bytes(data)
+        try:
+            pixels = read_image(path, 16)
+        except UnreadableImageError as error:
+            reasons.append(str(error))
+        else:
+            read += 1
+            assert pixels.dtype == np.uint8
+            assert pixels.shape in ((16, 16, 1), (16, 16, 3))
+    assert read > 20
+    assert len(reasons) > 100
+    assert all(re.fullmatch(r".+", reason) for reason in reasons)

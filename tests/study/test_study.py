@@ -224,5 +224,6 @@ def test_a_run_goes_where_the_study_says(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_public_names() -> None:
-    assert {"Study", "load_study"} <= set(bakeoff.__all__)
+    assert {"Study", "load_study", "predict", "score"} <= set(bakeoff.__all__)
+    assert all(hasattr(bakeoff, name) for name in bakeoff.__all__)
     assert bakeoff.Study is module.Study
