@@ -106,11 +106,11 @@ def test_in_full_precision_it_is_compiled_anew() -> None:
 
 
 class Unwilling(Small):
-    """Asks for a number while it computes, which no compiled pass can."""
+    """Chooses by a number that it computes, which no compiled pass can."""
 
     def features(self, images: Tensor) -> Tensor:
         x = super().features(images)
-        return x + 0 * float(x.detach().sum())
+        return x if x.detach().sum() > -1 else -x
 
 
 def test_what_cannot_be_compiled_runs_eagerly_and_says_so() -> None:
