@@ -143,3 +143,9 @@ def test_every_draw_is_a_function_of_seed_and_epoch(kind: str) -> None:
     assert not np.array_equal(draw(busy, 4), first)
     assert not np.array_equal(draw(draws(1, **settings), 3), first)
     assert len(first) == COUNT
+
+
+def test_blending_is_refused_where_labels_are_out_of_reach() -> None:
+    AugmentationSettings(flip=True).check_unblended("a technique")
+    with pytest.raises(InputError, match=r"^augmentation\.mixup: 0\.5 received, but a technique"):
+        AugmentationSettings(mixup=0.5).check_unblended("a technique")

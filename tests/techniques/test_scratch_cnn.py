@@ -110,10 +110,10 @@ def test_texts_are_refused(texts: TrainingData, cell_of: Cells, run: Run) -> Non
         ScratchCnn().fit(cell_of("scratch-cnn"), texts, {}, run)
 
 
-def test_blending_is_refused() -> None:
-    for framework in ("numpy", "torch", "keras"):
-        content = {"framework": framework, "augmentation": {"mixup": 0.2}}
-        with pytest.raises(
-            InputError, match=r"^augmentation: mixup 0\.2 received, but scratch-cnn"
-        ):
-            ScratchCnnSettings.parse(content)
+def test_blending_is_refused(noise: TrainingData, cell_of: Cells, run: Run) -> None:
+    told = r"^augmentation\.mixup: 0\.2 received, but scratch-cnn does not blend images"
+    cell = cell_of("scratch-cnn", model={"channels": [3]}, augmentation={"mixup": 0.2})
+    with pytest.raises(InputError, match=told):
+        ScratchCnn().check(cell.recipe.settings, (8, 8, 3), 10)
+    with pytest.raises(InputError, match=r"^augmentation\.mixup: 0\.2 received"):
+        ScratchCnn().fit(cell, noise, {}, run)

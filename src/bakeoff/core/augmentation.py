@@ -61,6 +61,18 @@ class AugmentationSettings(Frozen):
                 f"the sides of {shape[0]} x {shape[1]} images)"
             )
 
+    def check_unblended(self, technique: str) -> None:
+        """Whether labels may stay as they are, as they must in most techniques.
+
+        Raises:
+            InputError: where images are to be blended.
+        """
+        if self.mixup:
+            raise InputError(
+                f"augmentation.mixup: {self.mixup} received, but {technique} does not blend images "
+                "(allowed: 0; the technique cnn does)"
+            )
+
 
 class Draws:
     """What an epoch draws for each of N training examples.

@@ -14,9 +14,13 @@ class Augmentation:
     Args:
         draws: Of the training examples.
         mean: (C,) or (H, W, C) float32 in 0..1: what a blank square is filled with.
+
+    Raises:
+        InputError: where images are to be blended: their labels are out of reach here.
     """
 
     def __init__(self, draws: Draws, mean: NDArray[np.float32]) -> None:
+        draws.settings.check_unblended("what changes images alone")
         self.draws, self.mean, self._settings = draws, mean, draws.settings
         fill = np.rint(255 * mean).astype(np.uint8)
         self._fill = np.broadcast_to(fill, draws.shape)

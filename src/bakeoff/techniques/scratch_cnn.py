@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
@@ -124,16 +124,6 @@ class ScratchCnnSettings(Settings):
     training: ScratchCnnTraining = ScratchCnnTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
 
-    @field_validator("augmentation")
-    @classmethod
-    def _nothing_is_blended(cls, value: AugmentationSettings) -> AugmentationSettings:
-        if value.mixup:
-            raise ValueError(
-                f"mixup {value.mixup} received, but scratch-cnn does not blend images (allowed: 0; "
-                "the technique cnn does)"
-            )
-        return value
-
 
 class ScratchCnn:
     """A convolutional network on images, in NumPy unless asked for elsewhere."""
@@ -202,13 +192,14 @@ class ScratchCnn:
         return open_network(predictor, loss, fresh=fresh)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse shifts beyond the images, and batch norm in parts of batches.
+        """Refuse shifts beyond the images, blending, and batch norm in parts of batches.
 
         Raises:
             InputError: naming the setting.
         """
         chosen = cast(ScratchCnnSettings, settings)
         chosen.augmentation.check(shape)
+        chosen.augmentation.check_unblended(self.name)
         network = self.untrained(settings, shape, 2).network
         check_parts(chosen.training.parts, network.splittable)
 
