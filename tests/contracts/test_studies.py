@@ -75,10 +75,14 @@ def shortened(recipe: Recipe, classes: int) -> Recipe:
         few = {"epochs": None, "iterations": 2, "validate_every": None, "batch_size": 8}
         settings = settings.model_copy(update={"training": training.model_copy(update=few)})
     classes = len(recipe.data.classes or ()) or classes
+    data = {
+        "labels": max(classes, 1) * PER_CLASS // 2,
+        "validation": max(recipe.data.validation, 0.2),  # of so few, less would leave none
+    }
     return recipe.model_copy(
         update={
             "settings": settings,
-            "data": recipe.data.model_copy(update={"labels": max(classes, 1) * PER_CLASS // 2}),
+            "data": recipe.data.model_copy(update=data),
             "numerics": recipe.numerics.model_copy(update={"threads": 1}),
         }
     )
