@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
-from bakeoff.core.frozen import plain
+from bakeoff.core.frozen import later, plain
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -102,7 +102,7 @@ class LinearSettings(Settings):
 
     features: FeatureSettings = PixelFeatures()
     training: LinearTraining = LinearTraining()
-    augmentation: AugmentationSettings = AugmentationSettings()
+    augmentation: AugmentationSettings = later(AugmentationSettings())
     """Of pixels, in the loop. Of it `lbfgs` reads `flip: true`: it learns from every image and its
     mirror image, which is what the loop learns from on average."""
 
