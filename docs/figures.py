@@ -4,28 +4,48 @@
     python docs/figures.py --check    exits with 1 where a block differs
 
 A block stands between `<!-- figures: NAME -->` and `<!-- /figures -->`; NAME is a folder of
-`evidence/`.
+`evidence/`. Between `<!-- levels: NAME -->` and `<!-- /levels -->` stand, of each recipe, the mean
+over all levels of the study's factor, the lowest and the highest.
 """
 
 import json
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
+from statistics import mean
+from typing import Any
 
 from bakeoff.study.tables import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (figures|levels): ([\w-]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """A page with every block made anew from the evidence it names."""
 
     def fill(match: re.Match[str]) -> str:
-        results = ROOT / "evidence" / match[2] / "results.json"
-        return f"{match[1]}{markdown(json.loads(results.read_text(encoding='utf-8')))}\n{match[3]}"
+        path = ROOT / "evidence" / match[3] / "results.json"
+        results = json.loads(path.read_text(encoding="utf-8"))
+        table = markdown(results) if match[2] == "figures" else over_levels(results)
+        return f"{match[1]}{table}\n{match[4]}"
 
     return BLOCK.sub(fill, text)
+
+
+def over_levels(results: dict[str, Any]) -> str:
+    """A table of accuracies: one row for each recipe, over all levels of the factor."""
+    metric, found = results["metric"], defaultdict(dict)
+    for name, recipe in results["recipes"].items():
+        base, _, level = name.partition("@")
+        found[base][level.partition("=")[2]] = recipe["metrics"][metric]["mean"]
+    rows = [f"| recipe | levels | mean {metric} | lowest | highest |", "|---|--:|--:|---|---|"]
+    for base, means in found.items():
+        worst, best = (f(means, key=means.__getitem__) for f in (min, max))
+        ends = " | ".join(f"{means[level]:.1%} {level}" for level in (worst, best))
+        rows.append(f"| {base} | {len(means)} | {mean(means.values()):.2%} | {ends} |")
+    return "\n".join(rows).replace("%", " %")
 
 
 def pages() -> list[Path]:
