@@ -36,7 +36,8 @@ def filled(text: str) -> str:
 
 def over_levels(results: dict[str, Any]) -> str:
     """A table of accuracies: one row for each recipe, over all levels of the factor."""
-    metric, found = results["metric"], defaultdict(dict)
+    metric = results["metric"]
+    found: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for name, recipe in results["recipes"].items():
         base, _, level = name.partition("@")
         found[base][level.partition("=")[2]] = recipe["metrics"][metric]["mean"]
