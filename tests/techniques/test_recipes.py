@@ -149,3 +149,9 @@ def test_fields_that_are_not_used_leave_recipes_as_they_were_recorded() -> None:
             recorded = planned["recipe"]
             content = recorded | {"numerics": {**BEFORE, **recorded["numerics"]}}
             assert parse_recipe(content, name).resolved() == recorded
+
+
+@pytest.mark.parametrize("technique", ["softmax", "logistic"])
+def test_linear_techniques_refuse_to_blend_images(technique: str) -> None:
+    (fault,) = faults_of(CONTENT | {"technique": technique, "augmentation": {"mixup": 0.2}})
+    assert "augmentation.mixup: 0.2 received" in fault

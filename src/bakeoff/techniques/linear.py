@@ -112,6 +112,7 @@ class LinearSettings(Settings):
         changes = self.augmentation
         if changes == AugmentationSettings():
             return self
+        changes.check_unblended("a linear technique")
         if isinstance(self.features, PatchFeatures):
             raise ValueError(
                 "augmentation received with patch features, which are computed once (allowed: "
