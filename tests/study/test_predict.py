@@ -76,19 +76,21 @@ def test_cells_that_are_not_there(shared_run: Path, run: str, fault: str) -> Non
         load_fitted(run.format(shared_run))
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "in another order"])
 def test_images_of_the_test_split_are_predicted_as_in_the_run(
-    softmax: Fitted, shared_run: Path, tmp_path: Path
+    softmax: Fitted, shared_run: Path, tmp_path: Path, turned: bool
 ) -> None:
-    """The same bits in the same order: a product's last bit may depend on the row's place."""
+    """The same bits, wherever an image stands among the others."""
     test = load("digits").test
     assert test is not None
-    for identity, pixels in zip(test.ids, test.items, strict=True):
-        save(tmp_path / f"{identity}.png", pixels)
-    found = rows(predicted(softmax, tmp_path))
+    names = [f"{len(test) - i if turned else i}.png" for i in range(len(test))]
+    for name, pixels in zip(names, test.items, strict=True):
+        save(tmp_path / name, pixels)
+    found = {row["id"]: row for row in rows(predicted(softmax, tmp_path))}
     stated = rows((shared_run / "cells/softmax/seed-1/predictions/test.csv").read_bytes())
     assert len(stated) == len(found) == 898
-    for mine, row in zip(found, stated, strict=True):
-        assert mine == row | {"id": f"{row['id']}.png", "label": ""}
+    for name, row in zip(names, stated, strict=True):
+        assert found[name] == row | {"id": name, "label": ""}
 
 
 def test_the_name_of_a_set_means_its_test_split_and_is_noted(
