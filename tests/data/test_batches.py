@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_random_draws_with_replacement_in_full_batches() -> None:
 def test_texts_are_gathered_too() -> None:
     texts = Examples([f"t{i}" for i in range(5)], np.arange(5), numbered(5))
     batches = list(TrainingBatches(texts, 2, Streams(0)).epoch(0))
-    assert [text for batch in batches for text in batch.items] == [
+    assert [text for batch in batches for text in cast(list[str], batch.items)] == [
         f"t{i}" for batch in batches for i in batch.indices
     ]
     assert [batch.items for batch in evaluation_batches(texts, 3)] == [

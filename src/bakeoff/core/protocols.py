@@ -13,6 +13,7 @@ from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Direction, Task
+from bakeoff.core.tokens import Tokens
 
 Arrays = Mapping[str, NDArray[Any]]
 State = dict[str, NDArray[Any]]
@@ -68,7 +69,7 @@ class TrainingData:
 class Batch:
     """Some examples: items, labels (B,), and their positions (B,) in the training set."""
 
-    items: Items
+    items: Items | Tokens
     labels: NDArray[Any]
     indices: NDArray[np.intp]
 

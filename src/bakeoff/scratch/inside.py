@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class NetworkInside:
         """Copied."""
         network = _rebuilt(self._network, lambda path, layer: layer)
         with self._averages_kept(), np.errstate(over="ignore", invalid="ignore"):
-            outputs = network.forward(self._inputs(batch.items), LEARNING)
+            outputs = network.forward(self._inputs(cast(Items, batch.items)), LEARNING)
             self._loss.forward(outputs, batch.labels)
             network.backward(self._loss.backward(len(batch.labels)), to_inputs=False)
         return {_layer(path): network.gradients[path].copy() for path in self._network.weights}

@@ -1,0 +1,95 @@
+"""Batches of token sequences, of similar lengths, in an order that seed and epoch alone decide."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Batch
+from bakeoff.core.streams import Streams
+from bakeoff.core.tokens import Tokens
+
+POOL_BATCHES = 64
+"""Batches whose examples are sorted by length together: what is padded is a few percent then."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenExamples:
+    """Token sequences with their labels.
+
+    Args:
+        tokens: N sequences.
+        labels: (N,).
+    """
+
+    tokens: Tokens
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        """The number of examples N."""
+        return len(self.labels)
+
+    def batch(self, rows: NDArray[np.intp]) -> Batch:
+        """The examples at `rows`, as a batch whose items are `Tokens`."""
+        return Batch(self.tokens.take(rows), self.labels[rows], rows)
+
+
+class TokenBatches:
+    """Training batches of token sequences; implements `core.protocols.Batches`.
+
+    Epoch e goes through the permutation that the stream ("order", e) draws, the same as for every
+    other technique. With buckets, pools of `POOL_BATCHES` batches of it are sorted by length and
+    cut into batches, whose order the stream ("buckets", e) draws: a batch holds sequences of
+    about one length, and every example still comes once an epoch.
+
+    Args:
+        examples: N token sequences with labels.
+        batch_size: Examples in a batch.
+        streams: Of the replicate.
+        buckets: Whether batches hold sequences of similar lengths.
+
+    Raises:
+        InputError: where there are no examples, or the batch size is below 1.
+    """
+
+    def __init__(
+        self, examples: TokenExamples, batch_size: int, streams: Streams, *, buckets: bool = True
+    ) -> None:
+        if len(examples) == 0:
+            raise InputError("there are no examples to make batches of")
+        if batch_size < 1:
+            raise InputError(f"batch_size: must be at least 1 (received {batch_size})")
+        self.examples, self.batch_size = examples, batch_size
+        self.per_epoch = -(-len(examples) // batch_size)
+        self._streams, self._buckets = streams, buckets
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from the `start`-th on; their items are `Tokens`."""
+        for rows in self._rows(number)[start:]:
+            yield self.examples.batch(rows)
+
+    def _rows(self, number: int) -> list[NDArray[np.intp]]:
+        order = self._streams.generator("order", number).permutation(len(self.examples))
+        if not self._buckets:
+            return _cut(order, self.batch_size)
+        lengths = self.examples.tokens.lengths
+        batches = [
+            rows
+            for pool in _cut(order, POOL_BATCHES * self.batch_size)
+            for rows in _cut(pool[np.argsort(lengths[pool], kind="stable")], self.batch_size)
+        ]
+        shuffled = self._streams.generator("buckets", number).permutation(len(batches))
+        return [batches[i] for i in shuffled]
+
+
+def token_evaluation_batches(examples: TokenExamples, batch_size: int) -> Iterator[Batch]:
+    """All examples once, shortest first: labels say which is which."""
+    order = np.argsort(examples.tokens.lengths, kind="stable")
+    return (examples.batch(rows) for rows in _cut(order, batch_size))
+
+
+def _cut(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    return [rows[first : first + size] for first in range(0, len(rows), size)]

@@ -1,0 +1,100 @@
+"""Tests of batches of token sequences."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.data.test_batches import images
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Batch
+from bakeoff.core.streams import Streams
+from bakeoff.core.tokens import Tokens
+from bakeoff.data.batches import TrainingBatches
+from bakeoff.data.token_batches import (
+    POOL_BATCHES,
+    TokenBatches,
+    TokenExamples,
+    token_evaluation_batches,
+)
+
+
+def examples(count: int) -> TokenExamples:
+    lengths = np.random.default_rng(0).integers(0, 40, count)
+    return TokenExamples(Tokens.of([[i] * n for i, n in enumerate(lengths)]), np.arange(count) % 3)
+
+
+def tokens(batch: Batch) -> Tokens:
+    assert isinstance(batch.items, Tokens)
+    return batch.items
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 9), st.booleans())
+def test_an_epoch_has_every_example_once(count: int, size: int, epoch: int, buckets: bool) -> None:
+    batches = TokenBatches(examples(count), size, Streams(0), buckets=buckets)
+    found = list(batches.epoch(epoch))
+    assert len(found) == batches.per_epoch
+    assert sorted(i for batch in found for i in batch.indices) == list(range(count))
+    assert all(len(batch.labels) <= size for batch in found)
+
+
+@pytest.mark.parametrize("buckets", [True, False])
+def test_a_batch_holds_what_its_positions_say(buckets: bool) -> None:
+    given_examples = examples(100)
+    for batch in TokenBatches(given_examples, 8, Streams(0), buckets=buckets).epoch(1):
+        assert batch.labels.tolist() == given_examples.labels[batch.indices].tolist()
+        for place, row in enumerate(batch.indices):
+            assert tokens(batch)[place].tolist() == given_examples.tokens[int(row)].tolist()
+
+
+def test_an_epoch_can_be_entered_anywhere() -> None:
+    batches = TokenBatches(examples(100), 8, Streams(0))
+    whole = [batch.indices.tolist() for batch in batches.epoch(3)]
+    assert [batch.indices.tolist() for batch in batches.epoch(3, 5)] == whole[5:]
+
+
+def test_epochs_and_seeds_differ_and_repeat() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        batches = TokenBatches(examples(100), 8, Streams(seed))
+        return [i for batch in batches.epoch(epoch) for i in batch.indices]
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+
+
+def test_without_buckets_the_order_is_that_of_other_techniques() -> None:
+    other = TrainingBatches(images(100), 8, Streams(2)).epoch(1)
+    own = TokenBatches(examples(100), 8, Streams(2), buckets=False).epoch(1)
+    assert [b.indices.tolist() for b in own] == [b.indices.tolist() for b in other]
+
+
+def test_buckets_leave_little_to_pad() -> None:
+    def padded(buckets: bool) -> int:
+        batches = TokenBatches(examples(2 * 8 * POOL_BATCHES), 8, Streams(0), buckets=buckets)
+        return sum(tokens(batch).padded(0).size for batch in batches.epoch(0))
+
+    real = int(examples(2 * 8 * POOL_BATCHES).tokens.lengths.sum())
+    assert padded(True) < 1.05 * real
+    assert padded(False) > 1.5 * real
+
+
+def test_buckets_do_not_come_in_order_of_length() -> None:
+    batches = TokenBatches(examples(8 * POOL_BATCHES), 8, Streams(0))
+    longest = [tokens(batch).lengths.max() for batch in batches.epoch(0)]
+    assert longest != sorted(longest)
+
+
+def test_evaluation_goes_through_all_shortest_first() -> None:
+    given_examples = examples(50)
+    found = list(token_evaluation_batches(given_examples, 8))
+    rows = np.concatenate([batch.indices for batch in found])
+    assert sorted(rows) == list(range(50))
+    assert np.all(np.diff(given_examples.tokens.lengths[rows]) >= 0)
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 0)])
+def test_nothing_to_cut_is_refused(count: int, size: int) -> None:
+    with pytest.raises(InputError):
+        TokenBatches(examples(count), size, Streams(0))
