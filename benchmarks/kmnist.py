@@ -3,6 +3,7 @@
     python benchmarks/kmnist.py                 all of it
     python benchmarks/kmnist.py search          scikit-learn's settings, on validation alone
     python benchmarks/kmnist.py compare         five seeds of each, test opened once a fit
+    python benchmarks/kmnist.py neighbours      votes of the nearest images, alike or by distance
 
 Ours is the recipe `perceptron` of the study `mlp-kmnist`. scikit-learn's `MLPClassifier` has the
 same layers, batches, number of epochs, training images and normalised pixels, in float32 on the
@@ -12,7 +13,7 @@ scores best on validation. scikit-learn adds `alpha / (2 B) |W|^2` to the mean l
 so that our `l2` is its `alpha / B`. The neighbours are the 4 nearest among all 7,011 images, and
 among those left by the first seed's carve.
 
-Writes `benchmarks/results/kmnist.json`: `search` its part of it, `compare` the other.
+Writes `benchmarks/results/kmnist.json`, each part its own.
 """
 
 import argparse
@@ -131,18 +132,6 @@ def compare(
         seconds["scikit-learn"].append(taken)
         told = ", ".join(f"{name} {values[-1]:.4f}" for name, values in accuracy.items())
         print(f"seed {seed}: {told}", flush=True)
-    neighbours = {}
-    data = carved(dataset, 0)
-    for name, training in (("all", replace(data, train=dataset.train)), ("carved", data)):
-        predictor, _ = fitted({"technique": "knn", "k": NEIGHBOURS}, training, dataset, 0)
-        began = time.perf_counter()
-        guesses = predictor.predict(test.items).argmax(axis=1)
-        neighbours[name] = {
-            "images": len(training.train),
-            "accuracy": float((guesses == test.labels).mean()),
-            "seconds_to_predict": time.perf_counter() - began,
-        }
-        print(f"{NEIGHBOURS} nearest of {name} images: {neighbours[name]}", flush=True)
     summary = {
         name: {
             "accuracy": values,
@@ -153,22 +142,44 @@ def compare(
         }
         for name, values in accuracy.items()
     }
-    return {"seeds": list(SEEDS), "perceptrons": summary, "neighbours": neighbours}
+    return {"seeds": list(SEEDS), "perceptrons": summary}
+
+
+def neighbours(dataset: Dataset) -> dict[str, Any]:
+    """Test accuracy of the nearest images, their votes alike or by distance."""
+    test = splits.test_examples(dataset, DataSettings(set=DATASET))
+    found, data = {}, carved(dataset, 0)
+    for name, training in (("all", replace(data, train=dataset.train)), ("carved", data)):
+        for weights in ("uniform", "distance"):
+            content = {"technique": "knn", "k": NEIGHBOURS, "weights": weights}
+            predictor, _ = fitted(content, training, dataset, 0)
+            began = time.perf_counter()
+            guesses = predictor.predict(test.items).argmax(axis=1)
+            found[f"{name}, {weights}"] = {
+                "images": len(training.train),
+                "accuracy": float((guesses == test.labels).mean()),
+                "seconds_to_predict": time.perf_counter() - began,
+            }
+            told = f"{NEIGHBOURS} nearest of {name} images, {weights} votes"
+            print(f"{told}: {found[f'{name}, {weights}']}", flush=True)
+    return found
 
 
 def main() -> None:
     """Search, compare, print and write down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=("search", "compare"))
+    parser.add_argument("part", nargs="?", choices=("search", "compare", "neighbours"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     used = numerics.apply(Numerics(threads=arguments.threads), "numpy")
     dataset, recipe = catalogue.load(DATASET), load_study(STUDY).variants["perceptron"]
-    if arguments.part != "compare":
+    if arguments.part in (None, "search"):
         found["search"] = search(dataset, recipe)
-    if arguments.part != "search":
+    if arguments.part in (None, "compare"):
         found |= compare(dataset, recipe, found["search"]["chosen"]) | {"machine": used}
+    if arguments.part in (None, "neighbours"):
+        found["neighbours"] = neighbours(dataset)
     RESULT.write_text(json.dumps(found, indent=1, default=str) + "\n", encoding="utf-8")
 
 
