@@ -1,6 +1,6 @@
 # make .venv   the environment, with the versions of constraints.txt
 # make demo    the main job on embedded data
-# make test    all tests;  PYTEST_ARGS="-n 2 -k resume" to choose or to spread them
+# make test    all tests, on two processes;  PYTEST_ARGS="-k resume" to choose, on one
 # make check   style, types, architecture
 # make format  let the formatter write
 #
@@ -10,7 +10,7 @@
 
 PYTHON ?= python3
 PIP_ARGS ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO_ARGS ?=
 
 bin := .venv/bin
