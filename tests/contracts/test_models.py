@@ -163,13 +163,13 @@ def test_learns_one_batch_by_heart(name: str) -> None:
     x, labels = images(shape, 21), torch.arange(21) % CLASSES
     optimiser = torch.optim.Adam(module.parameters(), lr=2e-3)
     losses: list[float] = []
-    for _ in range(120):  # scaled logits take longer than others
+    for step in range(120):  # scaled logits take longer than others
         optimiser.zero_grad()
         loss = nn.functional.cross_entropy(module(x), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
-        if np.mean(losses[-5:]) < 0.02 * losses[0]:
+        if step >= 59 and np.mean(losses[-5:]) < 0.05 * losses[0]:
             break
     assert np.mean(losses[-5:]) < 0.1 * np.mean(losses[:3])
     assert losses[-1] < 0.2
