@@ -183,9 +183,11 @@ class Cnn:
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         device = inference.pixels.device
         augmentation = Augmentation(draws, data.normaliser.mean, device)
-        mixing = Mixing(draws, data.train, device) if settings.augmentation.mixup else None
         wanted = cell.recipe.numerics.resident
         resident, note = reside(data.train, device) if wanted else (None, None)
+        mixing: Mixing | None = None
+        if settings.augmentation.mixup:
+            mixing = Mixing(draws, data.train, device, gather=resident is None)
         step = TorchStep(
             inference, training, run.streams, augmentation, mixing=mixing, resident=resident
         )
