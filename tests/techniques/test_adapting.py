@@ -82,7 +82,7 @@ def test_where_a_fit_begins_can_be_seen() -> None:
     first, again = (Cnn().beginning(given, data(), Streams(0)) for _ in range(2))
     fitted = Cnn().fit(cell(SPEEDRUN), data(), {}, MemoryRun(0))
     assert torch.equal(whitening(first).weight, whitening(fitted).weight)
-    assert torch.equal(whitening(first).bias, whitening(again).bias)
+    assert torch.equal(whitening(first).weight, whitening(again).weight)
     other = Cnn().beginning(given, data(seed=7), Streams(0))
     assert not torch.equal(whitening(first).weight, whitening(other).weight)
     opened = Cnn().opened(given, first, fresh=True)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.core.augmentation import Draws
-from bakeoff.core.examples import Examples
+from bakeoff.core.examples import Examples, Items
 from bakeoff.core.protocols import Batch
 from bakeoff.training.torch.transforms import to_device
 
@@ -40,7 +40,7 @@ class Mixing:
             self._epoch = epoch
             self._partners, self._shares = self._draws.partners(epoch), self._draws.shares(epoch)
         others = self._partners[indices]
-        items = self._items[others] if self._gather else []
+        items: Items = self._items[others] if self._gather else []
         batch = Batch(items, self._labels[others], others)
         return batch, to_device(self._shares[indices], self._device)
 
