@@ -10,7 +10,17 @@ from tests.cli.terminal import Terminal, seen, show
 from tests.contracts.small import cell_of, resolved, settings_of
 
 from bakeoff.cli import progress
-from bakeoff.cli.progress import Bars, Lines, LoopLines, Quiet, Tally, told, validated, watcher
+from bakeoff.cli.progress import (
+    Bars,
+    Count,
+    Lines,
+    LoopLines,
+    Quiet,
+    Tally,
+    told,
+    validated,
+    watcher,
+)
 from bakeoff.core.cell import Cell
 from bakeoff.core.record import Record
 from bakeoff.core.store import Store
@@ -128,6 +138,34 @@ def test_loops_speak_now_and_then(
             for n in (12, 15, 18)
         ),
     ]
+
+
+def test_predictions_are_counted_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    count = Count()
+    for rows in range(1000, 6000, 1000):
+        clock[0] += 4
+        count(rows)
+    count.close()
+    assert capsys.readouterr().err == "bakeoff: 3,000 predictions so far\n"
+
+
+def test_predictions_are_counted_in_one_line_of_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "on_terminal", lambda stream: True)
+    count = Count()
+    count(900)
+    count(1800)
+    raw = capsys.readouterr().err
+    assert seen(raw) == ["1,800 predictions"]
+    count.close()
+    assert seen(raw + capsys.readouterr().err) == [""]
+    Count().close()
+    assert capsys.readouterr().err == ""
 
 
 def test_which(monkeypatch: pytest.MonkeyPatch) -> None:

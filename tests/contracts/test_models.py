@@ -142,12 +142,15 @@ def test_same_seed_same_weights(name: str) -> None:
         assert torch.equal(values, second.state_dict()[path]), path
 
 
-def test_gradients_reach_every_parameter(name: str) -> None:
+def test_gradients_reach_every_parameter_that_learns(name: str) -> None:
     module = fresh(name, SHAPES[1]).train()
     labels = torch.arange(5) % CLASSES
     loss = nn.functional.cross_entropy(module(images(SHAPES[1])), labels)
     loss.backward()  # type: ignore[no-untyped-call]
     for path, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            assert parameter.grad is None, path
+            continue
         assert parameter.grad is not None, path
         assert torch.isfinite(parameter.grad).all(), path
         assert parameter.grad.abs().max() > 0, path
@@ -160,12 +163,14 @@ def test_learns_one_batch_by_heart(name: str) -> None:
     x, labels = images(shape, 21), torch.arange(21) % CLASSES
     optimiser = torch.optim.Adam(module.parameters(), lr=2e-3)
     losses: list[float] = []
-    for _ in range(60):
+    for step in range(120):  # scaled logits take longer than others
         optimiser.zero_grad()
         loss = nn.functional.cross_entropy(module(x), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
+        if step >= 59 and np.mean(losses[-5:]) < 0.05 * losses[0]:
+            break
     assert np.mean(losses[-5:]) < 0.1 * np.mean(losses[:3])
     assert losses[-1] < 0.2
     with torch.inference_mode():

@@ -195,19 +195,43 @@ def test_arrays_that_do_not_fit(tmp_path: Path, make_pixels: Pixels) -> None:
     np.save(tmp_path / "flat.npy", np.zeros((3, 64), np.uint8))
     np.save(tmp_path / "none.npy", np.zeros((0, 8, 8), np.uint8))
     np.save(tmp_path / "large.npy", np.zeros((3, 9, 8), np.uint8))
-    np.save(tmp_path / "planes.npy", np.zeros((3, 3, 8, 8), np.uint8))
+    np.save(tmp_path / "planes.npy", np.zeros((3, 2, 8, 8), np.uint8))
     np.savez(tmp_path / "two.npz", a=make_pixels(1, 8, 8), b=make_pixels(1, 8, 8))
     for name, message in (
         ("float.npy", "uint8, at least one; this is (3, 8, 8) float64"),
         ("flat.npy", "this is (3, 64) uint8"),
         ("none.npy", "this is (0, 8, 8) uint8"),
         ("large.npy", "images of (9, 8, 1), where (8, 8, 1) were learnt"),
-        ("planes.npy", "images of (3, 8, 8), where (8, 8, 1) were learnt"),
+        ("planes.npy", "images of (2, 8, 8), where (8, 8, 1) were learnt"),
         ("two.npz", "One must be called images or arr_0 (there are: a, b)"),
     ):
         (line,) = faults(tmp_path / name)
         assert line.startswith(f"{tmp_path / name}: ")
         assert message in line
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_arrays_with_channels_first(tmp_path: Path, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, channels), np.uint8)
+    np.save(tmp_path / "last.npy", images)
+    np.save(tmp_path / "first.npy", np.moveaxis(images, 3, 1))
+    for wanted in (GREY, COLOUR):
+        last, unchanged = read(tmp_path / "last.npy", wanted)
+        first, notes = read(tmp_path / "first.npy", wanted)
+        assert np.array_equal(np.asarray(first.items), np.asarray(last.items))
+        assert unchanged == []
+        assert notes == [
+            f"{tmp_path / 'first.npy'}: (5, {channels}, 8, 8) read as (N, channels, H, W), since "
+            "images of 8 x 8 pixels were learnt"
+        ]
+
+
+def test_arrays_that_could_be_either_have_channels_last(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3), np.uint8)
+    np.save(tmp_path / "cube.npy", images)
+    examples, notes = read(tmp_path / "cube.npy", Wanted((3, 3, 3)))
+    assert np.array_equal(np.asarray(examples.items), images)
+    assert notes == []
 
 
 def test_what_is_neither_image_nor_array(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pytest
 from tests.study.tiny import QUICK, openings, run, study
 
 from bakeoff.data.dataset import Dataset
+from bakeoff.execution.run import CellRun
 from bakeoff.study import estimate as module
 from bakeoff.study.estimate import Estimate, estimate, estimate_final
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
+from bakeoff.training.observers import Silent
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -162,3 +164,19 @@ def test_what_is_chosen_on_folds_costs_at_most_as_much_as_the_dearest() -> None:
     assert final.seconds == pytest.approx((3.0 + 2.0) * 3 / 2), "it needs the network's, too"
     assert estimate_final(prepare(study(**given, resampling={"folds": 3})), []) is None
     assert estimate_final(prepare(study()), []) is None
+
+
+def test_compiling_is_part_of_the_price(tmp_path: Path) -> None:
+    """Once, however many updates there are; and no update is the dearer for it."""
+    training = {"epochs": 10, "batch_size": 100}
+    ready = prepare(study(variants={"softmax": {"technique": "softmax", "training": training}}))
+    planned = next(p for p in ready.planned if p.name == "softmax")
+    first = ready.replicates(ready.looks.seeds)[0]
+    probe = module._Probe(ready, planned, first, {}, tmp_path)
+    assert probe.recipe == planned.recipe, "it computes as the run will"
+    run = CellRun(tmp_path, first.streams, {}, True, Silent(), lambda: None)
+    run.train_seconds = 11.0
+    eager = probe._loop_seconds(run, rate=1e9)
+    run.train_seconds, run.compile_seconds = 11.0 + 40, 40.0
+    assert probe._loop_seconds(run, rate=1e9) == pytest.approx(eager + 40)
+    assert eager == pytest.approx(10 * -(-len(probe.whole.train) // 100), rel=1e-3)

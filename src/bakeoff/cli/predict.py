@@ -8,9 +8,10 @@ import click
 
 from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
+from bakeoff.cli.progress import Count
 
 if TYPE_CHECKING:
-    from bakeoff.study.predict import Fitted
+    from bakeoff.study.predict import Fitted, Predicted
     from bakeoff.study.submission import Labels
 
 
@@ -42,28 +43,37 @@ def predict(
     CIFAR-10), a table of texts or numbers, or a catalogue name (its test split).
     """
     from bakeoff.study.predict import load_fitted
-    from bakeoff.study.predict import predict as write
 
     fitted = load_fitted(run)
     if submission is not None:
         _submit(fitted, items, output, (submission, labels, resize))
         return
-    made = write(fitted, items, output, resize=resize)
+    made = _write(fitted, items, output, resize)
     for note in made.notes:
         say(f"bakeoff: {note}")
     say(f"{output}: {made.rows} predictions")
 
 
+def _write(fitted: "Fitted", items: str, output: Path, resize: bool) -> "Predicted":
+    """Write a predictions file, and tell how far that is."""
+    from bakeoff.study.predict import predict as write
+
+    told = Count()
+    try:
+        return write(fitted, items, output, resize=resize, watch=told)
+    finally:
+        told.close()
+
+
 def _submit(fitted: "Fitted", items: str, output: Path, how: "tuple[Path, Labels, bool]") -> None:
     """Write predictions in the shape of a sample submission."""
     from bakeoff.core.files import write_atomic
-    from bakeoff.study.predict import predict as write
     from bakeoff.study.submission import submission
 
     sample, labels, resize = how
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
-        made = write(fitted, items, file, resize=resize)
+        made = _write(fitted, items, file, resize)
         shaped = submission(file, sample, labels)
     write_atomic(output, shaped.content)
     for note in (*made.notes, *shaped.notes):

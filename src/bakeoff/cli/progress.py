@@ -233,6 +233,32 @@ class LoopBar(Silent):
             self._task = None
 
 
+class Count:
+    """How many predictions are written: one line on a terminal, lines now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._live, self._last, self._shown = on_terminal(sys.stderr), time.monotonic(), False
+
+    def __call__(self, rows: int) -> None:
+        """So many are written by now."""
+        if self._live:
+            self._shown = True
+            self._write(f"\r{rows:,} predictions")
+        elif time.monotonic() - self._last >= PLAIN_SECONDS:
+            self._last = time.monotonic()
+            say(f"bakeoff: {rows:,} predictions so far")
+
+    def close(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            self._write("\r\x1b[2K")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # the terminal may have gone
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
 def validated(metric: str) -> str:
     """A test metric's name on the validation split."""
     return f"validation/{metric.partition('/')[2]}"

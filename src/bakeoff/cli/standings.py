@@ -26,6 +26,7 @@ def tell(results: Results) -> None:
     header = [name.format(metric=metric.replace("/", "/\n"), unit=unit) for name in HEADER]
     print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
     sentences = [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]
+    sentences += [effect["sentence"] for effect in results.get("effects", ())]
     if final := results.get("final"):
         sentences.append(final["sentence"])
     if sentences:

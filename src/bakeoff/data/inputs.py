@@ -66,7 +66,7 @@ def read_images(source: Path, wanted: Wanted, notes: list[str]) -> Iterator[Exam
             looked at first; after the first fault, nothing more is yielded.
     """
     if source.is_file() and (read := _array_reader(source)) is not None:
-        yield from _from_array(source, read(source), wanted)
+        yield from _from_array(source, read(source), wanted, notes)
         return
     paths = [source]
     if source.is_dir():
@@ -175,6 +175,12 @@ def _label(path: Path, base: Path, index: dict[str, int]) -> int:
     return next((index[name] for name in names if name in index), -1)
 
 
+def _channels_first(array: Sequence[int], learnt: Sequence[int]) -> bool:
+    """Whether (N, ., ., .) are images of the sides learnt, if and only if channels come first."""
+    first = tuple(array[2:]) == tuple(learnt[:2]) and array[1] in (1, 3)
+    return first and not (tuple(array[1:3]) == tuple(learnt[:2]) and array[3] in (1, 3))
+
+
 def _array_reader(path: Path) -> Callable[[Path], NDArray[Any]] | None:
     """What reads a file as an array; None where it is taken for an image."""
     if path.suffix.lower() in SUFFIXES:
@@ -198,8 +204,13 @@ def _array_reader(path: Path) -> Callable[[Path], NDArray[Any]] | None:
     return read_batch if path.suffix == ".bin" else None
 
 
-def _from_array(path: Path, array: NDArray[Any], wanted: Wanted) -> Iterator[Examples]:
-    """Images (N, H, W) or (N, H, W, 1 or 3) uint8, part by part."""
+def _from_array(
+    path: Path, array: NDArray[Any], wanted: Wanted, notes: list[str]
+) -> Iterator[Examples]:
+    """Images (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W) uint8, part by part.
+
+    What could be either has its channels last.
+    """
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or not len(array):
         raise InputError(
             f"{path}: images must be (N, H, W) or (N, H, W, channels) uint8, at least one; this is "
@@ -207,6 +218,12 @@ def _from_array(path: Path, array: NDArray[Any], wanted: Wanted) -> Iterator[Exa
         )
     images = array[..., None] if array.ndim == 3 else array
     shape = wanted.shape or images.shape[1:]
+    if wanted.shape is not None and _channels_first(images.shape, shape):
+        notes.append(
+            f"{path}: {images.shape} read as (N, channels, H, W), since images of "
+            f"{shape[0]} x {shape[1]} pixels were learnt"
+        )
+        images = np.moveaxis(images, 1, -1)
     if images.shape[1:3] != shape[:2] or images.shape[3] not in (1, 3):
         raise InputError(f"{path}: images of {images.shape[1:]}, where {shape} were learnt")
     ids = numbered(len(images))

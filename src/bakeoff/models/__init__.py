@@ -3,7 +3,9 @@
 An image model is an `nn.Module` made from (settings, shape (H, W, C), classes K) with
 
 - `forward(images)`: (B, C, H, W) float32 -> logits (B, K), unnormalised;
-- `features(images)`: the same input -> (B, D), what the last hidden layer says.
+- `features(images)`: the same input -> (B, D), what the last hidden layer says;
+- `adapt(images)`, where it has one: the same input, once, before it learns, to set what depends on
+  the data (`models.speedrun.Adapting`).
 
 A new model is a file here, its settings in `models.settings`, and a line below.
 """
@@ -26,6 +28,7 @@ MODELS = {
     "resnet110": "bakeoff.models.resnet:ResNet",
     "simple-cnn": "bakeoff.models.simple_cnn:SimpleCnn",
     "simple-nn": "bakeoff.models.simple_nn:SimpleNn",
+    "speedrun": "bakeoff.models.speedrun:Speedrun",
     "vgg-encoder": "bakeoff.models.vgg_encoder:VggEncoder",
 }
 

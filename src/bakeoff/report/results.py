@@ -142,6 +142,8 @@ class Results:
     costs_alone: bool
     folds: Folds | None = None
     final: Final | None = None
+    effects: tuple[str, ...] = ()
+    """Of each change that is combined with others in every way, a sentence."""
 
     @property
     def unit(self) -> str:
@@ -234,6 +236,7 @@ def parse(content: Mapping[str, Any]) -> Results:
         costs_alone=content.get("costs_alone") is not False,
         folds=_folds(mapping(content.get("resampling"))),
         final=_final(mapping(content.get("final"))),
+        effects=tuple(text(mapping(e).get("sentence")) for e in listing(content.get("effects"))),
     )
 
 

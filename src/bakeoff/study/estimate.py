@@ -134,9 +134,7 @@ class _Probe:
         inputs: Mapping[str, Predictor],
         folder: Path,
     ) -> None:
-        # Compiling takes longer than a probe may, and is done where it saves more than that.
-        eager = planned.recipe.numerics.model_copy(update={"compile": False})
-        self.recipe = planned.recipe.model_copy(update={"numerics": eager})
+        self.recipe = planned.recipe
         self.inputs, self.folder = inputs, folder
         self.replicate = planned.drawn(first)
         split = ready.split(self.recipe.data, self.replicate)
@@ -255,13 +253,18 @@ class _Probe:
         return float(run.train_seconds / done * (self.training.iterations or 1) * share)
 
     def _loop_seconds(self, run: CellRun, rate: float) -> float:
-        """From the probe's seconds to those of all updates and validations."""
-        probed = len(self.data.validation) / rate
+        """From the probe's seconds to those of all updates and validations, and of compiling.
+
+        What is compiled is compiled for the probe, too, however long that takes: updates of another
+        program say little. The run that follows finds the program in the cache.
+        """
+        probed = len(self.data.validation) / rate + run.compile_seconds
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
         per_epoch = -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
-        return float(a_step * steps + validations * len(self.whole.validation) / rate)
+        evaluating = validations * len(self.whole.validation) / rate
+        return float(run.compile_seconds + a_step * steps + evaluating)
 
 
 def _examples_per_second(predictor: Predictor, items: Items) -> float:

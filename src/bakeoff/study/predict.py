@@ -1,7 +1,7 @@
 """Predicting new items with what a finished cell left."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,7 +106,14 @@ class Predicted:
     notes: tuple[str, ...]
 
 
-def predict(fitted: Fitted, source: Path | str, output: Path, *, resize: bool = False) -> Predicted:
+def predict(
+    fitted: Fitted,
+    source: Path | str,
+    output: Path,
+    *,
+    resize: bool = False,
+    watch: Callable[[int], None] = lambda rows: None,
+) -> Predicted:
     """Write a predictions file for new items, in input order.
 
     Images are read, predicted and written in parts, so that their number is bounded by the disk.
@@ -118,6 +125,7 @@ def predict(fitted: Fitted, source: Path | str, output: Path, *, resize: bool = 
             which means its test split; that is noted in the ledger.
         output: The file to write: all of it, or nothing.
         resize: Bring images of another size to the one that was learnt, by their middle square.
+        watch: Told how many are written, after each part.
 
     Raises:
         InputError: where the items cannot be read or do not fit the predictor.
@@ -131,6 +139,7 @@ def predict(fitted: Fitted, source: Path | str, output: Path, *, resize: bool = 
         for count, data in itertools.chain([begun], parts):
             stream.write(data)
             rows += count
+            watch(rows)
     return Predicted(rows, tuple(notes))
 
 

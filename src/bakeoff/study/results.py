@@ -20,6 +20,7 @@ from bakeoff.core.task import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.cross_validation import by_fold
 from bakeoff.study.declaration import Resampling
+from bakeoff.study.effects import effects
 from bakeoff.study.fold_results import fold_results
 from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.looks import LookPlan, plan_looks
@@ -65,7 +66,10 @@ def results(folder: Folder) -> dict[str, Any]:
         "environment": first.fingerprint if first else {},
         "source": first.source if first else {},
     }
-    return content if resampling is None else content | fold_results(folder, resampling)
+    if resampling is not None:
+        return content | fold_results(folder, resampling)
+    found = effects(content)
+    return content | {"effects": found} if found else content
 
 
 def _recipe(folder: Folder, name: str) -> dict[str, Any]:

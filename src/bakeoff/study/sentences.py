@@ -5,7 +5,7 @@ sentence. What the sentence needs beyond the row is in `Circumstances`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,6 +148,31 @@ def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> 
     )
 
 
+def effect_sentence(effect: Mapping[str, Any], metric: str, direction: str) -> str:
+    """What a change gives on average over the others.
+
+    Args:
+        effect: As in `results.json`.
+        metric: `split/name`.
+        direction: Which way it is better.
+    """
+    words = _Words(metric, effect["ci95"], direction)
+    place = ", ".join(f"{name} = {value}" for name, value in effect["level"].items())
+
+    def signed(value: float, form: Callable[[float], str] = words.number) -> str:
+        return f"{'+' if float(words.number(value)) > 0 else ''}{form(value)}"
+
+    ends = effect["ci95"]
+    known = "" if ends is None else f"95 % interval {signed(ends[0])} to {signed(ends[1])}, "
+    seeds = f"{effect['seeds']} seed{'s' if effect['seeds'] != 1 else ''}"
+    return (
+        f"{f'with {place}, ' if place else ''}{effect['change']} gives "
+        f"{signed(effect['difference'], words.amount)} on average over the other changes "
+        f"({known}{seeds}, on these test examples): {signed(effect['alone'])} alone, "
+        f"{signed(effect['beside_all'])} beside all the others."
+    )
+
+
 def duration(seconds: float) -> str:
     """A time in its two largest units: `40 s`, `2 h 10 min`, `3 d 4 h`."""
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -186,13 +211,13 @@ _OTHERS = {
 class _Words:
     """Numbers of one metric in words: points of a percentage where it is one, else as they are."""
 
-    def __init__(self, verdict: Verdict, direction: str) -> None:
-        split, _, name = verdict.metric.rpartition("/")
+    def __init__(self, metric: str, ci95: Range | None, direction: str) -> None:
+        split, _, name = metric.rpartition("/")
         self.in_points = name in _POINTS
         words = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
         self.metric = " ".join(filter(None, [_SPLITS.get(split, split), words]))
         self.note = ", where less is better" if direction == "min" else ""
-        low, high = verdict.ci95 or (0.0, 0.0)
+        low, high = ci95 or (0.0, 0.0)
         scale = 100 if self.in_points else 1
         # Enough digits that half the interval's width is at least 5 of the last one.
         width = (high - low) / 2 * scale
@@ -211,7 +236,7 @@ class _Words:
 
 
 def _decided(verdict: Verdict, facts: Circumstances) -> str:
-    words, d = _Words(verdict, facts.direction), verdict.difference or 0.0
+    words, d = _Words(verdict.metric, verdict.ci95, facts.direction), verdict.difference or 0.0
     verb = "beats" if verdict.outcome == "better" else "loses to"
     basis = _basis(verdict, facts, words, turned=d < 0)
     return (
@@ -221,7 +246,7 @@ def _decided(verdict: Verdict, facts: Circumstances) -> str:
 
 
 def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
-    words, d = _Words(verdict, facts.direction), verdict.difference or 0.0
+    words, d = _Words(verdict.metric, verdict.ci95, facts.direction), verdict.difference or 0.0
     text = (
         f"{verdict.a} and {verdict.b} are equivalent: they differ by less than your margin of "
         f"{words.amount(facts.margin)} (difference {words.number(d)}, "
@@ -234,7 +259,7 @@ def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
 
 
 def _undecided(verdict: Verdict, facts: Circumstances) -> str:
-    words = _Words(verdict, facts.direction)
+    words = _Words(verdict.metric, verdict.ci95, facts.direction)
     clauses = [
         f"cannot tell yet: {_standing(verdict, facts, words)}",
         _why(verdict, facts),
@@ -248,7 +273,8 @@ def _without_outcome(verdict: Verdict, facts: Circumstances) -> str:
     text = f"{kind} on {verdict.a} against {verdict.b}: {verdict.reason}"
     if verdict.difference is None:
         return text
-    return f"{text}; {_standing(verdict, facts, _Words(verdict, facts.direction))}"
+    words = _Words(verdict.metric, verdict.ci95, facts.direction)
+    return f"{text}; {_standing(verdict, facts, words)}"
 
 
 def _standing(verdict: Verdict, facts: Circumstances, words: _Words) -> str:

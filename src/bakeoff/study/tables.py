@@ -41,6 +41,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         "",
     ]
     lines += [f"- {verdict['sentence']}" for verdict in verdicts.values()]
+    lines += [f"- {effect['sentence']}" for effect in results.get("effects", ())]
     if final := results.get("final"):
         lines.append(f"- {final['sentence']}")
     return "\n".join(lines)

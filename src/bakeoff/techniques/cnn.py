@@ -179,13 +179,15 @@ class Cnn:
         classes = data.task.classes
         settings.prediction.check(shape)
         inference = _inference(settings, shape, len(classes), data.normaliser, cell.recipe.numerics)
-        _draw(inference, run.streams)
+        _draw(inference, run.streams, data.train.items)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         device = inference.pixels.device
         augmentation = Augmentation(draws, data.normaliser.mean, device)
-        mixing = Mixing(draws, data.train, device) if settings.augmentation.mixup else None
         wanted = cell.recipe.numerics.resident
         resident, note = reside(data.train, device) if wanted else (None, None)
+        mixing: Mixing | None = None
+        if settings.augmentation.mixup:
+            mixing = Mixing(draws, data.train, device, gather=resident is None)
         step = TorchStep(
             inference, training, run.streams, augmentation, mixing=mixing, resident=resident
         )
@@ -248,7 +250,7 @@ class Cnn:
         chosen, classes = cast(CnnSettings, settings), data.task.classes
         shape = cast(Shape, data.train.items.shape[1:])
         inference = _inference(chosen, shape, len(classes), data.normaliser, Numerics())
-        _draw(inference, streams)
+        _draw(inference, streams, data.train.items)
         return TorchPredictor(self.name, inference, chosen.model, classes)
 
     def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> "ModuleInside":
@@ -283,11 +285,33 @@ class Cnn:
             check_parts(chosen.training.parts, splittable(module))
 
 
-def _draw(inference: "Inference", streams: Streams) -> None:
-    """Give a model its initial weights."""
+ADAPTED_PIXELS = 5_000 * 32 * 32
+"""Of the training images that a model looks at before it learns."""
+
+
+def _draw(
+    inference: "Inference", streams: Streams, images: NDArray[np.uint8] | None = None
+) -> None:
+    """Give a model its initial weights.
+
+    Args:
+        inference: Changed in place.
+        streams: The cell's.
+        images: Training images (N, H, W, C), of which a model may look at some, drawn by name;
+            None: it must do without.
+    """
+    import torch
+
+    from bakeoff.models.speedrun import Adapting
     from bakeoff.training.torch.initialise import initialise
 
     initialise(inference.module, streams, {"output": "lecun"})
+    if images is not None and isinstance(inference.module, Adapting):
+        height, width, _ = inference.pixels.shape
+        count = min(len(images), max(1, ADAPTED_PIXELS // (height * width)))
+        chosen = streams.generator("adapt").choice(len(images), count, replace=False)
+        some = torch.from_numpy(images[np.sort(chosen)]).to(inference.pixels.device)
+        inference.module.adapt(inference.inputs(some))
 
 
 def _inference(

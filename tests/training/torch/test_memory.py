@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from tests.core.samples import environment
-from tests.training.torch.small import EXAMPLES, Small, at, batch, step
+from tests.training.torch.small import EXAMPLES, Small, at, batch, inference, step
 from torch import Tensor
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Batch
 from bakeoff.training.torch.memory import is_out_of_memory
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +32,17 @@ class Large(Small):
             self.passed.append(len(images))
             if len(images) > self.most:
                 raise self.error
+        return super().forward(images)
+
+
+class LargeInEvaluation(Small):
+    """Has memory for so many examples at once where nothing is learnt."""
+
+    most = 7
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training and len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
         return super().forward(images)
 
 
@@ -95,6 +107,54 @@ def test_other_errors_are_passed_on() -> None:
     with pytest.raises(RuntimeError, match="another fault"):
         step(Large(0, RuntimeError("another fault")))(batch(), at(0))
     assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_passes_that_evaluate_are_shortened_and_give_the_same() -> None:
+    plain, short = step(), step(LargeInEvaluation())
+    expected = plain.evaluate(batch(200))
+    np.testing.assert_allclose(short.evaluate(batch(200)), expected, rtol=1e-5, atol=1e-6)
+    assert short.notes == [
+        "memory was short in evaluation: at most 4 examples pass at once instead of 128"
+    ]
+    again = short.evaluate(batch(200))
+    assert np.array_equal(again[::-1], short.evaluate(reversed_(batch(200))))
+    assert len(short.notes) == 1
+
+
+def reversed_(given: Batch) -> Batch:
+    """The examples of a batch from the last to the first."""
+    return Batch(np.asarray(given.items)[::-1].copy(), given.labels[::-1], given.indices[::-1])
+
+
+def test_how_passes_are_shortened_is_part_of_the_state() -> None:
+    first = step(LargeInEvaluation(), lookahead={"every": 2})
+    scores = first.evaluate(batch(30))
+    resumed = step(LargeInEvaluation(), seed=1, lookahead={"every": 2})
+    resumed.load(first.state())
+    assert np.array_equal(resumed.evaluate(batch(30)), scores)
+    assert resumed.notes == []
+    before = {name: values for name, values in first.state().items()}
+    before["guard"] = before["guard"][:3]  # as it was saved when passes were not shortened yet
+    resumed.load(before)
+    resumed.evaluate(batch(30))
+    assert len(resumed.notes) == 1
+
+
+def test_one_image_that_does_not_pass_is_an_error() -> None:
+    class TooLarge(LargeInEvaluation):
+        most = 0
+
+    with pytest.raises(InputError, match="memory was short for a pass of 1 image"):
+        inference(TooLarge()).probabilities(np.asarray(batch(3).items))
+
+
+def test_other_errors_of_evaluation_are_passed_on() -> None:
+    class Broken(Small):
+        def forward(self, images: Tensor) -> Tensor:
+            raise RuntimeError("another fault")
+
+    with pytest.raises(RuntimeError, match="another fault"):
+        inference(Broken()).probabilities(np.asarray(batch(3).items))
 
 
 PROGRAM = """

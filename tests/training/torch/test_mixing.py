@@ -23,10 +23,21 @@ def mixing(seed: int = 0) -> Mixing:
 
 def test_partners_come_with_their_own_images_and_labels() -> None:
     partners, shares = mixing()(np.arange(COUNT), 0)
-    assert np.array_equal(partners.items, ITEMS[partners.indices])
+    assert np.array_equal(np.asarray(partners.items), ITEMS[partners.indices])
     assert np.array_equal(partners.labels, LABELS[partners.indices])
     assert shares.dtype == torch.float32
     assert shares.shape == (COUNT,)
+
+
+def test_partners_may_come_without_their_images() -> None:
+    """Where all images are on the device, they are found there by position."""
+    draws = Draws(AugmentationSettings(mixup=0.4), SHAPE, COUNT, Streams(0))
+    bare = Mixing(draws, TRAIN, torch.device("cpu"), gather=False)
+    (partners, shares), (theirs, same) = mixing()(np.arange(9), 1), bare(np.arange(9), 1)
+    assert len(np.asarray(theirs.items)) == 0
+    assert np.array_equal(theirs.indices, partners.indices)
+    assert np.array_equal(theirs.labels, partners.labels)
+    assert torch.equal(same, shares)
 
 
 def test_batches_and_order_do_not_matter() -> None:

@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.passes import PassSize
 from bakeoff.core.softmax import softmax
 from bakeoff.core.views import PredictionSettings
+from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.numerics import Precision
 from bakeoff.training.torch.transforms import Pixels
 from bakeoff.training.torch.views import averaged
@@ -34,6 +36,9 @@ class Inference:
         prediction: The views of an image over which all outputs are averaged.
         channels_last: Whether images lie in memory pixel by pixel, not channel by channel.
         compiles: Whether training passes are to be compiled; evaluation never is.
+
+    Attributes:
+        cuts: By what passes were shortened, because memory was short.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Inference:
         self.channels_last, self.compiles = channels_last, compiles
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
-        self._pass_size = PassSize(self.pass_size)
+        self.cut_passes(1)
         module.to(pixels.device)
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         module.to(memory_format=self._layout)  # type: ignore[call-overload]
@@ -61,11 +66,19 @@ class Inference:
 
     def of(self, module: nn.Module) -> "Inference":
         """The same with another module of the same kind."""
-        return Inference(module, self.pixels, self.precision, self.prediction, self.channels_last)
+        made = Inference(module, self.pixels, self.precision, self.prediction, self.channels_last)
+        made.cut_passes(self.cuts)
+        return made
 
     def compute_in(self, precision: Precision) -> None:
         """Compute in another precision from now on."""
-        self.precision, self._pass_size = precision, PassSize(self.pass_size)
+        self.precision = precision
+        self.cut_passes(self.cuts)
+
+    def cut_passes(self, cuts: int) -> None:
+        """Pass at most `pass_size / cuts` examples at once from now on."""
+        self.cuts = cuts
+        self._pass_size = PassSize(max(1, self.pass_size // cuts))
 
     def autocast(self) -> torch.autocast:
         """The context in which the network computes in its precision."""
@@ -88,7 +101,38 @@ class Inference:
     def _all(
         self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """What `compute` gives of the inputs, averaged over views."""
+        """What `compute` gives of the inputs, averaged over views.
+
+        Where memory is short, passes are shortened, from now on.
+
+        Raises:
+            InputError: where there is none for a single image.
+        """
+        found = self._attempt(compute, images)
+        while found is None:
+            if self.cuts >= self.pass_size:
+                raise InputError("memory was short for a pass of 1 image: the model is too large")
+            self.cut_passes(2 * self.cuts)
+            if self.pixels.device.type == "cuda":
+                torch.cuda.empty_cache()
+            found = self._attempt(compute, images)
+        return found
+
+    def _attempt(
+        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
+    ) -> NDArray[np.float32] | None:
+        """All passes; None where memory was short."""
+        try:
+            return self._passes(compute, images)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None  # what the error's frames hold is free when it is
+
+    def _passes(
+        self, compute: Callable[[Tensor], Tensor], images: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Pass after pass, and what they gave together."""
         self.module.eval()
         with torch.inference_mode(), self.autocast():
             size = self._pass_size(lambda x: self._pass(self.module, x).cpu().numpy(), self._draw)

@@ -21,6 +21,8 @@ def initialise(
     """Give every parameter its initial value: a function of (seed, path, shape) alone.
 
     Weights of linear layers and convolutions are drawn; biases are zero, norms start as identity.
+    A convolution with `starts_as_identity = True` has its inputs as its first outputs (Jordan 2024,
+    "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.3); the others are drawn.
     A layer of one's own says with `outputs_first = True` that its weight (outputs, inputs, ...) is
     to be drawn like those.
     Parameters of equal path and shape start equal in every module of that seed.
@@ -61,6 +63,8 @@ def _set(parameter: Tensor, path: str, layer: nn.Module, streams: Streams, schem
         shape = tuple(parameter.shape)
         values = initial_weights(streams, path, shape, _fan(layer, shape), scheme)
         parameter.copy_(torch.from_numpy(values))
+        if getattr(layer, "starts_as_identity", False):
+            nn.init.dirac_(parameter[: shape[1]])
 
 
 def _fan(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.core.augmentation import Draws
-from bakeoff.core.examples import Examples
+from bakeoff.core.examples import Examples, Items
 from bakeoff.core.protocols import Batch
 from bakeoff.training.torch.transforms import to_device
 
@@ -21,10 +21,14 @@ class Mixing:
         draws: Of the training examples.
         train: These examples.
         device: Where the shares go.
+        gather: Whether partners come with their images; False: without, for a step that has all
+            of them at hand and finds them by their positions.
     """
 
-    def __init__(self, draws: Draws, train: Examples, device: torch.device) -> None:
-        self._draws, self._device = draws, device
+    def __init__(
+        self, draws: Draws, train: Examples, device: torch.device, gather: bool = True
+    ) -> None:
+        self._draws, self._device, self._gather = draws, device, gather
         self._items, self._labels = np.asarray(train.items), train.labels
         self._epoch = -1
         self._partners: NDArray[np.int64] = np.arange(0)
@@ -36,7 +40,8 @@ class Mixing:
             self._epoch = epoch
             self._partners, self._shares = self._draws.partners(epoch), self._draws.shares(epoch)
         others = self._partners[indices]
-        batch = Batch(self._items[others], self._labels[others], others)
+        items: Items = self._items[others] if self._gather else []
+        batch = Batch(items, self._labels[others], others)
         return batch, to_device(self._shares[indices], self._device)
 
 

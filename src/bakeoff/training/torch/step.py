@@ -41,10 +41,12 @@ class Guard:
     """Into so many parts is cut what the plan passes at once: memory was short."""
     eager: bool = False
     """Could not be compiled."""
+    passes: int = 1
+    """By what passes that evaluate were shortened: memory was short."""
 
     def values(self) -> NDArray[np.int64]:
-        """(3,): to be saved."""
-        return np.array([self.exact, self.cuts, self.eager], np.int64)
+        """(4,): to be saved."""
+        return np.array([self.exact, self.cuts, self.eager, self.passes], np.int64)
 
 
 def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -246,10 +248,14 @@ class TorchStep:
     def _set_guard(self, guard: Guard) -> None:
         self._guard = guard
         precision = "float32" if guard.exact else self._precision
+        inferences = (self._inference, *self._evaluators.values())
         if precision != self._inference.precision:
-            for inference in (self._inference, *self._evaluators.values()):
+            for inference in inferences:
                 inference.compute_in(precision)
             self._pass.forget()
+        for inference in inferences:
+            if inference.cuts != guard.passes:
+                inference.cut_passes(guard.passes)
 
     def _own_generators(self) -> list[torch.device]:
         """The devices, besides the CPU, whose global generators must be left as they were."""
@@ -265,11 +271,19 @@ class TorchStep:
     def evaluate(self, batch: Batch) -> NDArray[np.float32]:
         """Class probabilities (B, K) of a batch: the bits the predictor gives.
 
-        They are those of slow or averaged weights, where there are any.
+        They are those of slow or averaged weights, where there are any. Where memory is short,
+        passes are shortened, from now on.
         """
         follower = self._followed()
         evaluated = self._inference if follower is None else self._evaluators[follower]
-        return evaluated.probabilities(np.asarray(batch.items))
+        found = evaluated.probabilities(np.asarray(batch.items))
+        if evaluated.cuts != self._guard.passes:
+            self.notes.append(
+                f"memory was short in evaluation: at most {evaluated.pass_size // evaluated.cuts} "
+                f"examples pass at once instead of {evaluated.pass_size // self._guard.passes}"
+            )
+            self._set_guard(replace(self._guard, passes=evaluated.cuts))
+        return found
 
     def _followed(self) -> str | None:
         """Whose weights are evaluated; None: the network's own."""
@@ -299,8 +313,9 @@ class TorchStep:
         arrays = dict(state)
         guard = arrays.pop(GUARD, None)
         copy_into(self._tensors(), arrays)
-        exact, cuts, eager = Guard().values() if guard is None else guard
-        self._set_guard(Guard(bool(exact), int(cuts), bool(eager)))
+        # States of before passes were shortened end without that number.
+        exact, cuts, eager, passes = (*(Guard().values() if guard is None else guard), 1)[:4]
+        self._set_guard(Guard(bool(exact), int(cuts), bool(eager), int(passes)))
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
