@@ -15,6 +15,7 @@ from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
+    "contrastive": "bakeoff.techniques.contrastive:Contrastive",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
