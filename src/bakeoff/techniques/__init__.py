@@ -21,6 +21,7 @@ TECHNIQUES = {
     "logistic": "bakeoff.techniques.logistic:Logistic",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
+    "probe": "bakeoff.techniques.probe:Probe",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }
