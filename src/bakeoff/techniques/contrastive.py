@@ -203,6 +203,7 @@ class Contrastive:
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
     framework: ClassVar[Framework] = "torch"
     seeded: ClassVar[bool] = True
+    encodes: ClassVar[bool] = True
     summary: ClassVar[str] = "encoder trained by triplets or supervised contrast (torch)"
 
     def fit(
