@@ -69,8 +69,9 @@ def test_everything_of_images(tmp_path: Path) -> None:
     assert strips["queries"] == ["dog", "cow", "cat"]
     assert min(strips["same"]) >= 6
     assert strips["shown"] == 8
-    assert Image.open(tmp_path / strips["file"]).size[0] == strips["width"]
-    assert Image.open(tmp_path / "sheet.png").size == (ACROSS * TILE, 3 * TILE)
+    for name, size in ((strips["file"], (strips["width"], 76)), ("sheet.png", (500, 60))):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == size
 
 
 def test_texts_have_no_pictures(tmp_path: Path) -> None:
@@ -98,9 +99,9 @@ def test_few_points_have_a_smaller_perplexity() -> None:
 
 def test_the_sheet_has_few_colours_and_every_picture() -> None:
     shades = np.repeat(np.linspace(0, 250, 30).astype(np.uint8), 16 * 16 * 3)
-    made = Image.open(io.BytesIO(sheet(shades.reshape(30, 16, 16, 3))))
-    assert made.mode == "P"
-    pixels = np.asarray(made.convert("RGB")).astype(int)
+    with Image.open(io.BytesIO(sheet(shades.reshape(30, 16, 16, 3)))) as made:
+        assert made.mode == "P"
+        pixels = np.asarray(made.convert("RGB")).astype(int)
     for place in range(30):
         row, column = divmod(place, ACROSS)
         middle = pixels[row * TILE + TILE // 2, column * TILE + TILE // 2]

@@ -86,9 +86,10 @@ def _squares(points: Vectors) -> Doubles:
     """(N, N) squared distances, infinite on the diagonal."""
     exact = points.astype(np.float64)
     lengths = np.square(exact).sum(axis=1)
-    table = lengths[:, None] + lengths[None, :] - 2 * exact @ exact.T
+    table: Doubles = lengths[:, None] + lengths[None, :] - 2 * exact @ exact.T
     np.fill_diagonal(table, np.inf)
-    return np.maximum(table, 0)
+    np.maximum(table, 0, out=table)
+    return table
 
 
 def _nearest(points: Vectors, k: int) -> NDArray[np.intp]:

@@ -101,5 +101,7 @@ def _used(encoder: nn.Module, named: Mapping[str, Tensor], example: Tensor) -> s
     compute: Any = encoder.features
     with torch.enable_grad():
         total = cast(Tensor, compute(example)).float().sum()
-        found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            total, list(named.values()), allow_unused=True
+        )
     return {path for path, gradient in zip(named, found, strict=True) if gradient is not None}
