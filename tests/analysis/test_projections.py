@@ -53,7 +53,7 @@ def test_many_points_go_to_open_tsne(monkeypatch: pytest.MonkeyPatch) -> None:
     found = tsne(VECTORS, perplexity=10)
     assert found.shape == (90, 2)
     assert trustworthiness(VECTORS, found, 10) > 0.85
-    monkeypatch.setattr(projections, "LARGE", 5_000)
+    monkeypatch.undo()
     assert not np.allclose(found, tsne(VECTORS, perplexity=10))
 
 

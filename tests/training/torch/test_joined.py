@@ -42,8 +42,8 @@ def test_layers_thaw_by_name_with_their_rates() -> None:
     encoder = Small()
     thaw(encoder, ["hidden"], {"": 0.1, "hidden": 0.25}, EXAMPLE)
     assert learning(encoder) == {"hidden.weight", "hidden.bias"}
-    assert encoder.hidden.weight.rate_share == 0.25
-    assert encoder.conv.weight.rate_share == 0.1
+    assert encoder.hidden.weight.rate_share == 0.25  # type: ignore[attr-defined]
+    assert encoder.conv.weight.rate_share == 0.1  # type: ignore[attr-defined]
 
 
 def test_nested_layers_and_trunks() -> None:
