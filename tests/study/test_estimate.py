@@ -26,6 +26,7 @@ VARIANTS: dict[str, Any] = {
     "knn": {"technique": "knn"},
     "mlp": MLP,
     "encoded": {"technique": "knn", "encoder": {"recipe": "mlp"}},
+    "probe": {"technique": "probe", "encoder": {"recipe": "mlp"}, "training": {"epochs": 2}},
     "again": None,
 }
 

@@ -46,7 +46,7 @@ def test_neighbours_are_those_of_scikit_learns_brute_force(
 def test_blocks_change_nothing(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, queries = drawn(300), drawn(50, seed=1)
     expected = index_of(vectors, metric).search(queries, 9)
-    monkeypatch.setattr(neighbours, "TABLE", 1)
+    monkeypatch.setattr(neighbours, "QUERIES", 16)
     monkeypatch.setattr(neighbours, "PAIRS", 60)
     monkeypatch.setattr(neighbours, "RUN", 37)
     found = index_of(vectors, metric).search(queries, 9)

@@ -260,6 +260,14 @@ class Representer(Protocol):
 
 
 @runtime_checkable
+class Encoding(Protocol):
+    """A technique whose product is vectors for other recipes: the report shows their space."""
+
+    encodes: ClassVar[bool]
+    """Whether it is; also those of other techniques are shown where a recipe needs them."""
+
+
+@runtime_checkable
 class Noted(Protocol):
     """A technique that can tell what its settings mean on some training data."""
 

@@ -46,6 +46,8 @@ class CellRun:
         self.warm_up_seconds = 0.0
         self.compile_seconds = 0.0
         self.notes: list[str] = []
+        self.solve_seconds: dict[str, float] = {}
+        """Of each phase in one piece; they are part of `train_seconds`."""
         self._folder = folder / "checkpoints" / "last"
         self._fingerprint = json.loads(canonical_json(fingerprint))
         self._phases: set[str] = set()
@@ -87,6 +89,7 @@ class CellRun:
         path = shared_path(share) if share else self._folder / f"{phase}.safetensors"
         arrays, seconds = arrays_at(path, compute)
         self.train_seconds += seconds
+        self.solve_seconds[phase] = seconds
         return arrays
 
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:

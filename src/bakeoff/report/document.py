@@ -24,6 +24,7 @@ from bakeoff.report import (
     panels,
     provenance,
     seeds,
+    spaces,
     words,
 )
 from bakeoff.report.folder import RunFolder, read_folder
@@ -41,6 +42,7 @@ SECTIONS = (
     ("cost", "Cost"),
     ("learning", "Learning"),
     ("fits", "The fit"),
+    ("spaces", "The space of vectors"),
     ("inside", "Inside the networks"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
@@ -87,6 +89,8 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "shown_items": gallery.FIRST,
         "sections": _sections(run.results, figures),
         "fit_notes": fits.notes_table(run),
+        "spaces_lead": spaces.lead(run),
+        "strips": spaces.strips(run),
         "inside_lead": inside.lead(run),
         "panels": [name for name in figures if name.startswith("inside-")],
         "filters": (shown := filters.cards(run)),
@@ -104,6 +108,7 @@ def _sections(results: Results, figures: dict[str, Figure | None]) -> list[tuple
 
 
 OF_CLASSES = {"mistakes", "disagreements"}
+OF_SPACES = ("space-maps", "space-classes", "space-learning")
 OF_FITS = ("epochs", "samples", "planes", "signals")
 
 
@@ -113,6 +118,8 @@ def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
+    if not any(figures[name] for name in OF_SPACES):
+        without.add("spaces")
     if not any(figures[name] for name in figures if name == "units" or name.startswith("inside-")):
         without.add("inside")
     return without if results.task == "classification" else without | OF_CLASSES
@@ -151,6 +158,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "pairs": pairs.figure(results),
         "seeds": seeds.figure(results, _on_other_seeds(run)),
         **fits.figures(run),
+        **spaces.figures(run),
         "units": inside.units(run),
         **{figure.id: figure for figure in panels.figures(run)},
     }

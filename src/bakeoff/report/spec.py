@@ -100,6 +100,8 @@ class Figure:
         fixed: Choices there is only one value for.
         keys: The legend.
         tables: All its values.
+        peek: What pointing at a point shows beside it: by its `customdata` a text of `told`, the
+            guess in the column `guess/<meta>`, and a picture of a `sheet` or one of `texts`.
     """
 
     id: str
@@ -114,6 +116,7 @@ class Figure:
     fixed: Mapping[str, str] = field(default_factory=dict)
     keys: Sequence[Key] = ()
     tables: Sequence[Table] = ()
+    peek: Mapping[str, Any] | None = None
 
     def spec(self) -> dict[str, Any]:
         """What the page's script needs to draw it."""
@@ -126,6 +129,7 @@ class Figure:
             "layout": dict(self.layout),
             "height": dict(heights),
             "fixed": dict(self.fixed),
+            **({} if self.peek is None else {"peek": dict(self.peek)}),
         }
 
     @property

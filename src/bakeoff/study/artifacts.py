@@ -18,6 +18,7 @@ from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.inside import write_looks
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
+from bakeoff.study.spaces import write_vectors
 from bakeoff.techniques import find
 
 ARTIFACTS = "artifacts"
@@ -33,6 +34,7 @@ def write_artifacts(ready: Ready, out: Path) -> None:
     if ready.dataset.classes:
         _write_disagreements(ready, folder)
         write_looks(ready, folder, out / ARTIFACTS / "inside")
+        write_vectors(ready, folder, out / ARTIFACTS / "spaces")
     else:
         _write_fits(ready, folder)
 

@@ -146,6 +146,9 @@ class _Probe:
         self.iterates = getattr(self.training, "solver", "loop") == "lbfgs"
         features = getattr(self.settings, "features", None)
         self.features = features if isinstance(features, PatchFeatures) else None
+        self.encodes = getattr(self.settings, "encoder", None) is not None
+        # Vectors are computed once, unless what computes them learns.
+        self.on_vectors = self.encodes and not getattr(self.settings, "tunes", False)
 
     @property
     def price_key(self) -> bytes:
@@ -181,6 +184,8 @@ class _Probe:
                 macs += round(times * (macs - fewer[1]))
                 rate *= share / macs if macs else 1.0
         learnt = len(self.whole.train) + len(self.whole.validation)
+        if self.on_vectors and self.training is not None:
+            learnt = 0
         predicted = len(self.whole.validation) + self.scored_size
         columns = len(self.data.task.classes) + 2
         row = Estimate(
@@ -233,7 +238,7 @@ class _Probe:
                 update |= {"validate_every": PROBE_STEPS, "stopping": None}
             shortened = self.training.model_copy(update=update)
             settings = settings.model_copy(update={"training": shortened})
-        if self.training is None or self.iterates:
+        if self.training is None or self.iterates or self.encodes:
             share = min(1.0, examples / len(data.train))
             some = _spread(len(data.validation), math.ceil(share * len(data.validation)))
             data = replace(
@@ -249,8 +254,18 @@ class _Probe:
     def _solve_seconds(self, run: CellRun) -> float:
         """Of all iterations over all examples, where none converges before."""
         done = max(1, run.fitted[-1].steps)
-        share = len(self.whole.train) / min(len(self.data.train), PROBE_EXAMPLES)
-        return float(run.train_seconds / done * (self.training.iterations or 1) * share)
+        seconds = run.train_seconds - self._encoding_seconds(run)
+        seconds = seconds / done * (self.training.iterations or 1)
+        return float(seconds + self._encoding_seconds(run)) * self._share
+
+    @property
+    def _share(self) -> float:
+        """Examples of the whole fit for each one of the probe's, where that takes some."""
+        return len(self.whole.train) / min(len(self.data.train), PROBE_EXAMPLES)
+
+    def _encoding_seconds(self, run: CellRun) -> float:
+        """Of computing the vectors that a probe's fit needed."""
+        return sum(s for phase, s in run.solve_seconds.items() if phase.startswith("encode"))
 
     def _loop_seconds(self, run: CellRun, rate: float) -> float:
         """From the probe's seconds to those of all updates and validations, and of compiling.
@@ -258,13 +273,16 @@ class _Probe:
         What is compiled is compiled for the probe, too, however long that takes: updates of another
         program say little. The run that follows finds the program in the cache.
         """
-        probed = len(self.data.validation) / rate + run.compile_seconds
+        share = self._share if self.encodes else 1.0
+        encoding, a_validation = self._encoding_seconds(run), 0.0 if self.on_vectors else 1 / rate
+        validating = len(self.data.validation) * a_validation / share
+        probed = encoding + validating + run.compile_seconds
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
         per_epoch = -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
-        evaluating = validations * len(self.whole.validation) / rate
-        return float(run.compile_seconds + a_step * steps + evaluating)
+        evaluating = validations * len(self.whole.validation) * a_validation
+        return float(run.compile_seconds + a_step * steps + evaluating + encoding * share)
 
 
 def _examples_per_second(predictor: Predictor, items: Items) -> float:

@@ -15,11 +15,13 @@ from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
+    "contrastive": "bakeoff.techniques.contrastive:Contrastive",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
+    "probe": "bakeoff.techniques.probe:Probe",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }

@@ -14,23 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bakeoff.core.cell import Cell, Key
+from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
-from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.protocols import (
-    LayerProfile,
-    Normaliser,
-    Predictor,
-    Representer,
-    Run,
-    TrainingData,
-)
+from bakeoff.core.protocols import LayerProfile, Normaliser, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Ref, Settings
 from bakeoff.scratch.step import Pixels
-from bakeoff.techniques import find
+from bakeoff.techniques.encoders import (
+    Encoder,
+    encode,
+    encoder_of,
+    finite,
+    load_encoder,
+    save_encoder,
+)
 from bakeoff.techniques.neighbours import Metric, Neighbours, Rows, squared_lengths
-from bakeoff.techniques.saved import images, read_predictor, read_state, write_predictor
+from bakeoff.techniques.saved import images, read_predictor, write_predictor
 
 BLOCK = 1024
 """Items whose vectors are held at a time."""
@@ -46,10 +45,6 @@ class KnnSettings(Settings):
     """`distance`: a vote counts 1 / distance; neighbours at distance 0 outvote all others."""
     encoder: Ref | None = None
     """Compare the vectors of this recipe's fitted predictor; None: normalised pixels."""
-
-
-class Encoder(Predictor, Representer, Protocol):
-    """A predictor that turns items into vectors."""
 
 
 class Source(Protocol):
@@ -123,7 +118,7 @@ class EncodedSource:
 
     def __init__(self, vectors: NDArray[np.float32], encoder: Encoder) -> None:
         self.count, self._vectors, self._encoder = len(vectors), vectors, encoder
-        _finite(vectors)
+        finite(vectors, Knn.name)
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """(R, D) float32."""
@@ -131,7 +126,7 @@ class EncodedSource:
 
     def vectors(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32."""
-        return _finite(self._encoder.represent(items))
+        return finite(self._encoder.represent(items), Knn.name)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """The encoder's."""
@@ -139,15 +134,8 @@ class EncodedSource:
 
     def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The vectors; the encoder goes into a folder of its own."""
-        (folder / "encoder").mkdir()
-        self._encoder.save(folder / "encoder")
+        save_encoder(self._encoder, folder)
         return {"vectors": self._vectors}, {"encoded": True}
-
-
-def _finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(vectors).all():
-        raise InputError("knn: encoder: its vectors hold infinities or NaN; it has diverged")
-    return vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +286,9 @@ class Knn:
         self.check(settings, (), len(train))
         source: Source
         if settings.encoder is not None:
-            source = _encode(settings.encoder, cell, data, inputs, run)
+            encoder = encoder_of(settings.encoder, inputs, self.name)
+            vectors = encode(encoder, settings.encoder, cell, data, run)
+            source = EncodedSource(vectors, encoder)
             shape: tuple[int, ...] = ()
         elif data.normaliser is None or not isinstance(train.items, np.ndarray):
             raise InputError("knn: images needed, or an encoder that turns texts into vectors")
@@ -333,7 +323,7 @@ class Knn:
         """
         arrays, state = read_predictor(folder, self.name)
         try:
-            source = _load_source(arrays, folder / "encoder" if state["encoded"] else None)
+            source = _load_source(arrays, folder if state["encoded"] else None)
             chosen = {name: state[name] for name in ("k", "metric", "weights")}
             settings = KnnSettings.parse(chosen)
             memory = Memory(source, arrays["squares"], arrays["labels"], tuple(state["classes"]))
@@ -351,31 +341,8 @@ class Knn:
         return KnnPredictor(cast(KnnSettings, settings), memory, shape)
 
 
-def _load_source(arrays: Mapping[str, NDArray[Any]], encoder: Path | None) -> Source:
-    """The training vectors a saved predictor holds; `encoder`: the folder of what made them."""
-    if encoder is None:
+def _load_source(arrays: Mapping[str, NDArray[Any]], folder: Path | None) -> Source:
+    """The training vectors a saved predictor holds; `folder`: where the encoder lies, if any."""
+    if folder is None:
         return PixelSource(arrays["items"], Normaliser(arrays["mean"], arrays["sd"]))
-    predictor = find(read_state(encoder)["technique"]).load(encoder)
-    return EncodedSource(arrays["vectors"], cast(Encoder, predictor))
-
-
-def _encode(
-    reference: Ref, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
-) -> EncodedSource:
-    """The training examples' vectors, shared by all recipes that use the same encoder on them."""
-    encoder = inputs[reference.recipe]
-    if not hasattr(encoder, "represent"):
-        raise InputError(
-            f"knn: encoder: the technique of recipe '{reference.recipe}' gives no vectors"
-        )
-    able = cast(Encoder, encoder)
-    share: Key | None = None
-    if reference.recipe in cell.inputs:
-        content = {
-            "vectors of": cell.inputs[reference.recipe],
-            "data": cell.data_hash,
-            "split": cell.split_hash,
-        }
-        share = digest(canonical_json(content))[:16]
-    arrays = run.solve("encode", lambda: {"vectors": able.represent(data.train.items)}, share)
-    return EncodedSource(arrays["vectors"], able)
+    return EncodedSource(arrays["vectors"], load_encoder(folder))

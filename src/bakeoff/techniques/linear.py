@@ -1,6 +1,7 @@
 """What softmax and logistic regression share: settings, features, both solvers, the predictor."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -29,6 +30,7 @@ from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from bakeoff.scratch.network import Sequence as Sequential
 from bakeoff.scratch.network import saved, softmax_regression
 from bakeoff.scratch.objective import Objective
 from bakeoff.scratch.patches import PatchEncoder
@@ -397,14 +399,33 @@ def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run
 def _solve(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run: Run) -> None:
     """All examples at once."""
     data, train, validation = sets
-    items, labels, training = np.asarray(train.items), train.labels, settings.training
-    others = np.asarray(validation.items)
+    items, labels = np.asarray(train.items), train.labels
     if settings.augmentation.flip:
         items = np.concatenate([items, items[:, :, ::-1]])
         labels = np.concatenate([labels, labels])
-    evaluator = Evaluator(predictor.network, predictor.reader)
+    doubled = replace(train, items=items, labels=labels)
+    network = predictor.network, predictor.reader
     loss = _loss(predictor.outputs)
-    objective = Objective(predictor.network, loss, predictor.reader, items, labels, training.l2)
+    minimise(network, loss, (data, doubled, validation), run, settings.training)
+
+
+def minimise(
+    network: tuple[Sequential, Inputs], loss: Loss, sets: Sets, run: Run, training: LinearTraining
+) -> None:
+    """Minimise the mean loss of all examples by L-BFGS, in one phase, `solve`.
+
+    Args:
+        network: From its parameters on, and what reads items for it; left with those selected.
+        loss: Of its outputs.
+        sets: The task's data, and what is trained and validated on as the network reads it.
+        run: What is worked through.
+        training: Iterations, penalty, tolerance, selection.
+    """
+    data, train, validation = sets
+    own, reader = network
+    evaluator, others = Evaluator(own, reader), np.asarray(validation.items)
+    items = np.asarray(train.items)
+    objective = Objective(own, loss, reader, items, train.labels, training.l2)
 
     def scores() -> Mapping[str, float]:
         if not len(validation):

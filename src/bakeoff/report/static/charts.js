@@ -127,8 +127,47 @@
       layout(figure, context, width),
       { displayModeBar: false, doubleClick: false, showTips: false, showAxisDragHandles: false },
     );
+    if (figure.peek && !plot.dataset.peeks) peeking(plot, figure);
     plot.style.setProperty("min-height", "0");
     plot.dataset.drawn = choices.screen;
+  }
+
+  // A box beside the point that is pointed at: what it is, and its picture or text.
+  function peeking(plot, figure) {
+    plot.dataset.peeks = "yes";
+    const { told, sheet, tile, across, rows, texts } = figure.peek;
+    const box = document.createElement("div");
+    const picture = document.createElement("div");
+    const words = document.createElement("p");
+    box.className = "peek";
+    picture.className = "thumb";
+    box.append(...(sheet ? [picture, words] : [words]));
+    box.hidden = true;
+    plot.closest("figure").append(box);
+    if (sheet) {
+      const side = 4 * tile;
+      picture.style.width = picture.style.height = `${side}px`;
+      picture.style.backgroundImage = `url(${sheet})`;
+      picture.style.backgroundSize = `${across * side}px ${rows * side}px`;
+    }
+    plot.on("plotly_hover", ({ points: [point], event }) => {
+      const index = point.customdata;
+      const guess = figure.columns[`guess/${point.data.meta}`]?.[index];
+      const lines = [told[index], guess ? `taken for ${guess}` : "", texts ? texts[index] : ""];
+      words.textContent = lines.filter(Boolean).join("\n");
+      if (sheet) {
+        const [column, row] = [index % across, Math.floor(index / across)];
+        picture.style.backgroundPosition = `${-4 * tile * column}px ${-4 * tile * row}px`;
+      }
+      const around = plot.closest("figure").getBoundingClientRect();
+      const left = event.clientX - around.left + 14;
+      box.hidden = false;
+      box.style.left = `${Math.max(0, Math.min(left, around.width - box.offsetWidth))}px`;
+      box.style.top = `${event.clientY - around.top + 14}px`;
+    });
+    plot.on("plotly_unhover", () => {
+      box.hidden = true;
+    });
   }
 
   async function drawAll() {

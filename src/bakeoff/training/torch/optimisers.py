@@ -20,9 +20,12 @@ from bakeoff.training.torch.muon import directions
 
 @dataclass(eq=False)
 class _Group:
-    """Parameters with one weight decay, and their memory in the same order."""
+    """Parameters with one weight decay and one share of the rate, and their memory in order."""
 
     decay: float
+    weights: bool
+    """Of two axes and more."""
+    share: float = 1.0
     paths: list[str] = field(default_factory=list)
     parameters: list[Tensor] = field(default_factory=list)
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -39,6 +42,8 @@ class Optimiser:
     `nesterov` would take in weights, which it decays by L2; all else takes `nesterov`'s. `l1` and
     `max_norm` are on the same weights as `l2`, `clip` is on all gradients together.
 
+    A parameter with an attribute `rate_share` has that share of the learning rate.
+
     Args:
         settings: `optimizer`, `momentum`, `other_learning_rate`, `l1`, `l2`, `max_norm`, `clip`.
         module: On its device.
@@ -49,12 +54,15 @@ class Optimiser:
         self._l1, self._longest, self._clip = settings.l1, settings.max_norm, settings.clip
         others = settings.other_learning_rate or settings.learning_rate
         self._others = others / settings.learning_rate
-        self._groups = [_Group(settings.l2), _Group(0.0)]
+        groups: dict[tuple[bool, float], _Group] = {}
         moments = OPTIMISERS[self._name].moments
         for path, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            group = self._groups[0 if parameter.dim() >= 2 else 1]
+            kind = parameter.dim() >= 2, float(getattr(parameter, "rate_share", 1.0))
+            if kind not in groups:
+                groups[kind] = _Group(settings.l2 if kind[0] else 0.0, *kind)
+            group = groups[kind]
             group.paths.append(path)
             group.parameters.append(parameter)
             for key in moments:
@@ -62,6 +70,7 @@ class Optimiser:
             if "mean" in moments:
                 count = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 group.memory.setdefault("updates", []).append(count)
+        self._groups = sorted(groups.values(), key=lambda group: not group.weights)
 
     def tensors(self) -> dict[str, Tensor]:
         """All it remembers, by `path.key`."""
@@ -75,7 +84,7 @@ class Optimiser:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Update every parameter by its gradient, then forget the gradients."""
-        groups = [group for group in self._groups if group.parameters]
+        groups = self._groups
         # A parameter no example reached still decays, so that all are treated alike.
         gradients = [
             [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
@@ -84,22 +93,23 @@ class Optimiser:
         if self._clip is not None:
             _shorten([gradient for some in gradients for gradient in some], self._clip)
         for group, some in zip(groups, gradients, strict=True):
-            if self._l1 and group is self._groups[0]:
+            if self._l1 and group.weights:
                 signs = [parameter.sign() for parameter in group.parameters]
                 torch._foreach_add_(some, signs, alpha=self._l1)
-            self._update(group, some, rate)
+            self._update(group, some, group.share * rate)
             for parameter in group.parameters:
                 parameter.grad = None
         if self._longest is not None:
-            for weight in self._groups[0].parameters:
-                _bound(weight, self._longest)
+            for group in groups:
+                for weight in group.parameters if group.weights else ():
+                    _bound(weight, self._longest)
 
     def _update(self, group: _Group, gradients: list[Tensor], rate: float) -> None:
         if self._name == "rmsprop":
             _rmsprop(group, gradients, rate)
             return
         if self._name == "muon":
-            if group is self._groups[0]:
+            if group.weights:
                 _muon(group, gradients, rate, self._momentum)
                 return
             rate *= self._others

@@ -1,8 +1,9 @@
 """One update and one evaluation of a torch network on images: the loop's step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,11 @@ from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.resident import Resident
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor | Mapping[str, Tensor]]
+"""From outputs and targets the sum of the examples' losses; or several sums, `loss` among them, to
+be told instead of the number of hits."""
+Judge = Callable[[Inference, NDArray[Any]], NDArray[np.float32]]
+"""Class probabilities (B, K) of items, with the weights that an inference holds."""
 GUARD = "guard"
 """What a state calls what was done to go on; a state without it had no need."""
 
@@ -68,14 +73,14 @@ class TorchStep:
         settings: Optimiser, penalties, label smoothing, what follows the weights.
         streams: The cell's: dropout draws from them.
         augmentation: Changes training images; None leaves them as they are.
-        loss: The sum of the examples' losses, from logits (B, K) and labels (B,); None:
-            cross-entropy.
+        loss: Of the network's outputs and labels (B,); None: cross-entropy.
         on_pass: Told the position of every pass that learns, for layers that draw by it.
         mixing: Blends each example with another; None leaves them as they are.
         resident: All training images on the device; None: batches bring their own.
 
     Attributes:
         notes: What was done to go on where something failed, as sentences.
+        judge: What an evaluation asks; at first the network's own probabilities.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class TorchStep:
         self._pass = TrainingPass(module, inference.compiles)
         self._guard, self._precision = Guard(), inference.precision
         self.splittable = splittable(module)
+        self.judge: Judge = Inference.probabilities
         self.notes: list[str] = []
 
     def __call__(self, batch: Batch, at: Position) -> dict[str, Value]:
@@ -115,8 +121,8 @@ class TorchStep:
 
         Returns:
             `loss`: the sum over its examples of the loss (without penalties on weights),
-            `correct` (blended examples count by shares) and `count`; the first two are 0-d
-            tensors.
+            `correct` (blended examples count by shares) or what else the loss tells, and `count`;
+            all but the last are 0-d tensors.
 
         Raises:
             InputError: where memory is short and the batch cannot be cut.
@@ -134,19 +140,18 @@ class TorchStep:
     def _attempt(self, batch: Batch, at: Position) -> dict[str, Value] | None:
         """The gradients of a batch and its sums; None where memory was short."""
         count = len(batch.labels)
-        loss: Value = 0.0
-        correct: Value = 0
+        sums: dict[str, Value] = {}
         try:
             with torch.random.fork_rng(self._own_generators()):
                 self._seed(at.step)
                 for part in _parts(count, at.parts * self._guard.cuts):
-                    losses, right = self._gradients(batch, part, at)
-                    loss, correct = loss + losses, correct + right
+                    for name, value in self._gradients(batch, part, at).items():
+                        sums[name] = sums[name] + value if name in sums else value
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None  # what the error's frames hold is free when it is
-        return {"loss": loss, "correct": correct, "count": count}
+        return sums | {"count": count}
 
     def _cut(self, batch: Batch, at: Position) -> None:
         """Cut batches into twice as many parts from now on.
@@ -175,8 +180,8 @@ class TorchStep:
             f"of {size}, the update is the whole batch's"
         )
 
-    def _gradients(self, batch: Batch, part: slice, at: Position) -> tuple[Tensor, Tensor]:
-        """A forward and a backward pass over part of a batch; the sums of loss and hits."""
+    def _gradients(self, batch: Batch, part: slice, at: Position) -> dict[str, Tensor]:
+        """A forward and a backward pass over part of a batch; the sums over its examples."""
         count = len(batch.labels)
         rows = Batch(np.asarray(batch.items)[part], batch.labels[part], batch.indices[part])
         inputs, targets = self._read(rows, at.epoch)
@@ -195,10 +200,12 @@ class TorchStep:
         self._dropout.end()
         if shares is not None:
             targets = soft_targets(targets, their_labels, shares, logits.shape[1])
-        loss = self._loss(logits, targets)
-        (loss / count).backward()  # type: ignore[no-untyped-call]
+        told = self._loss(logits, targets)
+        sums = told if isinstance(told, Mapping) else {"loss": told}
+        (sums["loss"] / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.
-        return loss.detach().double(), _hits(logits.detach(), targets)
+        found = {name: value.detach().double() for name, value in sums.items()}
+        return found if sums is told else found | {"correct": _hits(logits.detach(), targets)}
 
     def _read(self, rows: Batch, epoch: int) -> tuple[Tensor, Tensor]:
         """What the network is given of training examples, and their labels, on the device."""
@@ -269,14 +276,14 @@ class TorchStep:
             torch.cuda.manual_seed(seed)
 
     def evaluate(self, batch: Batch) -> NDArray[np.float32]:
-        """Class probabilities (B, K) of a batch: the bits the predictor gives.
+        """What is judged of a batch, class probabilities (B, K): the bits the predictor gives.
 
         They are those of slow or averaged weights, where there are any. Where memory is short,
         passes are shortened, from now on.
         """
         follower = self._followed()
         evaluated = self._inference if follower is None else self._evaluators[follower]
-        found = evaluated.probabilities(np.asarray(batch.items))
+        found = self.judge(evaluated, np.asarray(batch.items))
         if evaluated.cuts != self._guard.passes:
             self.notes.append(
                 f"memory was short in evaluation: at most {evaluated.pass_size // evaluated.cuts} "

@@ -1,0 +1,408 @@
+"""What vectors are worth: a classifier on those of another recipe, which may then learn on.
+
+Source: Alain and Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+Vectors are computed once and kept by content (`techniques/encoders.py`). `network-b` adds layers,
+as in a known course report; its log-softmax and negative log likelihood are together softmax and
+cross-entropy. It may go on with layers of the encoder thawed. Nearest neighbours on vectors are the
+technique `knn` with an `encoder`.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from bakeoff.core.augmentation import AugmentationSettings
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.protocols import (
+    LayerProfile,
+    Normaliser,
+    Predictor,
+    Run,
+    TrainingData,
+)
+from bakeoff.core.recipe import Framework, Ref, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.scratch.network import ActivationName, NormName, initialise, perceptron
+from bakeoff.scratch.step import Pixels
+from bakeoff.techniques.encoders import (
+    Encoder,
+    Vectors,
+    encode,
+    encoder_of,
+    finite,
+    load_encoder,
+    save_encoder,
+)
+from bakeoff.techniques.heads import Head, Standardised, fit_head, standardiser
+from bakeoff.techniques.linear import LinearTraining
+from bakeoff.techniques.networks import initial_schemes
+from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.training.optimisers import OptimizerName
+from bakeoff.training.settings import check_framework, check_parts
+
+Units = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0)]
+
+
+class SoftmaxClassifier(Frozen):
+    """Softmax regression, from zero weights: there is one minimum."""
+
+    name: Literal["softmax"] = "softmax"
+
+
+class NetworkB(Frozen):
+    """Layers added to the encoder, from drawn weights."""
+
+    name: Literal["network-b"] = "network-b"
+    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (256,)
+    """Units of each added hidden layer."""
+    activation: ActivationName = "relu"
+    normalisation: NormName = "none"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    fine_tune: Literal["none", "all"] | tuple[str, ...] = "none"
+    """Which layers of the encoder learn on, by their names; what of it is batch norm in layers that
+    do not learn stays as it is. Where the encoder is a fitted network-b, its added layers go on
+    too."""
+    encoder_rate: Share = 0.1
+    """Of thawed layers: share of the learning rate, which is that of the added layers."""
+    rates: dict[str, Share] = {}
+    """The same for single layers of the encoder, by name."""
+
+    @model_validator(mode="after")
+    def _rates_of_what_learns(self) -> "NetworkB":
+        if self.fine_tune == ():
+            raise ValueError("fine_tune [] received (allowed: none, all, or names of layers)")
+        if self.fine_tune == "none" and (self.rates or self.encoder_rate != 0.1):
+            raise ValueError(
+                "encoder_rate or rates received with fine_tune none: no layer of the encoder learns"
+            )
+        return self
+
+
+class ProbeTraining(LinearTraining):
+    """How the classifier trains. Defaults were chosen on validation vectors of CIFAR-10."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 30
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    optimizer: OptimizerName = "nesterov"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    l2: Annotated[float, Field(ge=0)] = 0.001
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
+
+
+class ProbeSettings(Settings):
+    """Of the probe."""
+
+    encoder: Ref | None = None
+    """The recipe whose fitted predictor gives the vectors; None: normalised pixels."""
+    classifier: Annotated[SoftmaxClassifier | NetworkB, Field(discriminator="name")] = (
+        SoftmaxClassifier()
+    )
+    training: ProbeTraining = ProbeTraining()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """Of the images, where layers of the encoder learn; vectors are computed once."""
+
+    @field_validator("classifier", mode="before")
+    @classmethod
+    def _default_classifier(cls, value: Any) -> Any:
+        """Fields without a name are those of network-b, which alone has any."""
+        return {"name": "network-b"} | value if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _nothing_without_meaning(self) -> "ProbeSettings":
+        self.augmentation.check_unblended("probe")
+        check_framework(self.training, "torch" if self.tunes else "numpy")
+        if not self.tunes:
+            if self.augmentation != AugmentationSettings():
+                raise ValueError(
+                    "augmentation received, but vectors are computed once (allowed: with "
+                    "classifier.fine_tune)"
+                )
+            return self
+        if self.encoder is None:
+            raise ValueError("classifier.fine_tune received without an encoder, which is to learn")
+        if self.training.solver != "loop":
+            raise ValueError(
+                "training.solver lbfgs received with classifier.fine_tune (allowed: loop)"
+            )
+        return self
+
+    @property
+    def tunes(self) -> bool:
+        """Whether layers of the encoder learn."""
+        return isinstance(self.classifier, NetworkB) and self.classifier.fine_tune != "none"
+
+    @property
+    def framework(self) -> Framework:
+        """Encoders compute in torch, whatever the classifier does."""
+        return "numpy" if self.encoder is None else "torch"
+
+
+class PixelVectors:
+    """Normalised pixels as vectors: what stands for an encoder where there is none.
+
+    Args:
+        normaliser: Fitted on the training images.
+        shape: (H, W, C).
+    """
+
+    def __init__(self, normaliser: Normaliser, shape: tuple[int, ...]) -> None:
+        self.normaliser, self.shape = normaliser, shape
+        self._pixels = Pixels(normaliser, shape)
+
+    def represent(self, items: Items) -> Vectors:
+        """(N, H * W * C) float32."""
+        pixels = images(items, self.shape, Probe.name)
+        out = np.empty((len(pixels), self._pixels.size), np.float32)
+        self._pixels.write(pixels, out)
+        return out
+
+
+class ProbePredictor:
+    """A classifier on vectors, with what makes them.
+
+    Args:
+        source: Of the vectors.
+        head: The classifier.
+        classifier: Its settings.
+        classes: The K class names.
+        trained: Parameters of the encoder that learnt, by layer.
+    """
+
+    def __init__(
+        self,
+        source: Encoder | PixelVectors,
+        head: Head,
+        classifier: SoftmaxClassifier | NetworkB,
+        classes: tuple[str, ...],
+        trained: Mapping[str, int] | None = None,
+    ) -> None:
+        self.source, self.head, self.classifier = source, head, classifier
+        self.classes, self.trained = classes, dict(trained or {})
+        self._known: list[tuple[Items, Vectors]] = []
+
+    def remember(self, items: Items, vectors: Vectors) -> None:
+        """Take these vectors for these very items (the same object) from here on."""
+        self._known.append((items, vectors))
+
+    def predict(self, items: Items) -> Vectors:
+        """Class probabilities (N, K) float32.
+
+        Raises:
+            InputError: where the encoder does not read such items, or has diverged.
+        """
+        return self.head.probabilities(self._vectors(items))
+
+    def represent(self, items: Items) -> Vectors:
+        """(N, H) float32: what the output layer sees; of softmax regression, the vectors."""
+        return self.head.hidden(self._vectors(items))
+
+    def _vectors(self, items: Items) -> Vectors:
+        for known, vectors in self._known:
+            if known is items:
+                return vectors
+        return finite(self.source.represent(items), Probe.name)
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """The encoder's, then the classifier's."""
+        rows: tuple[LayerProfile, ...] = ()
+        if not isinstance(self.source, PixelVectors):
+            rows = tuple(
+                replace(row, trained_parameters=self.trained.get(row.name, 0))
+                for row in self.source.layers()
+            )
+        return (*rows, *self.head.network.profile("head", self.head.reader.shape))
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        arrays = self.head.arrays()
+        state: dict[str, Any] = {
+            "technique": Probe.name,
+            "classifier": plain(self.classifier),
+            "classes": list(self.classes),
+            "trained": self.trained,
+            "shape": None,
+        }
+        if isinstance(self.source, PixelVectors):
+            normaliser = self.source.normaliser
+            arrays |= {"normaliser.mean": normaliser.mean, "normaliser.sd": normaliser.sd}
+            state["shape"] = list(self.source.shape)
+        else:
+            save_encoder(self.source, folder)
+        write_predictor(folder, arrays, state)
+
+
+class Probe:
+    """A classifier on the vectors of another recipe."""
+
+    name: ClassVar[str] = "probe"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = ProbeSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    framework: ClassVar[Framework] = "numpy"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "softmax regression or added layers on another recipe's vectors"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> ProbePredictor:
+        """Train on vectors: phases `encode`, `encode-validation`, then `train` or `solve`.
+
+        Where layers of the encoder learn, `encode` is followed by `tune`.
+
+        Raises:
+            InputError: where the encoder gives no vectors, has diverged, or cannot learn.
+        """
+        settings = cast(ProbeSettings, cell.recipe.settings)
+        if settings.tunes:
+            return self._tune(settings, cell, data, inputs, run)
+        source: Encoder | PixelVectors
+        if settings.encoder is None:
+            if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
+                raise InputError(
+                    "probe: images needed, or an encoder that turns texts into vectors"
+                )
+            source = PixelVectors(data.normaliser, data.train.items.shape[1:])
+            train = source.represent(data.train.items)
+            validation = source.represent(data.validation.items)
+        else:
+            source = encoder_of(settings.encoder, inputs, self.name)
+            train = encode(source, settings.encoder, cell, data, run)
+            validation = encode(source, settings.encoder, cell, data, run, "validation")
+        classes = tuple(data.task.classes)
+        reader = standardiser(finite(train, self.name))
+        head = _head(settings.classifier, reader, len(classes), run.streams)
+        fit_head(head, (train, finite(validation, self.name)), data, run, settings.training)
+        predictor = ProbePredictor(source, head, settings.classifier, classes)
+        predictor.remember(data.train.items, train)
+        predictor.remember(data.validation.items, validation)
+        return predictor
+
+    def _tune(
+        self,
+        settings: ProbeSettings,
+        cell: Cell,
+        data: TrainingData,
+        inputs: Mapping[str, Predictor],
+        run: Run,
+    ) -> ProbePredictor:
+        """Let layers of the encoder learn with the head."""
+        from bakeoff.techniques.tuning import Thaw, check_shape, inference_of, tune
+
+        reference, classifier = cast(Ref, settings.encoder), cast(NetworkB, settings.classifier)
+        start = encoder_of(reference, inputs, self.name)
+        goes_on = isinstance(start, ProbePredictor) and not isinstance(start.source, PixelVectors)
+        begun = cast(ProbePredictor, start) if goes_on else None
+        theirs = cast(Encoder, begun.source) if begun else start
+        inference_of(theirs, self.name)
+        encoder, classes = copy.deepcopy(theirs), tuple(data.task.classes)
+        check_shape(encoder, data, self.name)
+        if begun:
+            _check_same_layers(begun.classifier, classifier, reference.recipe)
+            head = copy.deepcopy(begun.head)
+        else:
+            vectors = encode(encoder, reference, cell, data, run)
+            reader = standardiser(finite(vectors, self.name))
+            head = _head(classifier, reader, len(classes), run.streams)
+        layers = (
+            None if classifier.fine_tune == "all" else cast(tuple[str, ...], classifier.fine_tune)
+        )
+        what = Thaw(layers, {"": classifier.encoder_rate} | classifier.rates)
+        numerics = cell.recipe.numerics
+        tune(encoder, head, data, run, settings.training, settings.augmentation, numerics, what)
+        trained = {row.name: row.trained_parameters for row in encoder.layers()}
+        return ProbePredictor(encoder, head, classifier, classes, trained)
+
+    def load(self, folder: Path) -> ProbePredictor:
+        """A saved predictor, back, with its encoder.
+
+        Raises:
+            InputError: where there is none of this technique, or its files contradict each other.
+        """
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            source: Encoder | PixelVectors
+            if state["shape"] is None:
+                source = load_encoder(folder)
+            else:
+                normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
+                source = PixelVectors(normaliser, tuple(state["shape"]))
+            classifier = ProbeSettings.model_validate(
+                {"classifier": state["classifier"], "encoder": {"recipe": "its-own"}}
+            ).classifier
+            reader = Standardised(arrays["vectors.mean"], arrays["vectors.sd"])
+            head = _head(classifier, reader, len(state["classes"]))
+            head.restore(arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+        return ProbePredictor(source, head, classifier, tuple(state["classes"]), state["trained"])
+
+    def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> ProbePredictor:
+        """On pixels: how large an encoder's vectors are is the encoder's to say."""
+        channels = shape[-1:]
+        normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+        source, size = PixelVectors(normaliser, shape), int(np.prod(shape))
+        reader = Standardised(np.zeros(size, np.float32), np.ones(size, np.float32))
+        chosen = cast(ProbeSettings, settings).classifier
+        names = tuple(str(i) for i in range(classes))
+        return ProbePredictor(source, _head(chosen, reader, classes), chosen, names)
+
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse shifts beyond the images, and batch norm in parts of batches.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        chosen = cast(ProbeSettings, settings)
+        if chosen.tunes:
+            chosen.augmentation.check(shape)
+        normalisation = getattr(chosen.classifier, "normalisation", "none")
+        check_parts(chosen.training.parts, normalisation != "batch")
+
+
+def _head(
+    classifier: SoftmaxClassifier | NetworkB,
+    reader: Standardised,
+    classes: int,
+    streams: Streams | None = None,
+) -> Head:
+    """A head with its initial weights; zeros without streams, and in softmax regression."""
+    if isinstance(classifier, SoftmaxClassifier):
+        return Head(perceptron(reader.shape, (), classes), reader)
+    network = perceptron(
+        reader.shape,
+        classifier.hidden,
+        classes,
+        activation=classifier.activation,
+        normalisation=classifier.normalisation,
+        dropout=classifier.dropout,
+    )
+    if streams is not None:
+        initialise(network, streams, initial_schemes("he"))
+    return Head(network, reader)
+
+
+def _check_same_layers(theirs: SoftmaxClassifier | NetworkB, mine: NetworkB, recipe: str) -> None:
+    """Whether the added layers of two recipes are the same, so that one can go on with the other's.
+
+    Raises:
+        InputError: where they are not.
+    """
+    names = ("name", "hidden", "activation", "normalisation", "dropout")
+    told = [{name: getattr(own, name, None) for name in names} for own in (mine, theirs)]
+    different = [name for name in names if told[0][name] != told[1][name]]
+    if different:
+        shown = ", ".join(f"{n} {told[0][n]} against {told[1][n]}" for n in different)
+        raise InputError(
+            f"classifier: {shown} in recipe '{recipe}', whose added layers are to go on learning "
+            "(allowed: the same)"
+        )

@@ -1,0 +1,96 @@
+"""Nearest class means: what vectors say of classes without learning anything more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.examples import Examples
+from bakeoff.core.protocols import Arrays
+from bakeoff.core.softmax import softmax
+
+REFERENCE = 2_000
+"""Training examples whose vectors make the class means, at most."""
+POINT = 1e-6
+"""Vectors lie at one point where their mean squared distance from their mean is at most this share
+of their mean squared length: float32 tells them apart by not much less."""
+
+
+def spread_rows(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
+    """Rows of `REFERENCE` examples at most, in order, as many of each class as can be."""
+    order = generator.permutation(len(labels))
+    ranks = np.empty(len(labels), np.intp)
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        ranks[members] = np.arange(len(members))
+    return np.sort(np.lexsort((order.argsort(), ranks))[:REFERENCE])
+
+
+@dataclass(frozen=True, eq=False)
+class Prototypes:
+    """The mean vector of each class.
+
+    The probability of a class is that of isotropic Gaussians of one width around the means, all
+    equally frequent: the softmax of `-|v - mean|^2 / (2 * spread)`.
+
+    Args:
+        means: (K, D) float32.
+        known: (K,) bool: whether there was an example; a class without one is never given.
+        spread: Mean squared distance of the examples from their class's mean; 0: the encoder has
+            collapsed, and all classes are equally likely.
+        classes: The K class names.
+    """
+
+    means: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    spread: float
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], examples: Examples, classes: tuple[str, ...]) -> Self:
+        """Of the vectors (N, D) of N examples; not finite where those are not."""
+        exact, labels = vectors.astype(np.float64), examples.labels
+        hot = np.zeros((len(labels), len(classes)))
+        hot[np.arange(len(labels)), labels] = 1
+        counts = hot.sum(axis=0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            means = hot.T @ exact / np.maximum(counts, 1)[:, None]
+            spread = float(np.square(exact - means[labels]).sum(axis=1).mean())
+            apart = np.square(exact - exact.mean(axis=0)).sum(axis=1).mean()
+            one_point = bool(apart <= POINT * np.square(exact).sum(axis=1).mean())
+        # Classes that are points have no width; that of the least number is told apart from 0.
+        width = 0.0 if one_point else max(spread, float(np.finfo(np.float32).tiny))
+        return cls(means.astype(np.float32), counts > 0, width, classes)
+
+    @classmethod
+    def restored(cls, arrays: dict[str, NDArray[Any]], classes: Sequence[str]) -> Self:
+        """Back from what `arrays` gave, which is taken out."""
+        means, known = arrays.pop("prototypes.means"), arrays.pop("prototypes.known")
+        return cls(means, known, float(arrays.pop("prototypes.spread")[0]), tuple(classes))
+
+    def arrays(self) -> Arrays:
+        """To be saved."""
+        return {
+            "prototypes.means": self.means,
+            "prototypes.known": self.known,
+            "prototypes.spread": np.array([self.spread]),
+        }
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the vectors lay at one point."""
+        return self.spread == 0
+
+    def probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K) float32 of vectors (N, D)."""
+        if self.collapsed:
+            return np.full((len(vectors), len(self.classes)), 1 / len(self.classes), np.float32)
+        logits = np.empty((len(vectors), len(self.classes)))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for place, mean in enumerate(self.means.astype(np.float64)):
+                # Class by class: a product's bits would depend on how many vectors there are.
+                logits[:, place] = -np.square(vectors - mean).sum(axis=1) / (2 * self.spread)
+        logits[:, ~self.known] = -np.inf
+        return softmax(logits).astype(np.float32)

@@ -1,0 +1,116 @@
+"""Fine-tuning in torch: an encoder of another recipe and a head learn on together, end to end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+
+from bakeoff.core.augmentation import AugmentationSettings, Draws
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Batch, Predictor, Run, TrainingData
+from bakeoff.core.recipe import Numerics
+from bakeoff.data.batches import TrainingBatches, evaluation_batches
+from bakeoff.techniques.frameworks.torch import Passes, convert, read_weights
+from bakeoff.techniques.heads import Head
+from bakeoff.training.plan import plan
+from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.joined import Joined, thaw
+from bakeoff.training.torch.numerics import resolve_device_and_precision
+from bakeoff.training.torch.step import TorchStep
+from bakeoff.training.torch.transforms import Augmentation
+
+if TYPE_CHECKING:
+    from bakeoff.techniques.encoders import Encoder
+
+
+@dataclass(frozen=True)
+class Thaw:
+    """What of an encoder learns.
+
+    Args:
+        layers: By name; None: all.
+        rates: Shares of the learning rate by layer; under "" that of all others.
+    """
+
+    layers: Sequence[str] | None
+    rates: Mapping[str, float]
+
+
+def inference_of(encoder: Predictor, technique: str) -> Inference:
+    """The torch network of an encoder of images, at work.
+
+    Raises:
+        InputError: where it is none.
+    """
+    found = getattr(encoder, "inference", None)
+    if not isinstance(found, Inference):
+        raise InputError(
+            f"{technique}: classifier.fine_tune: the encoder is no torch network on images, so its "
+            "layers cannot learn on (allowed: the techniques cnn and contrastive, and network-b "
+            "on one of them)"
+        )
+    return found
+
+
+def tune(
+    encoder: "Encoder",
+    head: Head,
+    data: TrainingData,
+    run: Run,
+    training: TrainingSettings,
+    augmentation: AugmentationSettings,
+    numerics: Numerics,
+    what: Thaw,
+) -> None:
+    """Train encoder and head in one phase, `tune`, both in place.
+
+    Args:
+        encoder: A torch network on images; nobody else's.
+        head: On its vectors.
+        data: Images.
+        run: What is worked through.
+        training: How.
+        augmentation: Of the training images.
+        numerics: Of the passes.
+        what: Learns of the encoder.
+
+    Raises:
+        InputError: where layers have no such names.
+    """
+    theirs = inference_of(encoder, "probe")
+    pixels = theirs.pixels
+    _, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    blank = torch.zeros((1, *pixels.shape), dtype=torch.uint8, device=pixels.device)
+    thaw(theirs.module, what.layers, what.rates, theirs.inputs(blank))
+    passes, reader = Passes(), head.reader
+    added = convert(head.network, passes)
+    mean, sd = torch.from_numpy(reader.mean.copy()), torch.from_numpy(reader.sd.copy())
+    joined = Joined(theirs.module, added, mean, sd)
+    inference = Inference(joined, pixels, precision, channels_last=theirs.channels_last)
+    draws = Draws(augmentation, pixels.shape, len(data.train), run.streams)
+    changes = Augmentation(draws, pixels.normaliser.mean, pixels.device)
+    step = TorchStep(inference, training, run.streams, changes, on_pass=passes.begin)
+    step.splittable = step.splittable and head.network.splittable
+    batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
+
+    def validating() -> Iterator[Batch]:
+        return iter(evaluation_batches(data.validation, inference.pass_size))
+
+    watched = validating if len(data.validation) else None
+    run.loop("tune", step, batches, plan(training, batches, data.task, watched))
+    step.keep()
+    read_weights(head.network, added)
+
+
+def check_shape(encoder: Predictor, data: TrainingData, technique: str) -> None:
+    """Whether the training examples are images that an encoder reads.
+
+    Raises:
+        InputError: where they are not.
+    """
+    shape = cast(tuple[int, ...], inference_of(encoder, technique).pixels.shape)
+    if not isinstance(data.train.items, np.ndarray) or data.train.items.shape[1:] != shape:
+        raise InputError(f"{technique}: images {shape} needed, {data.modality} received")
