@@ -20,6 +20,7 @@ TECHNIQUES = {
     "logistic": "bakeoff.techniques.logistic:Logistic",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
+    "pretrained": "bakeoff.techniques.pretrained:Pretrained",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }
