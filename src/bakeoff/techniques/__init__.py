@@ -15,9 +15,11 @@ from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
+    "fine-tune": "bakeoff.techniques.fine_tune:FineTune",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
+    "lora": "bakeoff.techniques.fine_tune:Lora",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
     "pretrained": "bakeoff.techniques.pretrained:Pretrained",

@@ -27,6 +27,7 @@ from bakeoff.techniques.texts import (
     WeightsSettings,
     cut_note,
     key_of,
+    same_weights,
     texts_hash,
     texts_of,
     tokeniser_of,
@@ -200,21 +201,6 @@ class Pretrained:
         means = np.zeros((classes, tokeniser.pretrained.width), np.float32)
         names = [str(i) for i in range(classes)]
         return PretrainedPredictor(chosen, tokeniser, inference, means, 1.0, names)
-
-
-def same_weights(settings: WeightsSettings, wanted: str) -> Tokeniser:
-    """The weights that a predictor was made with.
-
-    Raises:
-        InputError: where they are nowhere, or others lie there now.
-    """
-    tokeniser = tokeniser_of(settings)
-    if (found := tokeniser.pretrained.digest) != wanted:
-        raise InputError(
-            f"weights '{settings.weights}' have changed: sha256 {found[:12]}... found in "
-            f"{tokeniser.pretrained.folder}, {wanted[:12]}... needed"
-        )
-    return tokeniser
 
 
 def _inference(

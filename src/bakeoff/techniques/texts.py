@@ -90,6 +90,21 @@ def tokeniser_of(settings: WeightsSettings) -> Tokeniser:
     return Tokeniser(pretrained, load_tokenizer(pretrained), settings.max_tokens)
 
 
+def same_weights(settings: WeightsSettings, wanted: str) -> Tokeniser:
+    """The weights that a predictor was made with.
+
+    Raises:
+        InputError: where they are nowhere, or others lie there now.
+    """
+    tokeniser = tokeniser_of(settings)
+    if (found := tokeniser.pretrained.digest) != wanted:
+        raise InputError(
+            f"weights '{settings.weights}' have changed: sha256 {found[:12]}... found in "
+            f"{tokeniser.pretrained.folder}, {wanted[:12]}... needed"
+        )
+    return tokeniser
+
+
 def texts_of(items: Items, technique: str) -> Sequence[str]:
     """Items as texts.
 

@@ -5,6 +5,7 @@ They are torch's fused kernels, which update all parameters in one pass over mem
 update, and make its memory during it, where a saved state cannot be put back before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -20,9 +21,13 @@ from bakeoff.training.torch.muon import directions
 
 @dataclass(eq=False)
 class _Group:
-    """Parameters with one weight decay, and their memory in the same order."""
+    """Parameters that are treated alike, and their memory in the same order."""
 
+    weights: bool
+    """Two axes and more: what penalties and limits are on."""
     decay: float
+    share: float
+    """Of the learning rate."""
     paths: list[str] = field(default_factory=list)
     parameters: list[Tensor] = field(default_factory=list)
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -39,6 +44,8 @@ class Optimiser:
     `nesterov` would take in weights, which it decays by L2; all else takes `nesterov`'s. `l1` and
     `max_norm` are on the same weights as `l2`, `clip` is on all gradients together.
 
+    A module may have `rates`, shares of the learning rate by the paths of parameters: 1 elsewhere.
+
     Args:
         settings: `optimizer`, `momentum`, `other_learning_rate`, `l1`, `l2`, `max_norm`, `clip`.
         module: On its device.
@@ -49,12 +56,16 @@ class Optimiser:
         self._l1, self._longest, self._clip = settings.l1, settings.max_norm, settings.clip
         others = settings.other_learning_rate or settings.learning_rate
         self._others = others / settings.learning_rate
-        self._groups = [_Group(settings.l2), _Group(0.0)]
+        rates: Mapping[str, float] = getattr(module, "rates", {})
+        groups: dict[tuple[bool, float], _Group] = {}
         moments = OPTIMISERS[self._name].moments
         for path, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            group = self._groups[0 if parameter.dim() >= 2 else 1]
+            weights, share = parameter.dim() >= 2, rates.get(path, 1.0)
+            group = groups.setdefault(
+                (not weights, -share), _Group(weights, settings.l2 if weights else 0.0, share)
+            )
             group.paths.append(path)
             group.parameters.append(parameter)
             for key in moments:
@@ -62,6 +73,7 @@ class Optimiser:
             if "mean" in moments:
                 count = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 group.memory.setdefault("updates", []).append(count)
+        self._groups = [groups[key] for key in sorted(groups)]
 
     def tensors(self) -> dict[str, Tensor]:
         """All it remembers, by `path.key`."""
@@ -75,23 +87,22 @@ class Optimiser:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Update every parameter by its gradient, then forget the gradients."""
-        groups = [group for group in self._groups if group.parameters]
         # A parameter no example reached still decays, so that all are treated alike.
         gradients = [
             [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
-            for group in groups
+            for group in self._groups
         ]
         if self._clip is not None:
             _shorten([gradient for some in gradients for gradient in some], self._clip)
-        for group, some in zip(groups, gradients, strict=True):
-            if self._l1 and group is self._groups[0]:
+        for group, some in zip(self._groups, gradients, strict=True):
+            if self._l1 and group.weights:
                 signs = [parameter.sign() for parameter in group.parameters]
                 torch._foreach_add_(some, signs, alpha=self._l1)
-            self._update(group, some, rate)
+            self._update(group, some, group.share * rate)
             for parameter in group.parameters:
                 parameter.grad = None
         if self._longest is not None:
-            for weight in self._groups[0].parameters:
+            for weight in (w for group in self._groups if group.weights for w in group.parameters):
                 _bound(weight, self._longest)
 
     def _update(self, group: _Group, gradients: list[Tensor], rate: float) -> None:
@@ -99,7 +110,7 @@ class Optimiser:
             _rmsprop(group, gradients, rate)
             return
         if self._name == "muon":
-            if group is self._groups[0]:
+            if group.weights:
                 _muon(group, gradients, rate, self._momentum)
                 return
             rate *= self._others
