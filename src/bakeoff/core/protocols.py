@@ -264,6 +264,19 @@ class Representer(Protocol):
 
 
 @runtime_checkable
+class Attending(Protocol):
+    """A predictor of texts that can tell where its attention looks."""
+
+    def predict(self, items: Items) -> NDArray[Any]:
+        """As every predictor."""
+        ...
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        ...
+
+
+@runtime_checkable
 class Noted(Protocol):
     """A technique that can tell what its settings mean on some training data."""
 

@@ -11,6 +11,7 @@ from bakeoff import __version__
 from bakeoff.report import (
     answer,
     assets,
+    attention,
     confusion,
     costs,
     curves,
@@ -42,6 +43,7 @@ SECTIONS = (
     ("learning", "Learning"),
     ("fits", "The fit"),
     ("inside", "Inside the networks"),
+    ("attention", "What attention looks at"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
     ("recipes", "What differs"),
@@ -109,7 +111,11 @@ OF_FITS = ("epochs", "samples", "planes", "signals")
 
 def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     """Sections that this run has nothing for."""
-    only = {"pairs": "pairs", "differences": "verdicts"}  # sections that are nothing but a figure
+    only = {
+        "pairs": "pairs",
+        "differences": "verdicts",
+        "attention": "attention",
+    }  # sections that are nothing but a figure
     without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
@@ -152,6 +158,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "seeds": seeds.figure(results, _on_other_seeds(run)),
         **fits.figures(run),
         "units": inside.units(run),
+        "attention": attention.figure(run),
         **{figure.id: figure for figure in panels.figures(run)},
     }
     missing = ""

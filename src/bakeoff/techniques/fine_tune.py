@@ -26,6 +26,7 @@ from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
+    attended,
     cut_note,
     same_weights,
     texts_of,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bakeoff.models.lora import Adapters
-    from bakeoff.models.text_encoder import TextClassifier
+    from bakeoff.models.text_encoder import TextClassifier, TextEncoder
     from bakeoff.training.torch.token_inference import TokenInference
 
 HEAD = "output."
@@ -144,6 +145,11 @@ class FineTunedPredictor:
         texts = texts_of(items, self.technique)
         encoder = self.inference.of(cast("nn.Module", self.inference.module.encoder))
         return encoder.outputs(self.tokeniser.padded(texts))
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        encoder = cast("TextEncoder", self.inference.module.encoder)
+        return attended(self.tokeniser, encoder, text, most)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row for each layer, of a text of the most tokens."""

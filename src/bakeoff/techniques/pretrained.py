@@ -25,6 +25,7 @@ from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
+    attended,
     cut_note,
     key_of,
     same_weights,
@@ -34,6 +35,7 @@ from bakeoff.techniques.texts import (
 )
 
 if TYPE_CHECKING:
+    from bakeoff.models.text_encoder import TextEncoder
     from bakeoff.training.torch.token_inference import TokenInference
 
 
@@ -96,6 +98,11 @@ class PretrainedPredictor:
         """
         texts = texts_of(items, Pretrained.name)
         return self.inference.outputs(self.tokeniser.padded(texts))
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        encoder = cast("TextEncoder", self.inference.module)
+        return attended(self.tokeniser, encoder, text, most)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """The encoder's, of a text of the most tokens, then the comparison."""

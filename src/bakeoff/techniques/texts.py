@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from bakeoff.core.protocols import Arrays, Run
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.models.pretrained import Pretrained, find_pretrained, load_tokenizer
+
+if TYPE_CHECKING:
+    from bakeoff.models.text_encoder import TextEncoder
 
 
 class WeightsSettings(Frozen):
@@ -73,6 +76,20 @@ class Tokeniser:
 
         arrays = run.solve(phase, compute, key_of({**self.key, "texts": texts_hash(texts)}))
         return Tokens(arrays["ids"], arrays["starts"]), int(arrays["long"][0])
+
+
+def attended(
+    tokeniser: Tokeniser, encoder: "TextEncoder", text: str, most: int
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The first tokens of a text, `most` at the most, and where the encoder's attention looks."""
+    from torch import from_numpy
+
+    from bakeoff.models.attention import attention_weights
+
+    ids = tokeniser([text])[0][0][:most]
+    device = next(encoder.parameters()).device
+    weights = attention_weights(encoder, from_numpy(ids.copy()).long().to(device))
+    return tuple(tokeniser.tokenizer.convert_ids_to_tokens(ids.tolist())), weights
 
 
 def tokeniser_of(settings: WeightsSettings) -> Tokeniser:
