@@ -132,11 +132,11 @@ def test_frozen_layers_cost_no_gradients(home: Path, tmp_path: Path) -> None:
 def test_rates_fall_block_by_block(home: Path) -> None:
     settings = settings_of(home / "bert", "full", layer_decay=0.5)
     module = find("fine-tune").untrained(settings, (), 3).inference.module  # type: ignore[attr-defined]
-    rates = module.rates
-    assert rates["output.weight"] == 1.0
-    assert rates["encoder.body.encoder.layer.1.attention.self.query.weight"] == 0.5
-    assert rates["encoder.body.encoder.layer.0.output.dense.bias"] == 0.25
-    assert rates["encoder.body.embeddings.word_embeddings.weight"] == 0.125
+    shares = {name: getattr(p, "rate_share", 1.0) for name, p in module.named_parameters()}
+    assert shares["output.weight"] == 1.0
+    assert shares["encoder.body.encoder.layer.1.attention.self.query.weight"] == 0.5
+    assert shares["encoder.body.encoder.layer.0.output.dense.bias"] == 0.25
+    assert shares["encoder.body.embeddings.word_embeddings.weight"] == 0.125
 
 
 def test_the_head_of_another_seed_is_another(home: Path, tmp_path: Path) -> None:

@@ -314,13 +314,12 @@ def _inference(
         module = TextClassifier(encoder, pretrained.width, classes, before_head)
         if method == "lora":
             adapt(body, _adapters(settings, pretrained.kind), streams)
-    body_learns = method == "full"
     if method in ("none", "head"):
         encoder.requires_grad_(False)
     initialise(module.output, streams, {"": "lecun"})
     module.output.requires_grad_(method != "none")
-    if body_learns and settings.training.layer_decay < 1:
-        module.rates = _rates(module, settings.training.layer_decay, pretrained.layers)
+    if method == "full" and settings.training.layer_decay < 1:
+        _share_rates(module, settings.training.layer_decay, pretrained.layers)
     return inference_on(module, numerics)
 
 
@@ -341,23 +340,22 @@ def _learnt(module: "TextClassifier") -> dict[str, Any]:
     }
 
 
-def _rates(module: "TextClassifier", decay: float, layers: int) -> dict[str, float]:
-    """Shares of the rate: 1 at the head, `decay` less for each block below, embeddings last."""
-    from bakeoff.models.text_encoder import blocks_of
+def _share_rates(module: "TextClassifier", decay: float, layers: int) -> None:
+    """Give parameters their shares of the rate: 1 at the head, `decay` less block by block below.
+
+    A norm behind the last block learns like the head, the embeddings a block below the first one.
+    """
+    from bakeoff.models.text_encoder import NORMS_AT_THE_END, blocks_of
 
     body = module.encoder.body
-    places = {
-        id(parameter): layers - number
-        for number, block in enumerate(blocks_of(body, layers))
-        for parameter in block.parameters()
-    }
-    behind = {id(p) for name in ("norm", "ln_f", "final_norm") for p in _parameters(body, name)}
-    return {
-        name: 1.0
-        if name.startswith(HEAD) or id(parameter) in behind
-        else decay ** places.get(id(parameter), layers + 1)
-        for name, parameter in module.named_parameters()
-    }
+    for parameter in body.parameters():
+        parameter.rate_share = decay ** (layers + 1)  # type: ignore[attr-defined]
+    for number, block in enumerate(blocks_of(body, layers)):
+        for parameter in block.parameters():
+            parameter.rate_share = decay ** (layers - number)  # type: ignore[attr-defined]
+    for name in NORMS_AT_THE_END:
+        for parameter in _parameters(body, name):
+            parameter.rate_share = 1.0
 
 
 def _parameters(body: "nn.Module", name: str) -> Sequence[Any]:

@@ -5,7 +5,6 @@ They are torch's fused kernels, which update all parameters in one pass over mem
 update, and make its memory during it, where a saved state cannot be put back before.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -21,13 +20,12 @@ from bakeoff.training.torch.muon import directions
 
 @dataclass(eq=False)
 class _Group:
-    """Parameters that are treated alike, and their memory in the same order."""
+    """Parameters with one weight decay and one share of the rate, and their memory in order."""
 
-    weights: bool
-    """Two axes and more: what penalties and limits are on."""
     decay: float
-    share: float
-    """Of the learning rate."""
+    weights: bool
+    """Of two axes and more."""
+    share: float = 1.0
     paths: list[str] = field(default_factory=list)
     parameters: list[Tensor] = field(default_factory=list)
     memory: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -44,7 +42,7 @@ class Optimiser:
     `nesterov` would take in weights, which it decays by L2; all else takes `nesterov`'s. `l1` and
     `max_norm` are on the same weights as `l2`, `clip` is on all gradients together.
 
-    A module may have `rates`, shares of the learning rate by the paths of parameters: 1 elsewhere.
+    A parameter with an attribute `rate_share` has that share of the learning rate.
 
     Args:
         settings: `optimizer`, `momentum`, `other_learning_rate`, `l1`, `l2`, `max_norm`, `clip`.
@@ -56,16 +54,15 @@ class Optimiser:
         self._l1, self._longest, self._clip = settings.l1, settings.max_norm, settings.clip
         others = settings.other_learning_rate or settings.learning_rate
         self._others = others / settings.learning_rate
-        rates: Mapping[str, float] = getattr(module, "rates", {})
         groups: dict[tuple[bool, float], _Group] = {}
         moments = OPTIMISERS[self._name].moments
         for path, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            weights, share = parameter.dim() >= 2, rates.get(path, 1.0)
-            group = groups.setdefault(
-                (not weights, -share), _Group(weights, settings.l2 if weights else 0.0, share)
-            )
+            kind = parameter.dim() >= 2, float(getattr(parameter, "rate_share", 1.0))
+            if kind not in groups:
+                groups[kind] = _Group(settings.l2 if kind[0] else 0.0, *kind)
+            group = groups[kind]
             group.paths.append(path)
             group.parameters.append(parameter)
             for key in moments:
@@ -73,7 +70,7 @@ class Optimiser:
             if "mean" in moments:
                 count = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 group.memory.setdefault("updates", []).append(count)
-        self._groups = [groups[key] for key in sorted(groups)]
+        self._groups = sorted(groups.values(), key=lambda group: not group.weights)
 
     def tensors(self) -> dict[str, Tensor]:
         """All it remembers, by `path.key`."""
@@ -87,14 +84,15 @@ class Optimiser:
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Update every parameter by its gradient, then forget the gradients."""
+        groups = self._groups
         # A parameter no example reached still decays, so that all are treated alike.
         gradients = [
             [torch.zeros_like(p) if p.grad is None else p.grad for p in group.parameters]
-            for group in self._groups
+            for group in groups
         ]
         if self._clip is not None:
             _shorten([gradient for some in gradients for gradient in some], self._clip)
-        for group, some in zip(self._groups, gradients, strict=True):
+        for group, some in zip(groups, gradients, strict=True):
             if self._l1 and group.weights:
                 signs = [parameter.sign() for parameter in group.parameters]
                 torch._foreach_add_(some, signs, alpha=self._l1)
@@ -102,8 +100,9 @@ class Optimiser:
             for parameter in group.parameters:
                 parameter.grad = None
         if self._longest is not None:
-            for weight in (w for group in self._groups if group.weights for w in group.parameters):
-                _bound(weight, self._longest)
+            for group in groups:
+                for weight in group.parameters if group.weights else ():
+                    _bound(weight, self._longest)
 
     def _update(self, group: _Group, gradients: list[Tensor], rate: float) -> None:
         if self._name == "rmsprop":
