@@ -64,7 +64,8 @@ def pipeline(folder: str) -> Callable[[Sequence[str]], NDArray[np.float32]]:
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         means = np.stack([np.mean(one[0], axis=0) for one in made(list(texts), truncation=True)])
-        return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
+        units: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return units
 
     return encode
 

@@ -35,7 +35,7 @@ def save_tiny(folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: 
     with quietly(), torch.random.fork_rng([]):
         torch.manual_seed(seed)
         config = configuration(kind)
-        face = transformers.AutoModelForCausalLM if causal else transformers.AutoModel
+        face: Any = transformers.AutoModelForCausalLM if causal else transformers.AutoModel
         model = face.from_config(config)
         for name, parameter in model.named_parameters():  # so that gains and biases matter, too
             if parameter.dim() == 1:
@@ -51,7 +51,7 @@ def configuration(kind: Kind) -> Any:
     """Of the model, in Transformers' words."""
     import transformers
 
-    sizes = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
+    sizes: Any = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
     if kind == "gpt2":
         return transformers.GPT2Config(
             n_embd=32, n_layer=2, n_head=4, n_positions=LIMIT, bos_token_id=2, eos_token_id=3,
@@ -61,7 +61,7 @@ def configuration(kind: Kind) -> Any:
         return transformers.DistilBertConfig(
             dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=LIMIT, **sizes
         )
-    common = {
+    common: Any = {
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -90,7 +90,6 @@ def save_tokenizer(folder: Path, kind: Kind = "bert", vocabulary: Any = VOCABULA
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", 3)]
         )
         names |= {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, model_max_length=LIMIT, **names
-    )
+    face: Any = transformers.PreTrainedTokenizerFast
+    wrapped = face(tokenizer_object=made, model_max_length=LIMIT, **names)
     wrapped.save_pretrained(str(folder))

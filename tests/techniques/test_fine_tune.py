@@ -24,7 +24,7 @@ from bakeoff.techniques.fine_tune import FineTunedPredictor, FineTuneSettings
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("tiny")
     for kind in ("bert", "gpt2", "llama"):
-        save_tiny(home / kind, kind, causal=kind != "bert")  # type: ignore[arg-type]
+        save_tiny(home / kind, kind, causal=kind != "bert")
     return home
 
 

@@ -5,7 +5,7 @@ text needs no second tensor, and the module can pass for one of an image: it has
 parameters and sums are counted like any other's.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,7 @@ class TextEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if getattr(body, "pooler", None) is not None:
-            body.pooler = None  # of another task's head: its result is not used
+            cast(Any, body).pooler = None  # of another task's head: its result is not used
         self.body, self.family = body, family
         self.pooling, self.normalise = pooling, normalise
 
