@@ -162,6 +162,33 @@ def test_padding_side_and_company_do_not_matter(home: Path) -> None:
     np.testing.assert_allclose(together[:1], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_a_step_has_the_loss_and_gradients_of_a_plain_one(kind: Kind, home: Path) -> None:
+    """Through Transformers' model with plain attention, its mask and a head, text by text."""
+    settings = settings_of(home / kind)
+    predictor: Any = find("fine-tune").untrained(settings, (), 2)
+    module = predictor.inference.module
+    texts, labels = ["the film was good", "awful", "not very good and not bad"], [1, 0, 1]
+    ids = torch.from_numpy(predictor.tokeniser.padded(texts)).long()
+    loss = torch.nn.functional.cross_entropy(module(ids), torch.tensor(labels))
+    loss.backward()
+    plain: Any = load_encoder(find_pretrained(str(home / kind)), attention="eager")
+    rows = []
+    for row in ids:
+        hidden = plain(row[row >= 0][None]).last_hidden_state[0]
+        rows.append(hidden.mean(dim=0) if kind == "bert" else hidden[-1])
+    head = module.output
+    logits = torch.stack(rows) @ head.weight.detach().T + head.bias.detach()
+    wanted = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
+    wanted.backward()
+    torch.testing.assert_close(loss, wanted, atol=1e-5, rtol=1e-5)
+    own = dict(module.encoder.body.named_parameters())
+    reached = {n: p.grad for n, p in plain.named_parameters() if p.grad is not None}
+    assert set(reached) == {name for name, p in own.items() if p.grad is not None}
+    for name, gradient in reached.items():
+        torch.testing.assert_close(own[name].grad, gradient, atol=1e-5, rtol=1e-4)
+
+
 def test_learns_what_can_be_learnt(home: Path, tmp_path: Path) -> None:
     settings = settings_of(home / "bert", "full", iterations=40, validate_every=40)
     _, run = fit(settings, tmp_path)

@@ -84,21 +84,6 @@ def test_texts_that_are_too_long_are_cut_counted_and_said(weights: Path, tmp_pat
     assert run.notes == ["120 of 120 training texts were longer than 5 tokens and were cut"]
 
 
-def test_more_tokens_than_the_model_reads(weights: Path) -> None:
-    with pytest.raises(InputError, match=r"max_tokens: 33 received, but .* reads 32 at the most"):
-        tokeniser_of(EncoderSettings(weights=str(weights), max_tokens=33))
-
-
-def test_texts_of_every_kind_are_read(weights: Path) -> None:
-    tokeniser = tokeniser_of(EncoderSettings(weights=str(weights), max_tokens=16))
-    odd = ["", "\x00\x07", "\ud800 half a pair", "<b>bold</b>", "x" * 1_000_000, "\u202ereversed"]
-    tokens, long = tokeniser(odd)
-    assert len(tokens) == len(odd)
-    assert (tokens.lengths >= 1).all()
-    assert (tokens.lengths <= 16).all()
-    assert long >= 1
-
-
 def test_weights_that_have_changed_are_refused(weights: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     saved.mkdir()

@@ -90,15 +90,17 @@ class PaddedBatches:
 
     Args:
         batches: Of token sequences.
+        width: T of every batch; None: as its longest sequence has it.
     """
 
-    def __init__(self, batches: TokenBatches) -> None:
+    def __init__(self, batches: TokenBatches, width: int | None = None) -> None:
         self._batches, self.per_epoch = batches, batches.per_epoch
+        self._width = width
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from the `start`-th on, each as wide as its longest sequence."""
+        """The batches of an epoch, from the `start`-th on."""
         for batch in self._batches.epoch(number, start):
-            yield replace(batch, items=cast(Tokens, batch.items).padded(-1))
+            yield replace(batch, items=cast(Tokens, batch.items).padded(-1, self._width))
 
 
 def token_evaluation_batches(examples: TokenExamples, batch_size: int) -> Iterator[Batch]:

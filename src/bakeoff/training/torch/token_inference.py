@@ -31,13 +31,27 @@ class TokenInference(Network):
         device: Where it computes.
         precision: Of matrix products.
         compiles: Whether training passes are to be compiled.
+        rows: Sequences of the longest passes on a CPU; None: as many as `PASS_TOKENS` allow.
+        multiple: What sequences are padded to the next multiple of.
     """
 
     def __init__(
-        self, module: nn.Module, device: torch.device, precision: Precision, compiles: bool = False
+        self,
+        module: nn.Module,
+        device: torch.device,
+        precision: Precision,
+        compiles: bool = False,
+        rows: int | None = None,
+        multiple: int = STEP,
     ) -> None:
         super().__init__(module, device, precision, compiles)
+        self._rows, self._multiple = rows, multiple
         self._sizes: dict[int, PassSize] = {}
+
+    def of(self, module: nn.Module) -> "TokenInference":
+        """The same with another module of the same kind."""
+        device, precision = self.device, self.precision
+        return TokenInference(module, device, precision, rows=self._rows, multiple=self._multiple)
 
     def inputs(self, items: Tensor) -> Tensor:
         """(B, T) int64 on its device."""
@@ -52,10 +66,10 @@ class TokenInference(Network):
         """(N, ...) float32 of (N, T) int32 that end in -1; of none, (0, ...)."""
         self.module.eval()
         lengths = (items >= 0).sum(axis=1)
-        widths = np.maximum(STEP, -(-lengths // STEP) * STEP)
+        widths = np.maximum(1, -(-lengths // self._multiple)) * self._multiple
         found, rows = [], []
         with torch.inference_mode(), self.autocast():
-            for width in np.unique(widths).tolist() or [STEP]:
+            for width in np.unique(widths).tolist() or [self._multiple]:
                 at = np.flatnonzero(widths == width)
                 found.append(self._of_width(cut_to(items[at], width)))
                 rows.append(at)
@@ -68,6 +82,8 @@ class TokenInference(Network):
         """The outputs of sequences of one width (N, width)."""
         width = items.shape[1]
         most = max(1, PASS_TOKENS[self.device.type] // width)
+        if self._rows is not None and self.device.type == "cpu":
+            most = self._rows
         finder = self._sizes.setdefault(width, PassSize(most))
         size = finder(lambda x: self._pass(x).cpu().numpy(), lambda count: drawn(count, width))
         filled = np.zeros((size, width), np.int32)
