@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bakeoff.cli.options import can_be_made, parse_settings
+from bakeoff.cli.options import OFFLINE, can_be_made, offline_option, parse_settings
 from bakeoff.core.errors import InputError
 
 
@@ -71,3 +71,24 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_no_right_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert f"no right to write in {tmp_path}" in refusal(tmp_path / "run")
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_offline_is_said_to_all_below_and_to_nobody_after(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before is None:
+        monkeypatch.delenv(OFFLINE, raising=False)
+    else:
+        monkeypatch.setenv(OFFLINE, before)
+    seen = []
+
+    @click.command()
+    @offline_option
+    def command(offline: bool) -> None:
+        seen.append((offline, os.environ.get(OFFLINE)))
+
+    command.main(["--offline"], standalone_mode=False)
+    command.main([], standalone_mode=False)
+    assert seen == [(True, "1"), (False, before)]
+    assert os.environ.get(OFFLINE) == before

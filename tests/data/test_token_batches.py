@@ -13,6 +13,7 @@ from bakeoff.core.tokens import Tokens
 from bakeoff.data.batches import TrainingBatches
 from bakeoff.data.token_batches import (
     POOL_BATCHES,
+    PaddedBatches,
     TokenBatches,
     TokenExamples,
     token_evaluation_batches,
@@ -98,3 +99,16 @@ def test_evaluation_goes_through_all_shortest_first() -> None:
 def test_nothing_to_cut_is_refused(count: int, size: int) -> None:
     with pytest.raises(InputError):
         TokenBatches(examples(count), size, Streams(0))
+
+
+def test_padded_batches_are_the_same_from_the_left() -> None:
+    given_examples = examples(50)
+    batches = TokenBatches(given_examples, 8, Streams(0))
+    padded = PaddedBatches(batches)
+    assert padded.per_epoch == batches.per_epoch
+    for filled, batch in zip(padded.epoch(2, 1), batches.epoch(2, 1), strict=True):
+        assert isinstance(filled.items, np.ndarray)
+        assert filled.items.shape == (len(batch.labels), tokens(batch).lengths.max())
+        np.testing.assert_array_equal((filled.items >= 0).sum(axis=1), tokens(batch).lengths)
+        np.testing.assert_array_equal(filled.items, tokens(batch).padded(-1))
+        np.testing.assert_array_equal(filled.indices, batch.indices)

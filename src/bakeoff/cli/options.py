@@ -8,8 +8,30 @@ import click
 
 from bakeoff.core.errors import InputError
 
+OFFLINE = "BAKEOFF_OFFLINE"
+
 json_option = click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
-offline_option = click.option("--offline", is_flag=True, help="Fetch nothing.")
+
+
+def _stay_offline(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Say so to all that this command does, workers and looking for weights included."""
+    if value:
+        before = os.environ.get(OFFLINE)
+        os.environ[OFFLINE] = "1"
+
+        @context.call_on_close
+        def restore() -> None:
+            if before is None:
+                os.environ.pop(OFFLINE, None)
+            else:
+                os.environ[OFFLINE] = before
+
+    return value
+
+
+offline_option = click.option(
+    "--offline", is_flag=True, callback=_stay_offline, help="Fetch nothing."
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1), metavar="N", help="So many seeds in all."
 )

@@ -208,6 +208,10 @@ class Run(Protocol):
         """What an iterative solve came to, and its curve: a loop says both of itself."""
         ...
 
+    def remark(self, sentences: Sequence[str]) -> None:
+        """What people should know of this fit: it goes into the record."""
+        ...
+
 
 @dataclass(frozen=True)
 class LayerProfile:
@@ -265,6 +269,19 @@ class Encoding(Protocol):
 
     encodes: ClassVar[bool]
     """Whether it is; also those of other techniques are shown where a recipe needs them."""
+
+
+@runtime_checkable
+class Attending(Protocol):
+    """A predictor of texts that can tell where its attention looks."""
+
+    def predict(self, items: Items) -> NDArray[Any]:
+        """As every predictor."""
+        ...
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        ...
 
 
 @runtime_checkable

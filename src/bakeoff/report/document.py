@@ -11,6 +11,7 @@ from bakeoff import __version__
 from bakeoff.report import (
     answer,
     assets,
+    attention,
     confusion,
     costs,
     curves,
@@ -44,6 +45,7 @@ SECTIONS = (
     ("fits", "The fit"),
     ("spaces", "The space of vectors"),
     ("inside", "Inside the networks"),
+    ("attention", "What attention looks at"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
     ("recipes", "What differs"),
@@ -114,7 +116,11 @@ OF_FITS = ("epochs", "samples", "planes", "signals")
 
 def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     """Sections that this run has nothing for."""
-    only = {"pairs": "pairs", "differences": "verdicts"}  # sections that are nothing but a figure
+    only = {
+        "pairs": "pairs",
+        "differences": "verdicts",
+        "attention": "attention",
+    }  # sections that are nothing but a figure
     without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
@@ -160,6 +166,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         **fits.figures(run),
         **spaces.figures(run),
         "units": inside.units(run),
+        "attention": attention.figure(run),
         **{figure.id: figure for figure in panels.figures(run)},
     }
     missing = ""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.analysis.attention import NAME as ATTENTION
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
 from bakeoff.core.cell import Replicate
@@ -14,6 +15,7 @@ from bakeoff.core.protocols import Noted, Traced
 from bakeoff.core.record import Record
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_predictor
+from bakeoff.study.attention import write_attended
 from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.inside import write_looks
 from bakeoff.study.prepare import Ready
@@ -35,6 +37,8 @@ def write_artifacts(ready: Ready, out: Path) -> None:
         _write_disagreements(ready, folder)
         write_looks(ready, folder, out / ARTIFACTS / "inside")
         write_vectors(ready, folder, out / ARTIFACTS / "spaces")
+        if ready.dataset.modality == "text":
+            write_attended(ready, folder, out / ARTIFACTS / ATTENTION)
     else:
         _write_fits(ready, folder)
 

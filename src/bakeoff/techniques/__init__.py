@@ -16,12 +16,15 @@ from bakeoff.core.recipe import Framework, Recipe
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "contrastive": "bakeoff.techniques.contrastive:Contrastive",
+    "fine-tune": "bakeoff.techniques.fine_tune:FineTune",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
+    "lora": "bakeoff.techniques.fine_tune:Lora",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
     "probe": "bakeoff.techniques.probe:Probe",
+    "pretrained": "bakeoff.techniques.pretrained:Pretrained",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }

@@ -38,7 +38,7 @@ from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings, check_parts
 
 if TYPE_CHECKING:
-    from bakeoff.training.torch.inference import Inference
+    from bakeoff.training.torch.inference import Inference, Network
     from bakeoff.training.torch.step import TorchStep
 
 Shape = tuple[int, int, int]
@@ -231,7 +231,8 @@ class Contrastive:
         def prototypes(encoder: "Inference") -> Prototypes:
             return Prototypes.of(encoder.features(np.asarray(reference.items)), reference, classes)
 
-        def judge(encoder: "Inference", items: NDArray[Any]) -> NDArray[np.float32]:
+        def judge(network: "Network", items: NDArray[Any]) -> NDArray[np.float32]:
+            encoder = cast("Inference", network)
             found = prototypes(encoder)
             if found.collapsed:
                 step.notes += [COLLAPSED] if COLLAPSED not in step.notes else []

@@ -1,0 +1,61 @@
+"""Which texts of a study's validation part show what attention looks at.
+
+A few short texts, of different classes, by the first cells of recipes whose predictors can tell.
+They are loaded again when all cells have run: this is no part of any price and reads no test data.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from bakeoff.analysis.attention import Attended, write_attention
+from bakeoff.core.examples import Examples
+from bakeoff.core.protocols import Attending
+from bakeoff.execution.cell import load_predictor
+from bakeoff.study.folder import Folder, cell_folder
+from bakeoff.study.prepare import Ready
+
+MOST_RECIPES = 3
+MOST_TEXTS = 3
+MOST_SIGNS = 120
+"""Of a text that is shown: its tokens must fit beside a picture."""
+MOST_TOKENS = 32
+
+
+def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
+    """Write what attention looks at, or take the file away where no recipe can tell.
+
+    Raises:
+        DiskError: where it cannot be written.
+    """
+    found: dict[str, list[Attended]] = {}
+    first = ready.replicates(ready.looks.seeds)[0]
+    for planned in ready.planned:
+        record = folder.records.get(planned.name, {}).get(first)
+        shown = planned.level == ready.control.level and not planned.seed_offset
+        if record is None or not shown or len(found) == MOST_RECIPES:
+            continue
+        predictor = load_predictor(folder.path / cell_folder(record))
+        if not isinstance(predictor, Attending):
+            continue
+        data = ready.split(planned.recipe.data, record.replicate).training_data()
+        texts, classes = _shown(data.validation), data.task.classes
+        guesses = predictor.predict(texts.items).argmax(axis=1)
+        told = [predictor.attention(str(text), MOST_TOKENS) for text in texts.items]
+        found[planned.name] = [
+            Attended(tokens, weights, classes[label], classes[guess])
+            for (tokens, weights), label, guess in zip(told, texts.labels, guesses, strict=True)
+        ]
+    if found:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_attention(path, found)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _shown(examples: Examples) -> Examples:
+    """The first texts of each class that are short, or the shortest where none is."""
+    lengths = np.array([len(text) for text in examples.items])
+    short = np.flatnonzero(lengths <= max(MOST_SIGNS, lengths.min(initial=0)))
+    chosen = [short[examples.labels[short] == label][:1] for label in np.unique(examples.labels)]
+    return examples.take(np.sort(np.concatenate(chosen))[:MOST_TEXTS])

@@ -1,0 +1,364 @@
+"""Pretrained weights trained for one's own classes: all of them, adapters, or the head alone.
+
+A linear layer on a text's vector, and of the weights below it as much as `adapt` says. Encoders
+give the mean over their tokens, language models the vector of the last real token. Torch and
+Transformers load when something is fitted or loaded, not with the settings.
+Sources: Devlin et al. 2019, "BERT", section 4 (every weight); Hu et al. 2021, "LoRA"; Howard and
+Ruder 2018, "Universal language model fine-tuning", section 3.2 (rates that fall layer by layer).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.techniques.texts import (
+    Tokeniser,
+    WeightsSettings,
+    attended,
+    cut_note,
+    same_weights,
+    texts_of,
+    tokeniser_of,
+)
+from bakeoff.training.optimisers import OptimizerName
+from bakeoff.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bakeoff.models.lora import Adapters
+    from bakeoff.models.text_encoder import TextClassifier, TextEncoder
+    from bakeoff.training.torch.token_inference import TokenInference
+
+HEAD = "output."
+"""What the names of the head's parameters begin with."""
+
+
+class ClassifierSettings(WeightsSettings):
+    """Which weights, and how a text's vector is made and dropped from."""
+
+    pooling: Literal["auto", "cls", "mean", "max", "last"] = "auto"
+    """`auto`: the mean over an encoder's tokens, a language model's last token."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Of all layers but attention's weights; None: the model's own, and 0.1 before the head."""
+
+
+class AdaptSettings(Frozen):
+    """How much of the pretrained weights is trained, besides the head."""
+
+    method: Literal["none", "head", "lora", "full"] = "full"
+    """`none`: not even the head, which stays as it was drawn: a reference."""
+    rank: Annotated[int, Field(ge=1)] = 8
+    """Of `lora`: the update of a layer is a product of matrices this narrow."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """Of `lora`: updates are scaled by alpha / rank."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of `lora`: names of layers; None: the projections of queries and values."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of `lora`: share of an update's inputs that is dropped in training."""
+
+
+class FineTuneTraining(TrainingSettings):
+    """How it trains; the rates are usual ones for all weights of a small encoder."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 3
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    optimizer: OptimizerName = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each block learns at this share of the rate of the block above it; 1: all at the same."""
+
+
+class LoraTraining(FineTuneTraining):
+    """How adapters train: few weights bear a higher rate."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+
+
+class FineTuneSettings(Settings):
+    """Of pretrained weights that are trained for one's classes."""
+
+    model: ClassifierSettings = ClassifierSettings()
+    adapt: AdaptSettings = AdaptSettings()
+    training: FineTuneTraining = FineTuneTraining()
+
+
+class LoraSettings(FineTuneSettings):
+    """Of low-rank adapters."""
+
+    adapt: AdaptSettings = AdaptSettings(method="lora")
+    training: FineTuneTraining = LoraTraining()
+
+
+class FineTunedPredictor:
+    """A pretrained model with a head.
+
+    Args:
+        technique: The name it is saved under.
+        settings: All it is built from besides the classes.
+        tokeniser: The model's own.
+        inference: The model at work.
+        classes: The K class names.
+    """
+
+    def __init__(
+        self,
+        technique: str,
+        settings: FineTuneSettings,
+        tokeniser: Tokeniser,
+        inference: "TokenInference",
+        classes: Sequence[str],
+    ) -> None:
+        self.technique, self.settings, self.tokeniser = technique, settings, tokeniser
+        self.inference, self.classes = inference, tuple(classes)
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """Class probabilities (N, K) float32 of N texts.
+
+        Raises:
+            InputError: where the items are not texts.
+        """
+        texts = texts_of(items, self.technique)
+        return self.inference.probabilities(self.tokeniser.padded(texts))
+
+    def represent(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32: what the head sees.
+
+        Raises:
+            InputError: where the items are not texts.
+        """
+        texts = texts_of(items, self.technique)
+        encoder = self.inference.of(cast("nn.Module", self.inference.module.encoder))
+        return encoder.outputs(self.tokeniser.padded(texts))
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        encoder = cast("TextEncoder", self.inference.module.encoder)
+        return attended(self.tokeniser, encoder, text, most)
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """One row for each layer, of a text of the most tokens."""
+        from torch import int64
+
+        from bakeoff.models.macs import profile
+
+        return profile(self.inference.module, (self.settings.model.max_tokens,), int64)
+
+    def save(self, folder: Path) -> None:
+        """Write what was trained into an existing folder; of all else, where to find it.
+
+        Adapters are there in peft's format, too, in the folder `adapter`.
+        """
+        from bakeoff.models.lora import save_adapters
+        from bakeoff.training.torch.arrays import to_arrays
+
+        pretrained, own = self.tokeniser.pretrained, self.settings
+        state = {
+            "technique": self.technique,
+            "model": plain(own.model),
+            "adapt": plain(own.adapt),
+            "weights": pretrained.digest,
+            "precision": self.inference.precision,
+            "classes": list(self.classes),
+        }
+        module = cast("TextClassifier", self.inference.module)
+        write_predictor(folder, to_arrays(_learnt(module)), state)
+        if own.adapt.method == "lora":
+            (folder / "adapter").mkdir(exist_ok=True)
+            adapters = _adapters(own, pretrained.kind)
+            save_adapters(module.encoder.body, adapters, folder / "adapter", own.model.weights)
+
+
+class FineTune:
+    """Pretrained weights, trained for one's own classes."""
+
+    name: ClassVar[str] = "fine-tune"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = FineTuneSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    framework: ClassVar[Framework] = "torch"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = "pretrained encoder or language model with a head, trained (torch)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> FineTunedPredictor:
+        """Train in one phase, `train`; what the untrained head scores goes into the record.
+
+        Raises:
+            InputError: where the data are not texts, or the weights cannot be loaded or adapted.
+        """
+        from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
+        from bakeoff.training.plan import plan
+        from bakeoff.training.torch.step import TorchStep
+
+        settings = cast(FineTuneSettings, cell.recipe.settings)
+        training = settings.training
+        texts = texts_of(data.train.items, self.name)
+        tokeniser = tokeniser_of(settings.model)
+        tokens, long = tokeniser.through(run, "tokens", texts)
+        run.remark(cut_note(long, len(texts), tokeniser.limit))
+        classes, numerics = data.task.classes, cell.recipe.numerics
+        inference = _inference(settings, tokeniser, len(classes), run.streams, numerics)
+        held_out = data.validation
+        items = tokeniser.padded(texts_of(held_out.items, self.name))
+        batch = Batch(items, held_out.labels, np.arange(len(held_out)))
+
+        def validation() -> Iterator[Batch]:
+            return iter([batch])
+
+        if settings.adapt.method != "none":
+            before = data.task.score(held_out.labels, inference.probabilities(items))
+            run.remark([f"the untrained head: validation/accuracy {before['accuracy']:.4f}"])
+            step = TorchStep(inference, training, run.streams)
+            examples = TokenExamples(tokens, data.train.labels)
+            batches = PaddedBatches(TokenBatches(examples, training.batch_size, run.streams))
+            run.loop("train", step, batches, plan(training, batches, data.task, validation))
+            step.keep()
+        return FineTunedPredictor(self.name, settings, tokeniser, inference, classes)
+
+    def load(self, folder: Path) -> FineTunedPredictor:
+        """A saved predictor, back; the pretrained weights must be found again.
+
+        Raises:
+            InputError: where there is none of this technique, its files contradict each other, or
+                the pretrained weights are others than those it was made with.
+        """
+        from bakeoff.training.torch.arrays import copy_into
+
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            content = {"model": state["model"], "adapt": state["adapt"]}
+            settings = cast(FineTuneSettings, self.settings.parse(content))
+            tokeniser = same_weights(settings.model, state["weights"])
+            numerics, count = Numerics(precision=state["precision"]), len(state["classes"])
+            inference = _inference(settings, tokeniser, count, Streams(0), numerics)
+            copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+        return FineTunedPredictor(self.name, settings, tokeniser, inference, state["classes"])
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> FineTunedPredictor:
+        """The pretrained weights with the head of seed 0."""
+        chosen = cast(FineTuneSettings, settings)
+        tokeniser = tokeniser_of(chosen.model)
+        inference = _inference(chosen, tokeniser, classes, Streams(0), Numerics())
+        names = [str(i) for i in range(classes)]
+        return FineTunedPredictor(self.name, chosen, tokeniser, inference, names)
+
+    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+        """Refuse draws with replacement: batches hold texts of about one length.
+
+        Raises:
+            InputError: naming the setting.
+        """
+        training = cast(FineTuneSettings, settings).training
+        if training.sampling != "shuffle":
+            raise InputError(
+                f"training.sampling: {training.sampling} received (allowed for texts: shuffle)"
+            )
+
+
+class Lora(FineTune):
+    """Low-rank adapters: `fine-tune` with other defaults."""
+
+    name: ClassVar[str] = "lora"
+    settings: ClassVar[type[Settings]] = LoraSettings
+    summary: ClassVar[str] = "fine-tune with low-rank adapters beside the projections (torch)"
+
+
+def _inference(
+    settings: FineTuneSettings,
+    tokeniser: Tokeniser,
+    classes: int,
+    streams: Streams,
+    numerics: Numerics,
+) -> "TokenInference":
+    """The model on its device, adapted as the settings say, nothing learnt."""
+    import torch
+
+    from bakeoff.models.lora import adapt
+    from bakeoff.models.pretrained import check_labels, load_encoder
+    from bakeoff.models.text_encoder import TextClassifier, TextEncoder, set_dropout
+    from bakeoff.training.torch.initialise import initialise
+    from bakeoff.training.torch.token_inference import inference_on
+
+    pretrained, own, method = tokeniser.pretrained, settings.model, settings.adapt.method
+    check_labels(pretrained, classes)
+    body = load_encoder(pretrained)
+    set_dropout(body, 0.0 if method in ("none", "head") else own.dropout)
+    pooling = own.pooling
+    if pooling == "auto":
+        pooling = "mean" if pretrained.family == "encoder" else "last"
+    before_head = 0.1 if own.dropout is None else own.dropout
+    with torch.random.fork_rng([]):  # torch draws weights that we replace
+        encoder = TextEncoder(body, pretrained.family, pooling)
+        module = TextClassifier(encoder, pretrained.width, classes, before_head)
+        if method == "lora":
+            adapt(body, _adapters(settings, pretrained.kind), streams)
+    if method in ("none", "head"):
+        encoder.requires_grad_(False)
+    initialise(module.output, streams, {"": "lecun"})
+    module.output.requires_grad_(method != "none")
+    if method == "full" and settings.training.layer_decay < 1:
+        _share_rates(module, settings.training.layer_decay, pretrained.layers)
+    return inference_on(module, numerics)
+
+
+def _adapters(settings: FineTuneSettings, kind: str) -> "Adapters":
+    """What the settings put beside an architecture's layers."""
+    from bakeoff.models.lora import Adapters, usual_targets
+
+    own = settings.adapt
+    return Adapters(own.targets or usual_targets(kind), own.rank, own.alpha, own.dropout)
+
+
+def _learnt(module: "TextClassifier") -> dict[str, Any]:
+    """The parameters that are saved: those that learn, and the head."""
+    return {
+        name: parameter
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad or name.startswith(HEAD)
+    }
+
+
+def _share_rates(module: "TextClassifier", decay: float, layers: int) -> None:
+    """Give parameters their shares of the rate: 1 at the head, `decay` less block by block below.
+
+    A norm behind the last block learns like the head, the embeddings a block below the first one.
+    """
+    from bakeoff.models.text_encoder import NORMS_AT_THE_END, blocks_of
+
+    body = module.encoder.body
+    for parameter in body.parameters():
+        parameter.rate_share = decay ** (layers + 1)  # type: ignore[attr-defined]
+    for number, block in enumerate(blocks_of(body, layers)):
+        for parameter in block.parameters():
+            parameter.rate_share = decay ** (layers - number)  # type: ignore[attr-defined]
+    for name in NORMS_AT_THE_END:
+        for parameter in _parameters(body, name):
+            parameter.rate_share = 1.0
+
+
+def _parameters(body: "nn.Module", name: str) -> Sequence[Any]:
+    """Those of a part of a body, where there is one."""
+    part = getattr(body, name, None)
+    return [] if part is None else [*part.parameters()]

@@ -1,0 +1,228 @@
+"""A pretrained encoder as it is: nothing of it is trained, its vectors are what it is for.
+
+Other recipes take the vectors (`knn`, `probe`: `encoder: {recipe: ...}`). To be scored itself, it
+gives every text to the class whose training texts' mean vector is nearest: Tibshirani et al. 2002,
+"Diagnosis of multiple cancer types by shrunken centroids of gene expression", without shrinking.
+Torch and Transformers load when something is fitted or loaded, not with the settings.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.frozen import plain
+from bakeoff.core.protocols import Arrays, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.softmax import softmax
+from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.techniques.texts import (
+    Tokeniser,
+    WeightsSettings,
+    attended,
+    cut_note,
+    key_of,
+    same_weights,
+    texts_hash,
+    texts_of,
+    tokeniser_of,
+)
+
+if TYPE_CHECKING:
+    from bakeoff.models.text_encoder import TextEncoder
+    from bakeoff.training.torch.token_inference import TokenInference
+
+
+class EncoderSettings(WeightsSettings):
+    """Which weights, and what of them is a text's vector."""
+
+    pooling: Literal["cls", "mean", "max", "last"] = "mean"
+    """`cls`: the first token's vector; `mean`, `max`: over the tokens; `last`: the last one's."""
+    layer: Annotated[int, Field(ge=0)] | None = None
+    """Blocks that are passed; 0: the embeddings alone; None: all, with a decoder's last norm."""
+    normalise: bool = True
+    """Whether vectors have length 1."""
+
+
+class PretrainedSettings(Settings):
+    """Of a pretrained encoder."""
+
+    model: EncoderSettings = EncoderSettings()
+
+
+class PretrainedPredictor:
+    """A pretrained encoder with the mean vectors of the classes.
+
+    Args:
+        settings: Of the encoder.
+        tokeniser: Its tokenizer.
+        inference: The encoder at work.
+        means: (K, D) float32.
+        spread: Mean squared distance of a training vector from its class's mean.
+        classes: The K class names.
+    """
+
+    def __init__(
+        self,
+        settings: EncoderSettings,
+        tokeniser: Tokeniser,
+        inference: "TokenInference",
+        means: NDArray[np.float32],
+        spread: float,
+        classes: Sequence[str],
+    ) -> None:
+        self.settings, self.tokeniser, self.inference = settings, tokeniser, inference
+        self.means, self.spread, self.classes = means, spread, tuple(classes)
+
+    def predict(self, items: Items) -> NDArray[np.float32]:
+        """(N, K) float32: softmax of minus the squared distances from the means, over the spread.
+
+        Raises:
+            InputError: where the items are not texts.
+        """
+        vectors = self.represent(items).astype(np.float64)
+        squares = np.stack([np.square(vectors - mean).sum(axis=1) for mean in self.means], axis=1)
+        return softmax((-squares / max(self.spread, 1e-12)).astype(np.float32))
+
+    def represent(self, items: Items) -> NDArray[np.float32]:
+        """(N, D) float32.
+
+        Raises:
+            InputError: where the items are not texts.
+        """
+        texts = texts_of(items, Pretrained.name)
+        return self.inference.outputs(self.tokeniser.padded(texts))
+
+    def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""
+        encoder = cast("TextEncoder", self.inference.module)
+        return attended(self.tokeniser, encoder, text, most)
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """The encoder's, of a text of the most tokens, then the comparison."""
+        from torch import int64
+
+        from bakeoff.models.macs import profile
+
+        classes, size = self.means.shape
+        row = LayerProfile(
+            name="means",
+            kind="nearest mean",
+            input=(size,),
+            output=(classes,),
+            weights={"means": (classes, size)},
+            parameters=classes * size,
+            trained_parameters=classes * size,
+            macs=classes * size,
+        )
+        return (*profile(self.inference.module, (self.settings.max_tokens,), int64), row)
+
+    def save(self, folder: Path) -> None:
+        """Write the means into an existing folder; of the weights, where to find them."""
+        state = {
+            "technique": Pretrained.name,
+            "model": plain(self.settings),
+            "weights": self.tokeniser.pretrained.digest,
+            "precision": self.inference.precision,
+            "spread": self.spread,
+            "classes": list(self.classes),
+        }
+        write_predictor(folder, {"means": self.means}, state)
+
+
+class Pretrained:
+    """A pretrained encoder as it is."""
+
+    name: ClassVar[str] = "pretrained"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = PretrainedSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    framework: ClassVar[Framework] = "torch"
+    seeded: ClassVar[bool] = False
+    summary: ClassVar[str] = "pretrained encoder as it is, and the nearest class mean (torch)"
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> PretrainedPredictor:
+        """Encode the training texts (phases `tokens`, `vectors`) and take the classes' means.
+
+        Raises:
+            InputError: where the data are not texts, or the weights cannot be loaded.
+        """
+        settings = cast(PretrainedSettings, cell.recipe.settings).model
+        texts = texts_of(data.train.items, self.name)
+        tokeniser = tokeniser_of(settings)
+        tokens, long = tokeniser.through(run, "tokens", texts)
+        run.remark(cut_note(long, len(texts), tokeniser.limit))
+        inference = _inference(settings, tokeniser, cell.recipe.numerics)
+        content = {
+            "vectors of": plain(settings) | {"weights": tokeniser.pretrained.digest},
+            "precision": inference.precision,
+            "texts": texts_hash(texts),
+        }
+
+        def encode() -> Arrays:
+            return {"vectors": inference.outputs(tokens.padded(-1))}
+
+        vectors = run.solve("vectors", encode, key_of(content))["vectors"].astype(np.float64)
+        classes, labels = data.task.classes, data.train.labels
+        chosen = [vectors[labels == k] for k in range(len(classes))]
+        means = np.stack([some.mean(axis=0) if len(some) else vectors.mean(0) for some in chosen])
+        spread = float(np.square(vectors - means[labels]).sum(axis=1).mean())
+        return PretrainedPredictor(
+            settings, tokeniser, inference, means.astype(np.float32), spread, classes
+        )
+
+    def load(self, folder: Path) -> PretrainedPredictor:
+        """A saved predictor, back; its weights must be found again.
+
+        Raises:
+            InputError: where there is none of this technique, its files contradict each other, or
+                the weights are others than those it was made with.
+        """
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            settings = EncoderSettings.parse(state["model"])
+            tokeniser = same_weights(settings, state["weights"])
+            inference = _inference(settings, tokeniser, Numerics(precision=state["precision"]))
+            return PretrainedPredictor(
+                settings, tokeniser, inference, arrays["means"], state["spread"], state["classes"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> PretrainedPredictor:
+        """The encoder, and means that are all 0."""
+        chosen = cast(PretrainedSettings, settings).model
+        tokeniser = tokeniser_of(chosen)
+        inference = _inference(chosen, tokeniser, Numerics())
+        means = np.zeros((classes, tokeniser.pretrained.width), np.float32)
+        names = [str(i) for i in range(classes)]
+        return PretrainedPredictor(chosen, tokeniser, inference, means, 1.0, names)
+
+
+def _inference(
+    settings: EncoderSettings, tokeniser: Tokeniser, numerics: Numerics
+) -> "TokenInference":
+    """The encoder on its device."""
+    from bakeoff.models.pretrained import load_encoder
+    from bakeoff.models.text_encoder import TextEncoder, cut
+    from bakeoff.training.torch.token_inference import inference_on
+
+    pretrained = tokeniser.pretrained
+    body = load_encoder(pretrained)
+    if settings.layer is not None:
+        cut(body, settings.layer, pretrained.layers)
+    module = TextEncoder(
+        body, pretrained.family, settings.pooling, normalise=settings.normalise
+    ).requires_grad_(False)
+    return inference_on(module, numerics)

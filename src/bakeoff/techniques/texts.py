@@ -1,0 +1,151 @@
+"""What techniques on pretrained models share: which weights, and texts as their tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.cell import Key
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.frozen import Frozen
+from bakeoff.core.protocols import Arrays, Run
+from bakeoff.core.tokens import Tokens
+from bakeoff.data.hashing import item_digests
+from bakeoff.models.pretrained import Pretrained, find_pretrained, load_tokenizer
+
+if TYPE_CHECKING:
+    from bakeoff.models.text_encoder import TextEncoder
+
+
+class WeightsSettings(Frozen):
+    """Which pretrained weights, and how much of a text they read."""
+
+    weights: str = "minilm"
+    """A folder, a hub id, or a short name (`minilm`)."""
+    max_tokens: Annotated[int, Field(ge=4)] = 128
+    """The most tokens of a text, those at start and end included; what is beyond is cut off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokeniser:
+    """A pretrained model's own tokenizer, with a limit.
+
+    Args:
+        pretrained: Whose.
+        tokenizer: As `load_tokenizer` gives it.
+        limit: The most tokens of a text.
+    """
+
+    pretrained: Pretrained
+    tokenizer: Any
+    limit: int
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What its tokens are a function of, besides the texts."""
+        return {"tokens of": self.pretrained.digest, "limit": self.limit}
+
+    def __call__(self, texts: Sequence[str]) -> tuple[Tokens, int]:
+        """The texts' tokens, at least one each, and how many texts were too long."""
+        readable = [text.encode("utf-8", "replace").decode() for text in texts]
+        empty = [self.tokenizer.eos_token_id or 0]
+        if not readable:
+            return Tokens.of([]), 0
+        quick = self.tokenizer.backend_tokenizer
+        quick.no_padding()
+        quick.enable_truncation(self.limit)
+        found = quick.encode_batch(readable)
+        ids = [encoding.ids or empty for encoding in found]
+        return Tokens.of(ids), sum(bool(encoding.overflowing) for encoding in found)
+
+    def padded(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """(N, T) the texts' tokens from the left, then -1."""
+        return self(texts)[0].padded(-1)
+
+    def through(self, run: Run, phase: str, texts: Sequence[str]) -> tuple[Tokens, int]:
+        """As a call, kept in the cache by content: once for all cells that read these texts."""
+
+        def compute() -> Arrays:
+            tokens, long = self(texts)
+            return {"ids": tokens.ids, "starts": tokens.starts, "long": np.array([long])}
+
+        arrays = run.solve(phase, compute, key_of({**self.key, "texts": texts_hash(texts)}))
+        return Tokens(arrays["ids"], arrays["starts"]), int(arrays["long"][0])
+
+
+def attended(
+    tokeniser: Tokeniser, encoder: "TextEncoder", text: str, most: int
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The first tokens of a text, `most` at the most, and where the encoder's attention looks."""
+    from torch import from_numpy
+
+    from bakeoff.models.attention import attention_weights
+
+    ids = tokeniser([text])[0][0][:most]
+    device = next(encoder.parameters()).device
+    weights = attention_weights(encoder, from_numpy(ids.copy()).long().to(device))
+    return tuple(tokeniser.tokenizer.convert_ids_to_tokens(ids.tolist())), weights
+
+
+def tokeniser_of(settings: WeightsSettings) -> Tokeniser:
+    """Find the weights and load their tokenizer.
+
+    Raises:
+        InputError: where they are nowhere, cannot be loaded, or read fewer tokens than asked for.
+    """
+    pretrained = find_pretrained(settings.weights)
+    if settings.max_tokens > pretrained.limit:
+        raise InputError(
+            f"model.max_tokens: {settings.max_tokens} received, but {settings.weights} reads "
+            f"{pretrained.limit} at the most (allowed: 4 to {pretrained.limit})"
+        )
+    return Tokeniser(pretrained, load_tokenizer(pretrained), settings.max_tokens)
+
+
+def same_weights(settings: WeightsSettings, wanted: str) -> Tokeniser:
+    """The weights that a predictor was made with.
+
+    Raises:
+        InputError: where they are nowhere, or others lie there now.
+    """
+    tokeniser = tokeniser_of(settings)
+    if (found := tokeniser.pretrained.digest) != wanted:
+        raise InputError(
+            f"weights '{settings.weights}' have changed: sha256 {found[:12]}... found in "
+            f"{tokeniser.pretrained.folder}, {wanted[:12]}... needed"
+        )
+    return tokeniser
+
+
+def texts_of(items: Items, technique: str) -> Sequence[str]:
+    """Items as texts.
+
+    Raises:
+        InputError: where they are something else.
+    """
+    if isinstance(items, np.ndarray):
+        shape = f"{items.shape} {items.dtype}"
+        raise InputError(f"{technique}: texts needed, an array {shape} received")
+    return items
+
+
+def cut_note(long: int, count: int, limit: int) -> list[str]:
+    """What the record says where texts were cut."""
+    if not long:
+        return []
+    return [f"{long:,} of {count:,} training texts were longer than {limit} tokens and were cut"]
+
+
+def key_of(content: dict[str, Any]) -> Key:
+    """A cache's key."""
+    return digest(canonical_json(content))[:16]
+
+
+def texts_hash(texts: Sequence[str]) -> str:
+    """Of texts in their order."""
+    return digest(item_digests(texts).tobytes())

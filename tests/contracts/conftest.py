@@ -1,0 +1,15 @@
+"""Where a contract needs pretrained weights, small seeded ones stand in for `minilm`."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.models.tiny import save_tiny
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("models")
+    save_tiny(home / "minilm", "bert")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_MODELS", str(home))
+        yield

@@ -1,0 +1,73 @@
+"""A study of pretrained encoders from its file to its report, attention included."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.models.tiny import save_tiny
+
+from bakeoff.study.run import Finished
+from bakeoff.study.study import load_study
+from bakeoff.study.verify import verify
+
+STUDY = """
+question: Are low-rank adapters worth it on small texts?
+dataset: {{table: {table}}}
+metric: test/matthews_corrcoef
+margin: 0.05
+seeds: [0, 1, 2]
+control:
+  name: adapters
+  technique: lora
+  model: {{weights: {weights}, max_tokens: 16}}
+  training: {{iterations: 8, batch_size: 16, validate_every: 4, learning_rate: 0.02}}
+variants:
+  frozen: {{technique: pretrained, model: {{weights: {weights}, max_tokens: 16}}}}
+  neighbours: {{technique: majority}}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    home = tmp_path_factory.mktemp("study")
+    weights = save_tiny(home / "bert")
+    generator = np.random.default_rng(0)
+    words = {"yes": ("good", "great", "fine"), "no": ("bad", "awful", "dull")}
+    rows = ["text,label"]
+    for i in range(160):
+        label = list(words)[i % 2]
+        said = " and ".join(generator.choice(words[label], 2))
+        rows.append(f"the film <b>{i}</b> was {said},{label}")
+    (home / "texts.csv").write_text("\n".join(rows) + "\n")
+    path = home / "study.yaml"
+    path.write_text(STUDY.format(table=home / "texts.csv", weights=weights))
+    return load_study(str(path)).run(home / "out")
+
+
+def test_everything_ran_and_can_be_recomputed(finished: Finished) -> None:
+    assert not finished.failures
+    assert verify(finished.folder).ok
+    recipes = finished.results["recipes"]
+    lora, frozen = recipes["adapters"]["cost"], recipes["frozen"]["cost"]
+    assert 0 < lora["trained_parameters"] < lora["parameters"] / 10
+    assert lora["macs_per_example"] > frozen["macs_per_example"] > 0
+
+
+def test_the_record_says_what_the_untrained_head_scores(finished: Finished) -> None:
+    record = json.loads((finished.folder / "cells/adapters/seed-0/record.json").read_text())
+    assert any(
+        note.startswith("the untrained head: validation/accuracy") for note in record["notes"]
+    )
+
+
+def test_attention_is_kept_and_drawn(finished: Finished) -> None:
+    content = json.loads((finished.folder / "artifacts/attention.json").read_text())["recipes"]
+    assert set(content) == {"adapters", "frozen"}
+    texts = content["frozen"]
+    assert {text["label"] for text in texts} == {"yes", "no"}
+    size = len(texts[0]["tokens"])
+    assert texts[0]["tokens"][0] == "[CLS]"
+    assert np.shape(texts[0]["weights"]) == (2, 4, size, size)
+    page = finished.report.read_text(encoding="utf-8")
+    assert 'id="attention"' in page
+    assert "Where each token looks" in page

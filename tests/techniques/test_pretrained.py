@@ -1,0 +1,111 @@
+"""The pretrained encoder as it is: its vectors, its nearest means, its cache."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestCentroid
+from tests.contracts.small import Bench, cell_of, resolved, run_of
+from tests.models.tiny import save_tiny
+
+from bakeoff.core.cache import cache_folder
+from bakeoff.core.errors import InputError
+from bakeoff.core.recipe import DataSettings, Recipe
+from bakeoff.techniques import find
+from bakeoff.techniques.pretrained import EncoderSettings, PretrainedPredictor, PretrainedSettings
+from bakeoff.techniques.texts import tokeniser_of
+
+REAL = os.environ.get("BAKEOFF_MODELS", "")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "bert")
+
+
+def fit(folder: Path, place: Path, **model: object) -> PretrainedPredictor:
+    technique = find("pretrained")
+    settings = PretrainedSettings.parse(
+        {"model": {"weights": str(folder), "max_tokens": 16, **model}}
+    )
+    recipe = Recipe(
+        name="it",
+        technique="pretrained",
+        data=DataSettings(set="digits"),
+        numerics=resolved("torch"),
+        settings=settings,
+    )
+    data = Bench(technique, place).data()
+    run = run_of(recipe, place / "cell")
+    fitted = technique.fit(cell_of(recipe), data, {}, run)
+    assert isinstance(fitted, PretrainedPredictor)
+    return fitted
+
+
+def test_predictions_are_those_of_the_nearest_mean(weights: Path, tmp_path: Path) -> None:
+    fitted = fit(weights, tmp_path)
+    data = Bench(find("pretrained"), tmp_path).data()
+    vectors = fitted.represent(data.train.items)
+    oracle = NearestCentroid().fit(vectors, data.train.labels)
+    some = fitted.represent(data.validation.items)
+    found = fitted.predict(data.validation.items).argmax(axis=1)
+    np.testing.assert_array_equal(found, oracle.predict(some))
+
+
+def test_vectors_are_cached_by_content(weights: Path, tmp_path: Path) -> None:
+    fit(weights, tmp_path)
+    arrays = sorted((cache_folder() / "arrays").rglob("*.safetensors"))
+    assert len(arrays) == 2  # tokens, vectors
+    shutil.copytree(weights, tmp_path / "elsewhere")
+    fit(tmp_path / "elsewhere", tmp_path)  # the same weights, wherever they lie
+    assert sorted((cache_folder() / "arrays").rglob("*.safetensors")) == arrays
+    fit(weights, tmp_path, pooling="cls")
+    assert len(sorted((cache_folder() / "arrays").rglob("*.safetensors"))) == 3
+
+
+def test_texts_that_are_too_long_are_cut_counted_and_said(weights: Path, tmp_path: Path) -> None:
+    tokens, long = tokeniser_of(EncoderSettings(weights=str(weights), max_tokens=6))(
+        ["the film was good", "the film was good and the plot was not", ""]
+    )
+    assert tokens.lengths.tolist() == [6, 6, 2]
+    assert long == 1
+    assert tokens[1][-1] == 3  # [SEP] stays at the end
+    technique = find("pretrained")
+    settings = PretrainedSettings.parse({"model": {"weights": str(weights), "max_tokens": 5}})
+    recipe = Recipe(
+        name="it", technique="pretrained", data=DataSettings(set="digits"), settings=settings,
+        numerics=resolved("torch"),
+    )  # fmt: skip
+    run = run_of(recipe, tmp_path / "cell")
+    technique.fit(cell_of(recipe), Bench(technique, tmp_path).data(), {}, run)
+    assert run.notes == ["120 of 120 training texts were longer than 5 tokens and were cut"]
+
+
+def test_weights_that_have_changed_are_refused(weights: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    fit(weights, tmp_path).save(saved)
+    assert json.loads((saved / "state.json").read_text())["technique"] == "pretrained"
+    find("pretrained").load(saved)
+    shutil.rmtree(weights)
+    save_tiny(weights, seed=1)
+    with pytest.raises(InputError, match="have changed: sha256"):
+        find("pretrained").load(saved)
+
+
+def test_real_vectors_know_what_texts_are_about(tmp_path: Path) -> None:
+    """Against Transformers' own pipeline, and by meaning."""
+    if not REAL or not (Path(REAL) / "minilm").is_dir():
+        pytest.skip("set $BAKEOFF_MODELS to a folder that holds minilm")
+    fitted = find("pretrained").untrained(
+        PretrainedSettings.parse({"model": {"weights": f"{REAL}/minilm"}}), (), 2
+    )
+    assert isinstance(fitted, PretrainedPredictor)
+    texts = ["The striker scored twice.", "A late goal won the match.", "Shares fell on Monday."]
+    vectors = fitted.represent(texts)
+    assert vectors.shape == (3, 384)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
+    assert sum(layer.parameters for layer in fitted.layers()) == 22_713_216 - 147_840 + 2 * 384

@@ -1,0 +1,65 @@
+"""What a network says of a sequence depends on that sequence alone."""
+
+import numpy as np
+import pytest
+import torch
+from tests.models.tiny import save_tiny
+
+from bakeoff.core.recipe import Numerics
+from bakeoff.models.pretrained import find_pretrained, load_encoder
+from bakeoff.models.text_encoder import TextEncoder
+from bakeoff.training.torch.token_inference import (
+    STEP,
+    TokenInference,
+    cut_to,
+    drawn,
+    inference_on,
+)
+
+
+@pytest.fixture(scope="module", params=["bert", "gpt2"])
+def network(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> TokenInference:
+    found = find_pretrained(str(save_tiny(tmp_path_factory.mktemp("x") / "m", request.param)))
+    module = TextEncoder(load_encoder(found), found.family, "mean")
+    return inference_on(module, Numerics(device="cpu", precision="float32"))
+
+
+def sequences(count: int = 50) -> np.ndarray:
+    generator = np.random.default_rng(3)
+    ids = generator.integers(0, 40, (count, 30), np.int32)
+    ids[np.arange(30) >= generator.integers(1, 31, count)[:, None]] = -1
+    return ids
+
+
+def test_neither_order_nor_company_nor_padding_change_a_bit(network: TokenInference) -> None:
+    ids = sequences()
+    whole = network.outputs(ids)
+    order = np.random.default_rng(0).permutation(len(ids))
+    np.testing.assert_array_equal(network.outputs(ids[order]), whole[order])
+    for row in (0, 7, 49):
+        np.testing.assert_array_equal(network.outputs(ids[row : row + 1]), whole[row : row + 1])
+        own = int((ids[row] >= 0).sum())
+        np.testing.assert_array_equal(
+            network.outputs(ids[row : row + 1, :own]), whole[row : row + 1]
+        )
+    np.testing.assert_array_equal(network.outputs(cut_to(ids, 32)), whole)
+
+
+def test_equal_to_a_plain_pass(network: TokenInference) -> None:
+    ids = sequences(5)
+    with torch.inference_mode():
+        plain = [network.module(torch.from_numpy(row[row >= 0][None]).long()) for row in ids]
+    np.testing.assert_allclose(network.outputs(ids), torch.cat(plain).numpy(), atol=1e-5)
+
+
+def test_no_sequences(network: TokenInference) -> None:
+    assert network.outputs(np.zeros((0, 0), np.int32)).shape == (0, 32)
+
+
+def test_drawn_sequences_have_the_width_s_lengths() -> None:
+    ids = drawn(200, 16)
+    lengths = (ids >= 0).sum(axis=1)
+    assert set(lengths) == set(range(16 - STEP + 1, 17))
+    assert len(np.unique(ids, axis=0)) == 200
