@@ -10,6 +10,12 @@ from bakeoff.core.errors import InputError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing.")
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="What computes [auto: a GPU where there is one].",
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1), metavar="N", help="So many seeds in all."
 )
