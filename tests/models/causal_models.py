@@ -74,13 +74,15 @@ def save_causal(folder: Path, kind: str, seed: int = 0, spread: float = 0.3) -> 
     """A folder with a model whose weights are drawn wide, so that its choices are clear."""
     import transformers
 
+    from bakeoff.models.pretrained import quietly
+
     tokenizer = tokenizer_of()
-    with torch.random.fork_rng([]):
+    with quietly(), torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = transformers.AutoModelForCausalLM.from_config(config_of(kind, len(tokenizer)))
         for parameter in model.parameters():
             if parameter.dim() >= 2:
                 parameter.data.normal_(0, spread)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return folder

@@ -24,6 +24,7 @@ COMMANDS = {
     "data": ("bakeoff.cli.data:data", "List, fetch, check and locate data sets."),
     "demo": ("bakeoff.cli.run:demo", "Run the main job on embedded data."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine and installation can do."),
+    "generate": ("bakeoff.cli.generate:generate", "Texts from a language model."),
     "list": ("bakeoff.cli.show:list_", "List techniques, models, data sets or studies."),
     "pack": ("bakeoff.cli.folder:pack", "Reduce a run to evidence that verify can check."),
     "perplexity": (

@@ -40,6 +40,28 @@ class LanguageModel:
             raise InputError(f"the text has {len(ids)} tokens, at least two are needed")
         return ids
 
+    def prompt(self, text: str) -> list[int]:
+        """The ids of a text to be continued; of an empty one, the token that begins texts.
+
+        Raises:
+            InputError: where the model cannot see so many, or there is nothing to begin with.
+        """
+        from bakeoff.core.errors import InputError
+
+        tokenizer = self.tokenizer
+        ids = list(tokenizer(text, verbose=False)["input_ids"])
+        if not ids:
+            begin = tokenizer.bos_token_id
+            ids = [tokenizer.eos_token_id if begin is None else begin]
+        if ids == [None]:
+            raise InputError("the prompt has no tokens, and no token begins or ends texts")
+        if len(ids) >= self.limit:
+            raise InputError(
+                f"the prompt has {len(ids):,} tokens, but the model sees {self.limit:,} at most "
+                f"(allowed: up to {self.limit - 1:,}, so that one can follow)"
+            )
+        return ids
+
 
 def load_language_model(name: str, device: str) -> LanguageModel:
     """Load weights by path or hub id, with bit-equal results from run to run.
