@@ -91,7 +91,8 @@ def test_a_batch_equals_single_runs(loaded: Loaded) -> None:
 
 
 def test_no_text_is_longer_than_the_model_sees(loaded: Loaded) -> None:
-    (text,) = loaded.generator([loaded.prompts[0]], GenerationSettings(max_tokens=500))
+    endless = Generator(loaded.module, (), POSITIONS)
+    (text,) = endless([loaded.prompts[0]], GenerationSettings(max_tokens=500))
     assert len(text) + len(loaded.prompts[0]) == POSITIONS
     assert loaded.generator([], GenerationSettings()) == []
 

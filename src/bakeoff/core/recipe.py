@@ -143,7 +143,7 @@ def renamed(content: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        if value.keys() == Ref.model_fields.keys():
+        if value.keys() >= Ref.model_fields.keys():
             return {**value, "recipe": names.get(value["recipe"], "")}
         return renamed(value, names)
     return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value

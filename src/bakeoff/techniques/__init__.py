@@ -15,6 +15,7 @@ from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
+    "distill": "bakeoff.techniques.distill:Distill",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bakeoff.core.errors import InputError
@@ -20,13 +19,13 @@ from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.followers import followers
 from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.losses import Loss, summed_cross_entropy
 from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.resident import Resident
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 GUARD = "guard"
 """What a state calls what was done to go on; a state without it had no need."""
 
@@ -47,17 +46,6 @@ class Guard:
         return np.array([self.exact, self.cuts, self.eager], np.int64)
 
 
-def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """The sum over the examples of softmax and cross-entropy.
-
-    Args:
-        logits: (B, K).
-        targets: Labels (B,), or shares of the classes (B, K).
-        smoothing: Share of a target that is spread evenly over the classes.
-    """
-    return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
-
-
 class TorchStep:
     """The loop's step for a torch network that classifies images.
 
@@ -66,8 +54,7 @@ class TorchStep:
         settings: Optimiser, penalties, label smoothing, what follows the weights.
         streams: The cell's: dropout draws from them.
         augmentation: Changes training images; None leaves them as they are.
-        loss: The sum of the examples' losses, from logits (B, K) and labels (B,); None:
-            cross-entropy.
+        loss: What is minimised; None: cross-entropy.
         on_pass: Told the position of every pass that learns, for layers that draw by it.
         mixing: Blends each example with another; None leaves them as they are.
         resident: All training images on the device; None: batches bring their own.
@@ -193,7 +180,7 @@ class TorchStep:
         self._dropout.end()
         if shares is not None:
             targets = soft_targets(targets, their_labels, shares, logits.shape[1])
-        loss = self._loss(logits, targets)
+        loss = self._loss(logits, targets, rows.indices)
         (loss / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.
         return loss.detach().double(), _hits(logits.detach(), targets)
