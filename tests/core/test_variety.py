@@ -5,15 +5,15 @@ from bakeoff.core.variety import distinct, repetition, variety
 
 
 def test_distinct() -> None:
-    assert distinct(["a b a b".split(), "a b".split()], 1) == 2 / 6
-    assert distinct(["a b a b".split(), "a b".split()], 2) == 2 / 4
+    assert distinct([list("abab"), list("ab")], 1) == 2 / 6
+    assert distinct([list("abab"), list("ab")], 2) == 2 / 4
     assert distinct([["a"]], 2) == 0
     assert distinct([], 1) == 0
 
 
 def test_repetition() -> None:
-    assert repetition("a b c a b c".split(), 2) == 1 - 3 / 5
-    assert repetition("a b c".split(), 1) == 0
+    assert repetition(list("abcabc"), 2) == 1 - 3 / 5
+    assert repetition(list("abc"), 1) == 0
     assert repetition([], 4) == 0
 
 

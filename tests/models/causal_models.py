@@ -7,10 +7,11 @@ import torch
 
 KINDS = ("gpt2", "llama")
 POSITIONS = 64
-WORDS = (
+TEXT = (
     "the river runs past an old mill and a quiet town where people sell bread , fish and cloth in "
     "the morning ; at night the streets are empty and the bells ring twice ."
-).split()
+)
+WORDS = TEXT.split()
 
 
 def text_of(words: int, seed: int = 0) -> str:

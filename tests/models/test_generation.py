@@ -122,7 +122,8 @@ def test_draws_follow_the_probabilities(loaded: Loaded) -> None:
     """500 first tokens of one prompt, against the probabilities they were drawn by."""
     settings = GenerationSettings(max_tokens=1, sample=True, top_k=5, temperature=2.0)
     prompt = loaded.prompts[1]
-    counts = Counter(text[0] for text in loaded.generator([prompt] * 500, settings, Streams(1)) if text)
+    texts = loaded.generator([prompt] * 500, settings, Streams(1))
+    counts = Counter(text[0] for text in texts if text)
     with torch.no_grad():
         logits = loaded.module(torch.tensor([prompt])).logits[:, -1]
     expected = probabilities(logits, settings)[0]

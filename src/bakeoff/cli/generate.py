@@ -71,4 +71,6 @@ def generate(
     for prompt, text in zip(asked, texts, strict=True):
         click.echo(prompt + text)
         click.echo()
-    click.echo(", ".join(f"{name.replace('_', '-')} {value:.3f}" for name, value in figures.items()))
+    click.echo(
+        ", ".join(f"{name.replace('_', '-')} {value:.3f}" for name, value in figures.items())
+    )

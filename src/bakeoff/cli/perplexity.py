@@ -91,9 +91,7 @@ def perplexity(
     )
 
 
-def _protocol(
-    limit: int, context: int | None, stride: int | None, detokenised: bool
-) -> "Protocol":
+def _protocol(limit: int, context: int | None, stride: int | None, detokenised: bool) -> "Protocol":
     """What was asked for, and the usual where nothing was.
 
     Raises:

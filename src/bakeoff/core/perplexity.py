@@ -1,7 +1,7 @@
 """Perplexity and the protocol that it was measured by, without which a figure says nothing.
 
-The same model and text give figures that differ by a third with context and stride, and by more with
-the unit: so the protocol is part of a figure's name, and what differs in it is another figure.
+The same model and text give figures that differ by a third with context and stride, and by more
+with the unit: so the protocol is part of a figure's name, and what differs in it is another figure.
 """
 
 import math
