@@ -100,7 +100,7 @@ class Step(Protocol):
         ...
 
     def evaluate(self, batch: Batch) -> NDArray[Any]:
-        """The outputs of a batch: class probabilities (B, K) float32, or numbers (B,) float64."""
+        """The outputs of a batch, as a predictor's `predict`."""
         ...
 
     def state(self) -> State:
@@ -227,7 +227,10 @@ class Predictor(Protocol):
     """What fitting yields: preprocessing, weights and class names in one."""
 
     def predict(self, items: Items) -> NDArray[Any]:
-        """Class probabilities (N, K) float32, or numbers (N,) float64; batching changes no bit."""
+        """Class probabilities (N, K) float32, numbers (N,) float64, or nats and tokens (N, 2).
+
+        Batching changes no bit.
+        """
         ...
 
     def layers(self) -> tuple[LayerProfile, ...]:
