@@ -55,9 +55,10 @@ def perplexity(
 
     from bakeoff.cli.weights import load_language_model
     from bakeoff.core import perplexity as measured
+    from bakeoff.data.corpus import read_utf8
     from bakeoff.models.causal import sliding_nats
 
-    text = read_text(file)
+    text = read_utf8(file)
     model = load_language_model(weights, device)
     protocol = _protocol(model.limit, context, stride, detokenise)
     ids = model.encode(measured.detokenise(text) if detokenise else text)
@@ -108,22 +109,3 @@ def _protocol(limit: int, context: int | None, stride: int | None, detokenised: 
     protocol = Protocol.parse(content)
     protocol.check(limit, "--context")
     return protocol
-
-
-def read_text(path: Path) -> str:
-    """A text file as it is.
-
-    Raises:
-        InputError: where it cannot be read, is not UTF-8, or holds nothing but white space.
-    """
-    from bakeoff.core.errors import InputError
-
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8: {error}") from None
-    if not text.strip():
-        raise InputError(f"{path}: holds no text (at least two tokens are needed)")
-    return text
