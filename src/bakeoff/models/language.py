@@ -196,7 +196,9 @@ def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
     decoder = cast(Any, module).base_model
     head = cast(nn.Linear, cast(Any, module).get_output_embeddings())
     (name, blocks) = next(
-        (name, child) for name, child in decoder.named_children() if isinstance(child, nn.ModuleList)
+        (name, child)
+        for name, child in decoder.named_children()
+        if isinstance(child, nn.ModuleList)
     )
     width, vocabulary = head.in_features, head.out_features
     others = {p: t for p, t in decoder.named_parameters() if not p.startswith(f"{name}.")}

@@ -110,7 +110,9 @@ class CausalSettings(Frozen):
         given = [name for name in sizes if name in self.model_fields_set]
         changed = [n for n in given if getattr(self, n) != type(self).model_fields[n].default]
         if self.weights is not None and changed:
-            raise ValueError(f"{', '.join(changed)}: received with weights, which say it themselves")
+            raise ValueError(
+                f"{', '.join(changed)}: received with weights, which say it themselves"
+            )
         if self.weights is None and self.fresh:
             raise ValueError("fresh: received without weights (a drawn model is fresh)")
         if self.width % self.heads or (self.kind == "llama" and self.width // self.heads % 2):

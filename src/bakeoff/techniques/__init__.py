@@ -17,6 +17,7 @@ TECHNIQUES = {
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "distill": "bakeoff.techniques.distill:Distill",
     "knn": "bakeoff.techniques.knn:Knn",
+    "language-model": "bakeoff.techniques.language_model:LanguageModel",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
     "majority": "bakeoff.techniques.majority:Majority",
