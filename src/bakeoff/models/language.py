@@ -92,12 +92,14 @@ class Causal:
         words: Its tokens.
         limit: The most of them that it sees.
         config: All the module is built from.
+        base: The pretrained weights that it has, or had before it learnt; None: drawn ones.
     """
 
     module: nn.Module
     words: Words
     limit: int
     config: Mapping[str, Any]
+    base: Pretrained | None = None
 
 
 def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Causal:
@@ -119,7 +121,7 @@ def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Caus
     module = load_causal(found)
     if streams is not None:
         draw(module, streams)
-    return _causal(module, words, found.limit)
+    return _causal(module, words, found.limit, found if streams is None else None)
 
 
 def drawn_causal(settings: CausalSettings, limit: int, streams: Streams) -> Causal:
@@ -193,14 +195,14 @@ def draw(module: nn.Module, streams: Streams) -> None:
 
 def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
     """The embeddings, each block, and the head; MACs of one window of `context` tokens."""
-    decoder = cast(Any, module).base_model
-    head = cast(nn.Linear, cast(Any, module).get_output_embeddings())
+    config, decoder = cast(Any, module).config, cast(Any, module).base_model
+    head = cast(nn.Module, cast(Any, module).get_output_embeddings())
     (name, blocks) = next(
         (name, child)
         for name, child in decoder.named_children()
         if isinstance(child, nn.ModuleList)
     )
-    width, vocabulary = head.in_features, head.out_features
+    width, vocabulary = int(config.hidden_size), int(config.vocab_size)
     others = {p: t for p, t in decoder.named_parameters() if not p.startswith(f"{name}.")}
     rows = [_row("embeddings", "Embedding", (context,), (context, width), others, 0)]
     for number, block in enumerate(blocks):
@@ -209,8 +211,8 @@ def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
         macs = context * products + 2 * context * context * width
         shape = (context, width)
         rows.append(_row(f"block {number + 1}", type(block).__name__, shape, shape, own, macs))
-    tied = any(head.weight is tensor for tensor in others.values())
-    kept = {} if tied else {"weight": head.weight}
+    known = {id(tensor) for tensor in others.values()}
+    kept = {path: tensor for path, tensor in head.named_parameters() if id(tensor) not in known}
     macs = context * width * vocabulary
     rows.append(_row("head", "Linear", (context, width), (context, vocabulary), kept, macs))
     return tuple(rows)
@@ -236,11 +238,11 @@ def _row(
     )
 
 
-def _causal(module: nn.Module, words: Words, limit: int) -> Causal:
+def _causal(module: nn.Module, words: Words, limit: int, base: Pretrained | None = None) -> Causal:
     config = cast(Any, module).config.to_dict()
     _drop_nothing(module)
     plain = {key: value for key, value in config.items() if key != "_name_or_path"}
-    return Causal(module.eval(), words, limit, plain)
+    return Causal(module.eval(), words, limit, plain, base)
 
 
 def _drop_nothing(module: nn.Module) -> None:

@@ -30,6 +30,8 @@ from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bakeoff.models.language import Causal
 
 EVALUATED = 8
@@ -68,8 +70,21 @@ class LanguageTraining(TrainingSettings):
 class AdaptSettings(Frozen):
     """What of the model learns."""
 
-    method: Literal["full", "none"] = "full"
-    """`full`: all weights; `none`: nothing does, the weights are scored as they are."""
+    method: Literal["full", "lora", "none"] = "full"
+    """`full`: all weights; `lora`: low-rank updates beside layers that stay as they are (Hu et al.
+    2021); `none`: nothing does, the weights are scored as they are."""
+    rank: Annotated[int, Field(ge=1)] = 8
+    """Of the updates. Of `lora`, as the next two are."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """The updates are scaled by alpha / rank."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Names of layers; None: the projections of queries and values."""
+
+    @model_validator(mode="after")
+    def _of_lora(self) -> "AdaptSettings":
+        if self.method != "lora" and self != AdaptSettings.model_construct(method=self.method):
+            raise ValueError(f"rank, alpha and targets are of lora (received with {self.method})")
+        return self
 
 
 class SampleSettings(Frozen):
@@ -120,14 +135,20 @@ class LanguagePredictor:
         technique: The name it is saved under.
         causal: The model.
         scoring: How texts are scored.
+        adapt: What of the model learns.
         precision: Of matrix products.
     """
 
     def __init__(
-        self, technique: str, causal: "Causal", scoring: Protocol, precision: str = "float32"
+        self,
+        technique: str,
+        causal: "Causal",
+        scoring: Protocol,
+        adapt: AdaptSettings,
+        precision: str = "float32",
     ) -> None:
         self.technique, self.causal, self.scoring = technique, causal, scoring
-        self.precision = precision
+        self.adapt, self.precision = adapt, precision
 
     def predict(self, items: Items) -> NDArray[np.float64]:
         """Nats and scored tokens (N, 2) of N texts, each by itself.
@@ -178,20 +199,33 @@ class LanguagePredictor:
         return profile(self.causal.module, self.scoring.context)
 
     def save(self, folder: Path) -> None:
-        """Write it into an existing folder: the weights, and all that the model is built from."""
-        from bakeoff.training.torch.arrays import named_tensors, to_arrays
+        """Write it into an existing folder: the weights, and all that the model is built from.
 
-        weights = to_arrays(named_tensors(self.causal.module))
+        Of pretrained weights that stayed as they are, name and hash take their place.
+        """
+        from bakeoff.training.torch.arrays import to_arrays
+
+        causal, base = self.causal, self._base()
+        weights = to_arrays(_saved(causal.module, trained_alone=base is not None))
         state = {
             "technique": self.technique,
-            "config": dict(self.causal.config),
-            "words": self.causal.words.state(),
-            "end": self.causal.words.end,
-            "limit": self.causal.limit,
+            "base": base,
+            "config": None if base else dict(causal.config),
+            "words": None if base else causal.words.state(),
+            "end": causal.words.end,
+            "limit": causal.limit,
             "scoring": plain(self.scoring),
+            "adapt": plain(self.adapt),
             "precision": self.precision,
         }
         write_predictor(folder, {f"network.{p}": values for p, values in weights.items()}, state)
+
+    def _base(self) -> dict[str, str] | None:
+        """Name and hash of pretrained weights that are still in the model."""
+        base = self.causal.base
+        if base is None or self.adapt.method == "full":
+            return None
+        return {"weights": base.name, "sha256": base.digest}
 
 
 class LanguageModel:
@@ -253,20 +287,19 @@ class LanguageModel:
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
         """
-        from bakeoff.models.language import ByteWords, build_causal, tokenizer_words
-        from bakeoff.training.torch.arrays import copy_into, named_tensors
+        from bakeoff.training.torch.arrays import copy_into
 
         arrays, state = read_predictor(folder, self.name)
         try:
-            saved = state["words"]
-            words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
-            causal = build_causal(state["config"], words, state["limit"])
+            causal = _rebuilt(state)
+            adapt = AdaptSettings.parse(state["adapt"])
+            _adapt(causal, adapt, Streams(0))
             weights = {name.removeprefix("network."): values for name, values in arrays.items()}
-            copy_into(named_tensors(causal.module), weights)
+            copy_into(_saved(causal.module, state["base"] is not None), weights)
             scoring = Protocol.parse(state["scoring"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
-        predictor = LanguagePredictor(self.name, causal, scoring, state["precision"])
+        predictor = LanguagePredictor(self.name, causal, scoring, adapt, state["precision"])
         _place(predictor, Numerics(precision=state["precision"]))
         return predictor
 
@@ -279,8 +312,7 @@ class LanguageModel:
             InputError: where there are no such weights, or the settings do not fit them.
         """
         chosen = cast(LanguageModelSettings, settings)
-        causal = _causal(chosen, Streams(0))
-        return LanguagePredictor(self.name, causal, chosen.scoring)
+        return self._made(chosen, Streams(0))
 
     def writer(self, settings: Settings, data: TrainingData, streams: Streams) -> LanguagePredictor:
         """What `fit` begins with: to write texts that are laid beside those of what was fitted."""
@@ -295,11 +327,14 @@ class LanguageModel:
     ) -> LanguagePredictor:
         if isinstance(data.train.items, np.ndarray):
             raise InputError(f"{self.name}: texts needed, {data.modality} received")
-        predictor = LanguagePredictor(self.name, _causal(settings, streams), settings.scoring)
-        learns = settings.adapt.method == "full"
-        predictor.causal.module.requires_grad_(learns)
+        predictor = self._made(settings, streams)
         _place(predictor, numerics)
         return predictor
+
+    def _made(self, settings: LanguageModelSettings, streams: Streams) -> LanguagePredictor:
+        causal = _causal(settings, streams)
+        _adapt(causal, settings.adapt, streams)
+        return LanguagePredictor(self.name, causal, settings.scoring, settings.adapt)
 
 
 def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
@@ -318,6 +353,58 @@ def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
     found = find_pretrained(model.weights)
     settings.check(found.limit)
     return pretrained_causal(found, streams if model.fresh else None)
+
+
+def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
+    """Say what of a model learns, and put updates beside its layers where they do.
+
+    Raises:
+        InputError: where targets match nothing, or the rank is above a layer's width.
+    """
+    from bakeoff.models import lora
+
+    if adapt.method == "lora":
+        targets = adapt.targets or lora.usual_targets(str(causal.config["model_type"]))
+        lora.adapt(causal.module, lora.Adapters(targets, adapt.rank, adapt.alpha), streams)
+        causal.module.eval()
+    else:
+        causal.module.requires_grad_(adapt.method == "full")
+
+
+def _saved(module: "nn.Module", trained_alone: bool) -> dict[str, Any]:
+    """The tensors of a module that are written: all, or those that learnt."""
+    from bakeoff.training.torch.arrays import named_tensors
+
+    learnt = {name for name, p in module.named_parameters() if p.requires_grad}
+    return {n: t for n, t in named_tensors(module).items() if not trained_alone or n in learnt}
+
+
+def _rebuilt(state: Mapping[str, Any]) -> "Causal":
+    """The model of a saved state; its weights are still to be set, but for those of a base.
+
+    Raises:
+        InputError: where the pretrained weights it names are not there, or are others.
+    """
+    from bakeoff.models.language import (
+        ByteWords,
+        build_causal,
+        pretrained_causal,
+        tokenizer_words,
+    )
+    from bakeoff.models.pretrained import find_pretrained
+
+    base = state["base"]
+    if base is None:
+        saved = state["words"]
+        words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
+        return build_causal(state["config"], words, state["limit"])
+    found = find_pretrained(base["weights"])
+    if found.digest != base["sha256"]:
+        raise InputError(
+            f"{found.folder}: other weights than those that were adapted (SHA-256 {found.digest}, "
+            f"{base['sha256']} needed)"
+        )
+    return pretrained_causal(found)
 
 
 def _place(predictor: LanguagePredictor, numerics: Numerics) -> None:

@@ -1,0 +1,325 @@
+"""LoRA: a low-rank update beside a layer whose own weights stay as they are.
+
+Source: Hu et al. 2021, "LoRA: Low-rank adaptation of large language models", section 4.1:
+h = W x + (alpha / r) B A x, with B = 0 at the start, so that the start is the base model exactly.
+By composition: a layer of any module is put into an `Adapted` one. Saved in peft's format
+(`adapter_config.json`, `adapter_model.safetensors`), which both read.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from bakeoff.core.errors import InputError, suggest
+from bakeoff.core.initial import initial_weights
+from bakeoff.core.streams import Streams
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."
+"""Before every name in peft's files."""
+USUAL: Mapping[str, tuple[str, ...]] = {
+    "albert": ("query", "value"),
+    "bert": ("query", "value"),
+    "camembert": ("query", "value"),
+    "deberta-v2": ("query_proj", "value_proj"),
+    "distilbert": ("q_lin", "v_lin"),
+    "electra": ("query", "value"),
+    "gpt2": ("c_attn",),
+    "gpt_neox": ("query_key_value",),
+    "modernbert": ("Wqkv",),
+    "mpnet": ("q", "v"),
+    "roberta": ("query", "value"),
+    "xlm-roberta": ("query", "value"),
+}
+"""By architecture, the projections of queries and values, as in the paper's section 5.1."""
+OTHERS = ("q_proj", "v_proj")
+UNREAD = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "layers_to_transform")
+"""Fields of peft's that change what an adapter is; read only where they say nothing."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What is put beside layers.
+
+    Args:
+        targets: Names of layers: the last parts of their paths, or whole ones.
+        rank: r.
+        alpha: The update is scaled by alpha / r.
+        dropout: Share of the update's inputs that is dropped in training.
+    """
+
+    targets: tuple[str, ...]
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+
+
+class Adapted(nn.Module):
+    """A layer that learns nothing, and a low-rank update beside it.
+
+    Args:
+        base: `nn.Linear`, a convolution of one group, or the fused `Conv1D` of GPT-2.
+        rank: r; at most the smaller side of the layer's weight.
+        alpha: The update is scaled by alpha / r.
+        dropout: Of the update's inputs.
+
+    Raises:
+        InputError: where the layer is none of these, or narrower than the rank.
+    """
+
+    def __init__(self, base: nn.Module, rank: int, alpha: float, dropout: float = 0.0) -> None:
+        super().__init__()
+        inputs, outputs = sides(base)
+        if rank > min(inputs, outputs):
+            raise InputError(
+                f"adapt.rank: {rank} received, but a layer is {inputs} x {outputs} "
+                f"(allowed: 1 to {min(inputs, outputs)})"
+            )
+        self.base = base.requires_grad_(False)
+        self.scale, self.merged = alpha / rank, False
+        self.dropout = nn.Dropout(dropout)
+        self.lora_A, self.lora_B = _pair(base, inputs, outputs, rank)
+        nn.init.zeros_(cast(Tensor, self.lora_B.weight))
+        self.to(next(base.parameters()).device)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the layer says, and the update."""
+        out: Tensor = self.base(inputs)
+        if self.merged:
+            return out
+        return out + self.scale * self.lora_B(self.lora_A(self.dropout(inputs)))
+
+    @torch.no_grad()
+    def delta(self) -> Tensor:
+        """The update as the layer's weight has it."""
+        a, b = cast(Tensor, self.lora_A.weight), cast(Tensor, self.lora_B.weight)
+        product = self.scale * (b.flatten(1) @ a.flatten(1))
+        if isinstance(self.base, _ConvNd):
+            return product.view_as(self.base.weight)
+        return product.T if is_fused(self.base) else product
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Add the update to the layer's weight; predictions then cost what the base's do."""
+        if not self.merged:
+            cast(Tensor, self.base.weight).add_(self.delta())
+            self.merged = True
+
+    @torch.no_grad()
+    def unmerge(self) -> None:
+        """Take it off again."""
+        if self.merged:
+            cast(Tensor, self.base.weight).sub_(self.delta())
+            self.merged = False
+
+
+def usual_targets(kind: str) -> tuple[str, ...]:
+    """Names of the projections of queries and values of an architecture."""
+    return USUAL.get(kind, OTHERS)
+
+
+def adapt(module: nn.Module, adapters: Adapters, streams: Streams) -> list[str]:
+    """Freeze a module, put adapters into it, and draw their weights.
+
+    Args:
+        module: Changed in place.
+        adapters: Which and how large.
+        streams: The cell's: A is drawn by name, B is 0.
+
+    Returns:
+        The paths of the layers that were adapted.
+
+    Raises:
+        InputError: where a target matches nothing, or a layer is narrower than the rank; no layer
+            was replaced then.
+    """
+    paths = matching(module, adapters.targets)
+    made = {
+        path: Adapted(module.get_submodule(path), adapters.rank, adapters.alpha, adapters.dropout)
+        for path in paths
+    }
+    module.requires_grad_(False)
+    for path, layer in made.items():
+        weight = cast(Tensor, layer.lora_A.weight)
+        shape = tuple(weight.shape)
+        drawn = initial_weights(
+            streams, f"{path}.lora_A", shape, (weight[0].numel(), shape[0]), "lecun"
+        )
+        with torch.no_grad():
+            weight.copy_(torch.from_numpy(drawn))
+        layer.lora_A.requires_grad_(True)
+        layer.lora_B.requires_grad_(True)
+        _replace(module, path, layer)
+    return paths
+
+
+def matching(module: nn.Module, targets: Iterable[str]) -> list[str]:
+    """The paths of the layers that targets name, in the module's order.
+
+    Raises:
+        InputError: for each target that matches nothing, with the nearest names.
+    """
+    able = [path for path, layer in module.named_modules() if path and is_able(layer)]
+    short = sorted({path.rpartition(".")[2] for path in able})
+    chosen: set[str] = set()
+    faults = []
+    for target in targets:
+        found = [path for path in able if path == target or path.endswith(f".{target}")]
+        if not found:
+            near = suggest(target, [*short, *able])
+            faults.append(
+                f"adapt.targets: '{target}' matches no layer{near} (allowed: {', '.join(short)}, "
+                "or a whole path)"
+            )
+        chosen.update(found)
+    if faults:
+        raise InputError(faults)
+    return [path for path in able if path in chosen]
+
+
+def adapted_layers(module: nn.Module) -> dict[str, Adapted]:
+    """The adapted layers of a module by path."""
+    return {path: m for path, m in module.named_modules() if isinstance(m, Adapted)}
+
+
+def save_adapters(module: nn.Module, adapters: Adapters, folder: Path, base: str) -> None:
+    """Write a module's adapters in peft's format into an existing folder.
+
+    Args:
+        module: The one that `adapt` was given.
+        adapters: As they were made.
+        folder: Gets the two files.
+        base: The weights' name.
+    """
+    from safetensors.torch import save_file
+
+    layers = adapted_layers(module)
+    tensors = {
+        f"{PREFIX}{path}.{side}.weight": cast(Tensor, getattr(layer, side).weight)
+        .detach()
+        .cpu()
+        .contiguous()
+        for path, layer in layers.items()
+        for side in ("lora_A", "lora_B")
+    }
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    config = {
+        "base_model_name_or_path": base,
+        "bias": "none",
+        "fan_in_fan_out": any(is_fused(layer.base) for layer in layers.values()),
+        "inference_mode": True,
+        "lora_alpha": adapters.alpha,
+        "lora_dropout": adapters.dropout,
+        "peft_type": "LORA",
+        "r": adapters.rank,
+        "target_modules": list(adapters.targets),
+        "task_type": None,
+    }
+    text = json.dumps(config, indent=2, sort_keys=True)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def load_adapters(module: nn.Module, folder: Path) -> Adapters:
+    """Put the adapters that we or peft saved into a module whose base they were made for.
+
+    Raises:
+        InputError: where files are missing or unreadable, ask for what is not read here (DoRA,
+            ranks by layer, trained biases), or do not fit the module.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        rank, alpha = int(config["r"]), float(config["lora_alpha"])
+        named = config["target_modules"]
+        targets = (named,) if isinstance(named, str) else tuple(sorted(named))
+    except Exception as error:  # of JSON, of safetensors, of missing fields
+        raise InputError(f"{folder}: no adapters in peft's format: {error}") from None
+    odd = [name for name in UNREAD if config.get(name)]
+    odd += ["bias"] if config.get("bias", "none") != "none" else []
+    if config.get("peft_type") != "LORA" or odd:
+        raise InputError(f"{folder / CONFIG}: {', '.join(odd) or 'peft_type'}: not read here")
+    paths = _paths(tensors, folder)
+    adapters = Adapters(targets, rank, alpha, float(config.get("lora_dropout") or 0.0))
+    adapt(module, Adapters(tuple(paths), rank, alpha, adapters.dropout), Streams(0))
+    layers = adapted_layers(module)
+    with torch.no_grad():
+        for path in paths:
+            for side in ("lora_A", "lora_B"):
+                own = cast(Tensor, getattr(layers[path], side).weight)
+                given = tensors.get(f"{PREFIX}{path}.{side}.weight")
+                if given is None or given.shape != own.shape:
+                    shape = None if given is None else tuple(given.shape)
+                    raise InputError(
+                        f"{folder / WEIGHTS}: {path}.{side}: {shape} received, "
+                        f"{tuple(own.shape)} needed"
+                    )
+                own.copy_(given)
+    return adapters
+
+
+def is_fused(layer: nn.Module) -> bool:
+    """Whether it is Transformers' `Conv1D`: a linear layer whose weight is (inputs, outputs)."""
+    return type(layer).__name__ == "Conv1D" and hasattr(layer, "nf")
+
+
+def is_able(layer: nn.Module) -> bool:
+    """Whether a layer can have an update beside it."""
+    plain = isinstance(layer, _ConvNd) and not layer.transposed and layer.groups == 1
+    return isinstance(layer, nn.Linear) or plain or is_fused(layer)
+
+
+def sides(layer: nn.Module) -> tuple[int, int]:
+    """Inputs (with the receptive field) and outputs of a unit of a layer.
+
+    Raises:
+        InputError: where the layer cannot be adapted.
+    """
+    if not is_able(layer):
+        raise InputError(
+            f"a {type(layer).__name__} cannot be adapted "
+            "(allowed: linear layers, convolutions of one group, Conv1D)"
+        )
+    weight = cast(Tensor, layer.weight)
+    if is_fused(layer):
+        return weight.shape[0], weight.shape[1]
+    return weight[0].numel(), weight.shape[0]
+
+
+def _pair(base: nn.Module, inputs: int, outputs: int, rank: int) -> tuple[nn.Module, nn.Module]:
+    """A and B of a layer, with torch's initial weights."""
+    if not isinstance(base, _ConvNd):
+        return nn.Linear(inputs, rank, bias=False), nn.Linear(rank, outputs, bias=False)
+    made = cast(Any, type(base))
+    first = made(
+        base.in_channels, rank, base.kernel_size, base.stride, base.padding, base.dilation,
+        bias=False, padding_mode=base.padding_mode,
+    )  # fmt: skip
+    return first, made(rank, outputs, 1, bias=False)
+
+
+def _replace(module: nn.Module, path: str, layer: nn.Module) -> None:
+    owner, _, name = path.rpartition(".")
+    parent = module.get_submodule(owner)
+    if name.isdigit() and isinstance(parent, nn.Sequential | nn.ModuleList):
+        parent[int(name)] = layer
+    else:
+        setattr(parent, name, layer)
+
+
+def _paths(tensors: Mapping[str, Tensor], folder: Path) -> Sequence[str]:
+    """The paths of the layers that a file of peft's is about."""
+    ends = (".lora_A.weight", ".lora_B.weight")
+    odd = [n for n in tensors if not (n.startswith(PREFIX) and n.endswith(ends))]
+    if odd or not tensors:
+        raise InputError(f"{folder / WEIGHTS}: {', '.join(sorted(odd)[:3]) or 'empty'}: not read")
+    return sorted(
+        {n.removeprefix(PREFIX).removesuffix(e) for n in tensors for e in ends if n.endswith(e)}
+    )

@@ -1,0 +1,229 @@
+"""LoRA beside peft: equal outputs and gradients, files that both read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.models.tiny import Kind, save_tiny
+from torch import nn
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.streams import Streams
+from bakeoff.models.lora import (
+    Adapted,
+    Adapters,
+    adapt,
+    adapted_layers,
+    load_adapters,
+    matching,
+    save_adapters,
+    usual_targets,
+)
+from bakeoff.models.pretrained import find_pretrained, load_causal, load_encoder, quietly
+
+IDS = torch.tensor([[5, 9, 11, 4], [6, 8, 4, 20]])
+TARGETS: dict[Kind, tuple[str, ...]] = {
+    "gpt2": ("c_attn", "c_proj"),
+    "llama": ("q_proj", "v_proj", "down_proj"),
+    "bert": ("query", "value"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("tiny")
+    for kind in TARGETS:
+        save_tiny(home / kind, kind, causal=kind != "bert")
+    return home
+
+
+def base_of(home: Path, kind: Kind) -> nn.Module:
+    found = find_pretrained(str(home / kind))
+    return load_encoder(found) if kind == "bert" else load_causal(found)
+
+
+def said(model: Any) -> torch.Tensor:
+    out = model(IDS)
+    found: torch.Tensor = out.logits if hasattr(out, "logits") else out.last_hidden_state
+    return found
+
+
+def learnt(model: nn.Module) -> None:
+    """As if something had been learnt: B is not 0."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for layer in adapted_layers(model).values():
+            weight = layer.lora_B.weight
+            assert isinstance(weight, torch.Tensor)
+            weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_the_start_is_the_base_model_exactly(kind: Kind, home: Path) -> None:
+    model, base = base_of(home, kind), base_of(home, kind)
+    paths = adapt(model, Adapters(TARGETS[kind], rank=4), Streams(0))
+    assert len(paths) >= 4
+    with torch.inference_mode():
+        assert torch.equal(said(model), said(base))
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert trained == {f"{path}.lora_{side}.weight" for path in paths for side in "AB"}
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_merged_equals_unmerged(kind: Kind, home: Path) -> None:
+    model = base_of(home, kind)
+    adapt(model, Adapters(TARGETS[kind], rank=4), Streams(0))
+    learnt(model)
+    with torch.inference_mode():
+        apart = said(model)
+    assert (apart - said(base_of(home, kind))).abs().max() > 1e-2
+    for layer in adapted_layers(model).values():
+        layer.merge()
+        layer.merge()  # twice is once
+    with torch.inference_mode():
+        torch.testing.assert_close(said(model), apart, atol=1e-5, rtol=1e-5)
+    for layer in adapted_layers(model).values():
+        layer.unmerge()
+    with torch.inference_mode():
+        torch.testing.assert_close(said(model), apart, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_peft_reads_ours_with_equal_outputs_and_gradients(
+    kind: Kind, home: Path, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    adapters = Adapters(TARGETS[kind], rank=4, alpha=12.0)
+    model = base_of(home, kind)
+    paths = adapt(model, adapters, Streams(0))
+    learnt(model)
+    save_adapters(model, adapters, tmp_path, kind)
+    with quietly():
+        theirs = peft.PeftModel.from_pretrained(
+            base_of(home, kind), str(tmp_path), is_trainable=True
+        )
+    theirs.eval()
+    torch.testing.assert_close(said(theirs), said(model), atol=1e-5, rtol=1e-5)
+    for each in (model, theirs):
+        said(each).square().mean().backward()
+    their_gradients = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
+    assert len(their_gradients) == 2 * len(paths)
+    for path, layer in adapted_layers(model).items():
+        for side in ("lora_A", "lora_B"):
+            weight: Any = getattr(layer, side).weight
+            wanted = their_gradients[f"base_model.model.{path}.{side}.default.weight"]
+            torch.testing.assert_close(weight.grad, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_we_read_peft_s(kind: Kind, home: Path, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    with quietly(), torch.random.fork_rng([]):
+        config = peft.LoraConfig(
+            r=3, lora_alpha=6, target_modules=list(TARGETS[kind]), init_lora_weights=False
+        )
+        theirs = peft.get_peft_model(base_of(home, kind), config).eval()
+        theirs.save_pretrained(str(tmp_path))
+    model = base_of(home, kind)
+    found = load_adapters(model, tmp_path)
+    assert (found.rank, found.alpha, found.targets) == (3, 6.0, tuple(sorted(TARGETS[kind])))
+    with torch.inference_mode():
+        torch.testing.assert_close(said(model), said(theirs), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv1d(4, 6, 3, padding=1), (2, 4, 9)),
+        (nn.Conv2d(4, 6, 3, stride=2, padding=1), (2, 4, 9, 9)),
+        (nn.Linear(5, 7), (2, 5)),
+    ],
+)
+def test_convolutions_and_linear_layers(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(shape)
+    with torch.inference_mode():
+        before = layer(inputs)
+    made = Adapted(layer, 2, 4.0)
+    with torch.inference_mode():
+        assert torch.equal(made(inputs), before)
+        weight = made.lora_B.weight
+        assert isinstance(weight, torch.Tensor)
+        weight.normal_()
+        apart = made(inputs)
+        made.merge()
+        torch.testing.assert_close(made(inputs), apart, atol=1e-5, rtol=1e-5)
+
+
+def test_layers_of_sequences_are_replaced() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 2)))
+    assert adapt(model, Adapters(("0", "2.0"), rank=1), Streams(0)) == ["0", "2.0"]
+    assert isinstance(model[0], Adapted)
+    assert model(torch.zeros(1, 3)).shape == (1, 2)
+
+
+def test_adapters_of_one_name_start_alike_whatever_else_is_adapted(home: Path) -> None:
+    few, more = base_of(home, "bert"), base_of(home, "bert")
+    adapt(few, Adapters(("query",)), Streams(3))
+    adapt(more, Adapters(("query", "key")), Streams(3))
+    one, other = adapted_layers(few), adapted_layers(more)
+    for path, layer in one.items():
+        assert torch.equal(layer.lora_A.weight, other[path].lora_A.weight)  # type: ignore[arg-type]
+
+
+def test_targets_that_match_nothing(home: Path) -> None:
+    model = base_of(home, "gpt2")
+    with pytest.raises(InputError) as caught:
+        matching(model, ("c_atn", "query", "c_attn"))
+    first, second = caught.value.faults
+    assert "'c_atn' matches no layer; did you mean 'c_attn'?" in first
+    assert "'query' matches no layer" in second
+    assert "(allowed: c_attn, c_fc, c_proj, lm_head, or a whole path)" in second
+
+
+def test_a_rank_above_the_width(home: Path) -> None:
+    model = base_of(home, "bert")
+    with pytest.raises(InputError, match=r"rank: 33 received, .* 32 x 32 \(allowed: 1 to 32\)"):
+        adapt(model, Adapters(("query",), rank=33), Streams(0))
+    assert not adapted_layers(model)
+
+
+def test_what_cannot_be_adapted() -> None:
+    with pytest.raises(InputError, match="a LayerNorm cannot be adapted"):
+        Adapted(nn.LayerNorm(4), 1, 1.0)
+    with pytest.raises(InputError, match="matches no layer"):
+        matching(nn.Sequential(nn.Conv2d(4, 4, 3, groups=2)), ("0",))
+
+
+def test_the_usual_targets_are_there(home: Path) -> None:
+    for kind in ("bert", "gpt2", "llama"):
+        assert matching(base_of(home, kind), usual_targets(kind))
+
+
+@pytest.mark.parametrize(
+    "change", [{"use_dora": True}, {"bias": "all"}, {"rank_pattern": {"a": 1}}, {"peft_type": "X"}]
+)
+def test_adapters_of_other_kinds_are_refused(
+    change: dict[str, Any], home: Path, tmp_path: Path
+) -> None:
+    adapters = Adapters(("query",))
+    model = base_of(home, "bert")
+    adapt(model, adapters, Streams(0))
+    save_adapters(model, adapters, tmp_path, "bert")
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match="not read here"):
+        load_adapters(base_of(home, "bert"), tmp_path)
+    with pytest.raises(InputError, match="no adapters in peft's format"):
+        load_adapters(base_of(home, "bert"), tmp_path / "none")
+
+
+def test_adapters_of_another_model_are_refused(home: Path, tmp_path: Path) -> None:
+    adapters = Adapters(("query",))
+    model = base_of(home, "bert")
+    adapt(model, adapters, Streams(0))
+    save_adapters(model, adapters, tmp_path, "bert")
+    with pytest.raises(InputError, match=r"attention\.self\.query' matches no layer"):
+        load_adapters(base_of(home, "llama"), tmp_path)
