@@ -280,6 +280,32 @@ class Compiling(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Written:
+    """Texts of a language model.
+
+    Args:
+        prompts: What each text goes on from.
+        before: What followed before anything was learnt.
+        after: What followed then.
+    """
+
+    prompts: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A technique whose predictors write texts."""
+
+    def texts(
+        self, settings: Settings, fitted: "Predictor", data: TrainingData, streams: Streams
+    ) -> Written:
+        """Texts from the beginnings of validation texts, before and after the fit."""
+        ...
+
+
 @runtime_checkable
 class Traced(Protocol):
     """A technique that learns sample by sample, and can show the errors of its first epoch."""

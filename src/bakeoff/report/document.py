@@ -24,6 +24,7 @@ from bakeoff.report import (
     panels,
     provenance,
     seeds,
+    texts,
     words,
 )
 from bakeoff.report.folder import RunFolder, read_folder
@@ -41,6 +42,7 @@ SECTIONS = (
     ("cost", "Cost"),
     ("learning", "Learning"),
     ("fits", "The fit"),
+    ("texts", "What they write"),
     ("inside", "Inside the networks"),
     ("mistakes", "Mistakes"),
     ("disagreements", "Where they disagree"),
@@ -85,8 +87,9 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
-        "sections": _sections(run.results, figures),
+        "sections": _sections(run, figures),
         "fit_notes": fits.notes_table(run),
+        "texts": texts.tables(run),
         "inside_lead": inside.lead(run),
         "panels": [name for name in figures if name.startswith("inside-")],
         "filters": (shown := filters.cards(run)),
@@ -98,8 +101,9 @@ def _context(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _sections(results: Results, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
-    without = _without(results, figures)
+def _sections(run: RunFolder, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
+    results = run.results
+    without = _without(results, figures) | (set() if texts.tables(run) else {"texts"})
     return [(id_, name.format(unit=results.unit)) for id_, name in SECTIONS if id_ not in without]
 
 

@@ -20,7 +20,14 @@ from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.perplexity import Protocol, detokenise
-from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.protocols import (
+    Batch,
+    LayerProfile,
+    Predictor,
+    Run,
+    TrainingData,
+    Written,
+)
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.blocks import BlockSettings, cut_blocks
@@ -314,9 +321,20 @@ class LanguageModel:
         chosen = cast(LanguageModelSettings, settings)
         return self._made(chosen, Streams(0))
 
-    def writer(self, settings: Settings, data: TrainingData, streams: Streams) -> LanguagePredictor:
-        """What `fit` begins with: to write texts that are laid beside those of what was fitted."""
-        return self._begin(cast(LanguageModelSettings, settings), data, streams, Numerics())
+    def texts(
+        self, settings: Settings, fitted: Predictor, data: TrainingData, streams: Streams
+    ) -> Written:
+        """Texts from the beginnings of validation texts, before and after the fit."""
+        chosen = cast(LanguageModelSettings, settings)
+        samples, items = chosen.samples, data.validation.items
+        count = min(samples.count, len(items))
+        prompts = [" ".join(str(items[i]).split()[: samples.words]) for i in range(count)]
+        begun = self._begin(chosen, data, streams, Numerics())
+        before, after = (
+            predictor.generate(prompts, samples.generation, streams)
+            for predictor in (begun, cast(LanguagePredictor, fitted))
+        )
+        return Written(tuple(prompts), tuple(before), tuple(after))
 
     def _begin(
         self,
