@@ -1,10 +1,12 @@
 """Language models fitted to little texts, and what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.cli.calling import Caller, assert_clear
 from tests.contracts.small import Bench, cell_of, corpus, resolved, run_of, same_bits
 from tests.models.causal_models import save_causal
 
@@ -137,3 +139,58 @@ def test_what_the_weights_cannot_serve_is_refused(tmp_path: Path) -> None:
 def test_data_of_another_task(tmp_path: Path) -> None:
     assert corpus(tmp_path).task_name == "language-modelling"
     assert TECHNIQUE.tasks == {"language-modelling"}
+
+
+STUDY = """\
+question: Which architecture foretells little texts better?
+dataset: {corpus: CORPUS, words: 8}
+metric: test/perplexity
+seeds: {exactly: 3}
+control:
+  name: gpt2
+  technique: language-model
+  data: {labels: 60}
+  model: {layers: 1, width: 16, heads: 2}
+  blocks: {tokens: 16}
+  scoring: {context: 16, stride: 8}
+  training: {iterations: 4, validate_every: 2, learning_rate: 0.01}
+  samples: {count: 2, words: 2}
+variants:
+  llama: {model.kind: llama}
+  longer: {training.iterations: 12}
+"""
+
+
+def test_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From texts to a verdict, a report with texts in it, and predictions of a new file."""
+    bakeoff = Caller(monkeypatch, capsys)
+    corpus(tmp_path)
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    path.write_text(STUDY.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    means = {
+        name: recipe["metrics"]["test/perplexity"]["values"]
+        for name, recipe in results["recipes"].items()
+    }
+    verdict = next(v for v in results["verdicts"] if v["a"] == "longer")
+    logs = np.log(means["gpt2"]) - np.log(means["longer"])
+    assert verdict["difference"] == pytest.approx(logs.mean())
+    assert "a factor of" in verdict["sentence"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "What they write" in page
+    assert "What llama writes" in page
+    assert bakeoff("verify", out).code == 0
+    predictions = tmp_path / "predictions.csv"
+    new = tmp_path / "new.txt"
+    new.write_text("number 3 is fine and warm\n", encoding="utf-8")
+    called = bakeoff("predict", f"{out}:llama", new, "-o", predictions)
+    assert called.code == 0, called
+    assert predictions.read_text(encoding="utf-8").startswith("id,target,nats,tokens\n0,6.0,")
+    other = STUDY.replace("{model.kind: llama}", "{scoring.stride: 16}")
+    path.write_text(other.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
+    told = assert_clear(bakeoff("run", path, "--out", tmp_path / "other"))
+    assert "perplexities of different protocols" in told

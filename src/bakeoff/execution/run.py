@@ -46,6 +46,8 @@ class CellRun:
         self.warm_up_seconds = 0.0
         self.compile_seconds = 0.0
         self.notes: list[str] = []
+        self.per_epoch: int | None = None
+        """Batches in an epoch of the last loop."""
         self._folder = folder / "checkpoints" / "last"
         self._fingerprint = json.loads(canonical_json(fingerprint))
         self._phases: set[str] = set()
@@ -59,6 +61,7 @@ class CellRun:
             ValueError: where the cell has had a phase of that name.
         """
         self._begin(phase)
+        self.per_epoch = batches.per_epoch
         where = Surroundings(
             folder=self._folder / phase,
             phase=phase,

@@ -245,6 +245,18 @@ def _causal(module: nn.Module, words: Words, limit: int, base: Pretrained | None
     return Causal(module.eval(), words, limit, plain, base)
 
 
+def keep_fewer_activations(module: nn.Module) -> None:
+    """Of each block of layers keep the inputs alone, and compute the rest again on the way back.
+
+    Source: Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174.
+    """
+    model = cast(Any, module)
+    # Transformers calls it by another name from 5.24 on.
+    name = "activation_checkpointing_enable"
+    enable = getattr(model, name, None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
 def _drop_nothing(module: nn.Module) -> None:
     """Fine-tuning is short, and what is dropped would have to be drawn by name."""
     for layer in module.modules():

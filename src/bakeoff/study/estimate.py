@@ -258,7 +258,7 @@ class _Probe:
         """From the probe's seconds to those of all updates and validations."""
         probed = len(self.data.validation) / rate
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
-        per_epoch = -(-len(self.whole.train) // self.training.batch_size)
+        per_epoch = run.per_epoch or -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
         return float(a_step * steps + validations * len(self.whole.validation) / rate)

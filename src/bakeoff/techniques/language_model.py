@@ -259,6 +259,7 @@ class LanguageModel:
         """
         from bakeoff.data.token_batches import TokenBatches, TokenExamples
         from bakeoff.models.causal import block_nats
+        from bakeoff.models.language import keep_fewer_activations
         from bakeoff.training.plan import plan
         from bakeoff.training.torch.language import LanguageStep
 
@@ -269,7 +270,7 @@ class LanguageModel:
             return predictor
         module = predictor.causal.module
         if training.checkpointing:
-            cast(Any, module).gradient_checkpointing_enable({"use_reentrant": False})
+            keep_fewer_activations(module)
         texts = [predictor.encode(str(text)) for text in data.train.items]
         blocks = cut_blocks(texts, settings.blocks, predictor.causal.words.end)
         examples = TokenExamples(blocks, np.zeros(len(blocks)))
