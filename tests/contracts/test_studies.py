@@ -24,7 +24,7 @@ from bakeoff.core.recipe import Recipe
 from bakeoff.data import splits
 from bakeoff.data.blocks import BlockSettings
 from bakeoff.data.catalogue import DATASETS
-from bakeoff.data.corpus import documents
+from bakeoff.data.corpus import documents as texts_of
 from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
 from bakeoff.study.looks import plan_looks
@@ -60,7 +60,7 @@ def made_up(entry: Entry) -> Dataset:
             rows = generator.normal(size=(4 * per_class, *entry.shape))
             return Examples(rows, rows.sum(axis=1), numbered(len(rows)))
         if not entry.classes:
-            return documents([f"text {i} of {seed} is to be foretold" for i in range(per_class)])
+            return texts_of([f"text {i} of {seed} is to be foretold" for i in range(per_class)])
         labels = np.repeat(np.arange(len(entry.classes)), per_class)
         if entry.modality == "image":
             items = generator.integers(0, 256, (len(labels), *entry.shape), np.uint8)

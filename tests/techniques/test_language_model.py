@@ -143,7 +143,7 @@ def test_data_of_another_task(tmp_path: Path) -> None:
 
 STUDY = """\
 question: Which architecture foretells little texts better?
-dataset: {corpus: CORPUS, words: 8}
+dataset: {corpus: CORPUS, words: 40}
 metric: test/perplexity
 seeds: {exactly: 3}
 control:
@@ -153,7 +153,7 @@ control:
   model: {layers: 1, width: 16, heads: 2}
   blocks: {tokens: 16}
   scoring: {context: 16, stride: 8}
-  training: {iterations: 4, validate_every: 2, learning_rate: 0.01}
+  training: {iterations: 4, validate_every: 4, learning_rate: 0.01}
   samples: {count: 2, words: 2}
 variants:
   llama: {model.kind: llama}
