@@ -63,7 +63,7 @@ class Protocol(Frozen):
         return f"perplexity[{unit},context={self.context},stride={self.stride}{detokenised}]"
 
 
-def perplexity(nats: float, count: int) -> float:
+def perplexity(nats: float, count: float) -> float:
     """exp(nats / count): infinite where that is beyond float64.
 
     Args:

@@ -47,4 +47,4 @@ def cut_blocks(
     blocks = [block for block in blocks if len(block) > 1]
     if not blocks:
         raise InputError(f"{where}: the training texts have fewer than two tokens")
-    return Tokens.of(blocks)
+    return Tokens.of(block.tolist() for block in blocks)
