@@ -17,6 +17,7 @@ seeds: {exactly: 2}
 control:
   name: student
   technique: cnn
+  numerics: {threads: 1}
   model: {name: simple-cnn, width: 2}
   training: {epochs: 1}
 variants:
@@ -38,6 +39,7 @@ def bakeoff(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Caller(monkeypatch, capsys)
 
 
+@pytest.mark.usefixtures("quick_runs")
 def test_study(bakeoff: Caller, tmp_path: Path) -> None:
     path, out = tmp_path / "study.yaml", tmp_path / "run"
     path.write_text(STUDY, encoding="utf-8")

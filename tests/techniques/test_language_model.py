@@ -150,17 +150,19 @@ control:
   name: gpt2
   technique: language-model
   data: {labels: 60}
+  numerics: {threads: 1}
   model: {layers: 1, width: 16, heads: 2}
   blocks: {tokens: 16}
   scoring: {context: 16, stride: 8}
   training: {iterations: 4, validate_every: 4, learning_rate: 0.01}
-  samples: {count: 2, words: 2}
+  samples: {count: 2, words: 2, generation: {max_tokens: 8}}
 variants:
   llama: {model.kind: llama}
   longer: {training.iterations: 12}
 """
 
 
+@pytest.mark.usefixtures("quick_runs")
 def test_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
