@@ -14,6 +14,7 @@ from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Technique, TrainingData
 from bakeoff.core.recipe import (
+    CorpusSource,
     DataSettings,
     Framework,
     Numerics,
@@ -39,6 +40,16 @@ WORDS = {
     "bad": ("dull", "cold", "late", "rude"),
     "so": ("plain", "usual", "middling", "fair"),
 }
+
+
+def corpus(folder: Path) -> Dataset:
+    """Short texts to be foretold, from a file that is written into `folder`."""
+    generator = np.random.default_rng(0)
+    every = [word for words in WORDS.values() for word in words]
+    lines = [f"number {i} is {' and '.join(generator.choice(every, 3))}" for i in range(1200)]
+    path = folder / "texts.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return catalogue.load(CorpusSource(corpus=str(path), words=6))
 
 
 def dataset_of(modality: Modality, folder: Path) -> Dataset:
@@ -127,7 +138,10 @@ class Bench:
 
     def data(self, seed: int = 0) -> TrainingData:
         """A few examples, drawn as any study draws them."""
-        dataset = dataset_of(modality_of(self.technique), self.folder)
+        if "language-modelling" in self.technique.tasks:
+            dataset = corpus(self.folder)
+        else:
+            dataset = dataset_of(modality_of(self.technique), self.folder)
         classes = classes_of(self.technique, dataset)
         labels, share = LABELS, 0.1
         if len(classes) < len(dataset.classes):  # of few examples, more must validate

@@ -13,14 +13,18 @@ import click
 import numpy as np
 import pytest
 from tests.contracts.small import cell_of, run_of
+from tests.models.causal_models import save_causal
 
 from bakeoff.cli import group
 from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, Items
+from bakeoff.core.perplexity import Protocol
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import Recipe
 from bakeoff.data import splits
+from bakeoff.data.blocks import BlockSettings
 from bakeoff.data.catalogue import DATASETS
+from bakeoff.data.corpus import documents as texts_of
 from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
 from bakeoff.study.looks import plan_looks
@@ -55,6 +59,8 @@ def made_up(entry: Entry) -> Dataset:
         if entry.modality == "numbers":
             rows = generator.normal(size=(4 * per_class, *entry.shape))
             return Examples(rows, rows.sum(axis=1), numbered(len(rows)))
+        if not entry.classes:
+            return texts_of([f"text {i} of {seed} is to be foretold" for i in range(per_class)])
         labels = np.repeat(np.arange(len(entry.classes)), per_class)
         if entry.modality == "image":
             items = generator.integers(0, 256, (len(labels), *entry.shape), np.uint8)
@@ -67,9 +73,17 @@ def made_up(entry: Entry) -> Dataset:
     return Dataset(entry.name, entry.modality, entry.classes, train, test, columns=columns)
 
 
-def shortened(recipe: Recipe, classes: int) -> Recipe:
-    """A recipe of two updates, on half of the made-up examples, with one thread."""
+def shortened(recipe: Recipe, classes: int, weights: Path) -> Recipe:
+    """A recipe of two updates, on half of the made-up examples, with one thread.
+
+    Language models are small ones in place of those that the study names.
+    """
     settings = recipe.settings
+    model = getattr(settings, "model", None)
+    if getattr(model, "weights", None) is not None:
+        small = model.model_copy(update={"weights": str(weights)})
+        short = {"scoring": Protocol(context=8, stride=8), "blocks": BlockSettings(tokens=8)}
+        settings = settings.model_copy(update={"model": small, **short})
     training = getattr(settings, "training", None)
     if training is not None:
         few = {"epochs": None, "iterations": 2, "validate_every": None, "batch_size": 8}
@@ -115,11 +129,16 @@ def drawn(study: Study, dataset: Dataset, recipe: Recipe) -> splits.Split:
     return splits.draw_cell(dataset, recipe.data, first, study.resampling.cut)
 
 
-def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_causal(tmp_path_factory.mktemp("llama"), "llama")
+
+
+def test_every_recipe_runs(study: Study, tmp_path: Path, weights: Path) -> None:
     dataset = made_up(entry_of(study))
     fitted: dict[str, Predictor] = {}
     for planned in resolve(study, dataset):
-        recipe = shortened(planned.recipe, len(dataset.classes))
+        recipe = shortened(planned.recipe, len(dataset.classes), weights)
         split = drawn(study, dataset, recipe)
         inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
         run = run_of(recipe, tmp_path / planned.name)
@@ -129,6 +148,7 @@ def test_every_recipe_runs(study: Study, tmp_path: Path) -> None:
         assert scored is not None
         outputs = predictor.predict(scored.items)
         shape = (len(scored), len(split.classes)) if split.classes else (len(scored),)
+        shape = (len(scored), 2) if dataset.task_name == "language-modelling" else shape
         assert outputs.shape == shape, planned.name
         assert np.isfinite(outputs).all(), planned.name
 

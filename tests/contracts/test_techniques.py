@@ -62,6 +62,11 @@ class Fitted:
     def check(self, found: NDArray[Any], count: int) -> None:
         """Outputs are what the task takes: probabilities of each class, or a number."""
         assert np.isfinite(found).all()
+        if self.data.task.name == "language-modelling":
+            assert found.dtype == np.float64
+            assert found.shape == (count, 2)
+            assert (found >= 0).all()
+            return
         if not self.classes:
             assert found.dtype == np.float64
             assert found.shape == (count,)
@@ -272,6 +277,7 @@ def test_layers(fitted: Fitted) -> None:
     assert len({layer.name for layer in layers}) == len(layers)
     outputs = {(fitted.classes or 1,)}
     outputs |= {(1,)} if fitted.classes == 2 else set()  # one logit will do
+    outputs |= {(257,)} if fitted.data.task.name == "language-modelling" else set()
     assert layers[-1].output[-1:] in outputs
     for layer in layers:
         assert layer.kind

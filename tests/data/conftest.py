@@ -94,12 +94,20 @@ def write_cifar10(folder: Path) -> None:
     (below / "test_batch.bin").write_bytes(cifar_bytes(TOY_TEST, seed=9))
 
 
+def write_wikitext(folder: Path) -> None:
+    """Articles of one sentence."""
+    for name, count in (("train", TOY_TRAIN), ("valid", TOY_TEST), ("test", TOY_TEST)):
+        texts = [f" \n = Article {i} = \n \n It is of {name} . \n" for i in range(count)]
+        (folder / f"wiki.{name}.raw").write_text("".join(texts), encoding="utf-8")
+
+
 TOYS: dict[str, Callable[[Path], None]] = {
     "cifar10": write_cifar10,
     "fashion-mnist": write_idx_set,
     "kmnist": write_idx_set,
     "kmnist-7011": write_kmnist_7011,
     "mnist": write_idx_set,
+    "wikitext-2": write_wikitext,
 }
 """How to write each set of the catalogue that has files, small."""
 

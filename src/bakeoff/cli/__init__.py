@@ -24,8 +24,13 @@ COMMANDS = {
     "data": ("bakeoff.cli.data:data", "List, fetch, check and locate data sets."),
     "demo": ("bakeoff.cli.run:demo", "Run the main job on embedded data."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine and installation can do."),
+    "generate": ("bakeoff.cli.generate:generate", "Texts from a language model."),
     "list": ("bakeoff.cli.show:list_", "List techniques, models, data sets or studies."),
     "pack": ("bakeoff.cli.folder:pack", "Reduce a run to evidence that verify can check."),
+    "perplexity": (
+        "bakeoff.cli.perplexity:perplexity",
+        "How well a language model foretells a text, with the protocol in the name.",
+    ),
     "plan": ("bakeoff.cli.show:plan", "Parameters, MACs, predicted seconds and bytes of a study."),
     "predict": ("bakeoff.cli.predict:predict", "Predict new items with a fitted recipe."),
     "profile": ("bakeoff.cli.profile:profile", "Shapes, parameters and MACs, layer by layer."),

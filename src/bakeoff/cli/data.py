@@ -111,12 +111,14 @@ def parse_reference(text: str) -> "DatasetReference":
     """A data set as written on the command line.
 
     Raises:
-        InputError: for a mapping that is neither a folder nor a table.
+        InputError: for a mapping that is neither a folder nor a table nor a text file.
     """
-    from bakeoff.core.recipe import FolderSource, TableSource
+    from bakeoff.core.recipe import CorpusSource, FolderSource, TableSource
 
     if text.lstrip().startswith("{"):
         content = _mapping(text)
+        if "corpus" in content:
+            return CorpusSource.parse(content, "dataset")
         kind = TableSource if "table" in content else FolderSource
         return kind.parse(content, "dataset")
     if Path(text).is_dir():

@@ -32,6 +32,12 @@ def _stay_offline(context: click.Context, parameter: click.Parameter, value: boo
 offline_option = click.option(
     "--offline", is_flag=True, callback=_stay_offline, help="Fetch nothing."
 )
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="What computes [auto: a GPU where there is one].",
+)
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1), metavar="N", help="So many seeds in all."
 )

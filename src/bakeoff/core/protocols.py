@@ -100,7 +100,7 @@ class Step(Protocol):
         ...
 
     def evaluate(self, batch: Batch) -> NDArray[Any]:
-        """The outputs of a batch: class probabilities (B, K) float32, or numbers (B,) float64."""
+        """The outputs of a batch, as a predictor's `predict`."""
         ...
 
     def state(self) -> State:
@@ -231,7 +231,10 @@ class Predictor(Protocol):
     """What fitting yields: preprocessing, weights and class names in one."""
 
     def predict(self, items: Items) -> NDArray[Any]:
-        """Class probabilities (N, K) float32, or numbers (N,) float64; batching changes no bit."""
+        """Class probabilities (N, K) float32, numbers (N,) float64, or nats and tokens (N, 2).
+
+        Batching changes no bit.
+        """
         ...
 
     def layers(self) -> tuple[LayerProfile, ...]:
@@ -299,6 +302,32 @@ class Compiling(Protocol):
 
     def updates(self, settings: Settings, examples: int) -> int:
         """How many a fit to so many training examples makes at most."""
+        ...
+
+
+@dataclass(frozen=True)
+class Written:
+    """Texts of a language model.
+
+    Args:
+        prompts: What each text goes on from.
+        before: What followed before anything was learnt.
+        after: What followed then.
+    """
+
+    prompts: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A technique whose predictors write texts."""
+
+    def texts(
+        self, settings: Settings, fitted: "Predictor", data: TrainingData, streams: Streams
+    ) -> Written:
+        """Texts from the beginnings of validation texts, before and after the fit."""
         ...
 
 

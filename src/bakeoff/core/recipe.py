@@ -50,10 +50,18 @@ class TableSource(Frozen):
         return self
 
 
+class CorpusSource(Frozen):
+    """A text file, whose text is to be foretold."""
+
+    corpus: str
+    words: Annotated[int, Field(ge=1)] = 400
+    """Lines are put together to documents of about so many words: what is scored as one."""
+
+
 Framework = Literal["numpy", "torch", "keras"]
 """What a network computes in: NumPy with the scratch layers, PyTorch, or Keras on TensorFlow."""
-DatasetReference = str | FolderSource | TableSource
-"""A name of the catalogue, a folder of images, or a table of texts or numbers."""
+DatasetReference = str | FolderSource | TableSource | CorpusSource
+"""A name of the catalogue, a folder of images, a table of texts or numbers, or a text file."""
 
 
 class DataSettings(Frozen):
@@ -143,7 +151,7 @@ def renamed(content: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        if value.keys() == Ref.model_fields.keys():
+        if value.keys() >= Ref.model_fields.keys():
             return {**value, "recipe": names.get(value["recipe"], "")}
         return renamed(value, names)
     return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value

@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.regression import Regression
 from bakeoff.core.table import Table, csv_bytes, read_csv
 
 Direction = metrics.Direction
 
 
-TaskName = Literal["classification", "regression"]
+TaskName = Literal["classification", "regression", "language-modelling"]
 
 
 class Task(Protocol):
     """What is asked of the data.
 
-    Outputs are what a predictor says of N items: class probabilities (N, K) float32, or numbers
-    (N,) float64. Labels are (N,) class indices, -1 where unknown, or target values, NaN where
-    unknown.
+    Outputs are what a predictor says of N items: class probabilities (N, K) float32, numbers (N,)
+    float64, or nats and tokens (N, 2) float64 of texts. Labels are (N,) class indices, -1 where
+    unknown, or target values or the words of texts, NaN where unknown.
     """
 
     name: str
@@ -81,8 +82,13 @@ class Task(Protocol):
         ...
 
     @staticmethod
+    def judged(metric: str, answers: Table) -> float:
+        """One metric of answers on the scale on which recipes' differences are taken."""
+        ...
+
+    @staticmethod
     def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
-        """What each of N answers contributes to a metric, larger = better, (N,) float64."""
+        """What each of N answers contributes to what is judged, larger = better, (N,) float64."""
         ...
 
 
@@ -159,6 +165,11 @@ class Classification:
         return metrics.score(
             metric, answers["truth"], answers["prediction"], answers.get("label_probability")
         )
+
+    @staticmethod
+    def judged(metric: str, answers: Table) -> float:
+        """The metric itself."""
+        return Classification.value(metric, answers)
 
     @staticmethod
     def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
@@ -247,9 +258,11 @@ def label_probabilities(predictions: Table) -> NDArray[np.float32]:
 _LEAST = {"matthews_corrcoef": -1.0, "r2": -math.inf}
 """Of the scores that may be negative."""
 
-TASKS: Mapping[str, type[Classification] | type[Regression]] = {
+AnyTask = type[Classification] | type[Regression] | type[LanguageModelling]
+TASKS: Mapping[str, AnyTask] = {
     "classification": Classification,
     "regression": Regression,
+    "language-modelling": LanguageModelling,
 }
 
 
@@ -265,10 +278,12 @@ def task_of(name: str, classes: Sequence[str] = ()) -> Task:
     """
     if name not in TASKS:
         raise unknown("task", name, tuple(TASKS))
-    return Regression() if name == "regression" else Classification(classes)
+    if name == "classification":
+        return Classification(classes)
+    return Regression() if name == "regression" else LanguageModelling()
 
 
-def metric_owner(metric: str) -> type[Classification] | type[Regression]:
+def metric_owner(metric: str) -> AnyTask:
     """The task that knows a metric.
 
     Args:

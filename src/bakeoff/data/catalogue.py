@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.recipe import DatasetReference, FolderSource, TableSource
+from bakeoff.core.recipe import CorpusSource, DatasetReference, FolderSource, TableSource
 from bakeoff.data import sources
 from bakeoff.data.cifar10 import CIFAR10
 from bakeoff.data.dataset import Dataset
@@ -21,6 +21,7 @@ from bakeoff.data.generated import NOISE_CANCELLING, SYSTEM_IDENTIFICATION, TWO_
 from bakeoff.data.kmnist import KMNIST, KMNIST_7011
 from bakeoff.data.mnist import MNIST
 from bakeoff.data.sources import Entry
+from bakeoff.data.wikitext import WIKITEXT_2
 
 DATASETS: dict[str, Entry] = {
     "cifar10": CIFAR10,
@@ -32,6 +33,7 @@ DATASETS: dict[str, Entry] = {
     "noise-cancelling": NOISE_CANCELLING,
     "system-identification": SYSTEM_IDENTIFICATION,
     "two-inputs": TWO_INPUTS,
+    "wikitext-2": WIKITEXT_2,
 }
 
 KEPT = 3
@@ -48,7 +50,8 @@ def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
     downloaded into the cache.
 
     Args:
-        reference: A name of the catalogue, a folder of images, or a table of texts or numbers.
+        reference: A name of the catalogue, a folder of images, a table of texts or numbers, or a
+            text file.
         offline: Do not download. `BAKEOFF_OFFLINE=1` and `HF_HUB_OFFLINE=1` say the same.
 
     Returns:
@@ -123,6 +126,10 @@ def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
         from bakeoff.data.tables import load_table
 
         return load_table(reference)
+    if isinstance(reference, CorpusSource):
+        from bakeoff.data.corpus import load_corpus
+
+        return load_corpus(reference)
     entry = DATASETS[reference]
     dataset = entry.load(folder or Path())
     if entry.hash in (None, dataset.hash):
@@ -133,13 +140,16 @@ def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
 
 def _state(reference: DatasetReference, folder: Path | None) -> tuple[object, ...]:
     """What changes when the files behind a reference do: place, number, bytes, newest change."""
-    if isinstance(reference, str):
-        root = folder
-    else:
-        root = Path(reference.folder if isinstance(reference, FolderSource) else reference.table)
+    root = folder if isinstance(reference, str) else Path(_place(reference))
     if root is None:
         return ()
     below = [Path(top) / name for top, _, names in os.walk(root) for name in names]
     states = [path.stat() for path in below or [root] if path.is_file()]
     newest = max((state.st_mtime_ns for state in states), default=0)
     return (str(root.absolute()), len(states), sum(s.st_size for s in states), newest)
+
+
+def _place(reference: FolderSource | TableSource | CorpusSource) -> str:
+    if isinstance(reference, FolderSource):
+        return reference.folder
+    return reference.table if isinstance(reference, TableSource) else reference.corpus

@@ -32,7 +32,8 @@ class Dataset:
     Args:
         name: The catalogue's, or the path it was read from.
         modality: `image`, `text` or `numbers`.
-        classes: The class names, in label order; () where the labels are numbers.
+        classes: The class names, in label order; () where the labels are numbers, or the words of
+            texts that are to be foretold.
         train: Examples to learn from; validation is carved from them where none is published.
         test: Examples for the final evaluation alone; None where there are none.
         validation: The published validation examples, if any.
@@ -57,8 +58,13 @@ class Dataset:
 
     @property
     def task_name(self) -> TaskName:
-        """What is asked of the data: with class names classification, else regression."""
-        return "classification" if self.classes else "regression"
+        """What is asked of the data.
+
+        With class names classification, else language modelling of texts and regression of numbers.
+        """
+        if self.classes:
+            return "classification"
+        return "language-modelling" if self.modality == "text" else "regression"
 
     def task(self, classes: tuple[str, ...] | None = None) -> Task:
         """What is asked of the data, of some of its classes or of all."""

@@ -48,6 +48,8 @@ class CellRun:
         self.notes: list[str] = []
         self.solve_seconds: dict[str, float] = {}
         """Of each phase in one piece; they are part of `train_seconds`."""
+        self.per_epoch: int | None = None
+        """Batches in an epoch of the last loop."""
         self._folder = folder / "checkpoints" / "last"
         self._fingerprint = json.loads(canonical_json(fingerprint))
         self._phases: set[str] = set()
@@ -61,6 +63,7 @@ class CellRun:
             ValueError: where the cell has had a phase of that name.
         """
         self._begin(phase)
+        self.per_epoch = batches.per_epoch
         where = Surroundings(
             folder=self._folder / phase,
             phase=phase,

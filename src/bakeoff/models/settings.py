@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.frozen import Frozen
 
@@ -108,3 +108,36 @@ ModelSettings: TypeAlias = Annotated[
     Field(discriminator="name"),
 ]
 """What `model:` may hold; `name` tells them apart."""
+
+
+class CausalSettings(Frozen):
+    """A causal language model: pretrained weights, or drawn ones of a model that reads bytes."""
+
+    weights: str | None = None
+    """A folder in the layout of Hugging Face, or a hub id; None: a drawn model of bytes."""
+    fresh: bool = False
+    """The architecture and the tokenizer of `weights`, with drawn weights."""
+    kind: Literal["gpt2", "llama"] = "gpt2"
+    """The architecture of a drawn model."""
+    layers: Annotated[int, Field(ge=1)] = 2
+    width: Annotated[int, Field(ge=1)] = 64
+    """Numbers of a token's vector; a multiple of the heads (in `llama` an even one)."""
+    heads: Annotated[int, Field(ge=1)] = 4
+
+    @model_validator(mode="after")
+    def _of_one_origin(self) -> "CausalSettings":
+        sizes = ("kind", "layers", "width", "heads")
+        given = [name for name in sizes if name in self.model_fields_set]
+        changed = [n for n in given if getattr(self, n) != type(self).model_fields[n].default]
+        if self.weights is not None and changed:
+            raise ValueError(
+                f"{', '.join(changed)}: received with weights, which say it themselves"
+            )
+        if self.weights is None and self.fresh:
+            raise ValueError("fresh: received without weights (a drawn model is fresh)")
+        if self.width % self.heads or (self.kind == "llama" and self.width // self.heads % 2):
+            raise ValueError(
+                f"width {self.width} received with {self.heads} heads of {self.kind} (allowed: a "
+                f"multiple of {self.heads if self.kind == 'gpt2' else 2 * self.heads})"
+            )
+        return self

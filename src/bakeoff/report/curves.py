@@ -33,7 +33,8 @@ ROOM = 36_000  # numbers that all curves of a page may take
 MOST_TABLE_ROWS = 30
 AXES = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of training"}
 PANELS = {"train": "training", "validation": "validation"}
-_SAME = {"log_loss": "loss", "mean_squared_error": "loss"}  # what a task's loss is as a metric
+_SAME = {"log_loss": "loss", "mean_squared_error": "loss", "cross_entropy": "loss"}
+"""What a task's loss is as a metric."""
 
 
 @dataclass(frozen=True)

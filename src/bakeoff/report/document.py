@@ -26,6 +26,7 @@ from bakeoff.report import (
     provenance,
     seeds,
     spaces,
+    texts,
     words,
 )
 from bakeoff.report.folder import RunFolder, read_folder
@@ -44,6 +45,7 @@ SECTIONS = (
     ("learning", "Learning"),
     ("fits", "The fit"),
     ("spaces", "The space of vectors"),
+    ("texts", "What they write"),
     ("inside", "Inside the networks"),
     ("attention", "What attention looks at"),
     ("mistakes", "Mistakes"),
@@ -89,10 +91,11 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
-        "sections": _sections(run.results, figures),
+        "sections": _sections(run, figures),
         "fit_notes": fits.notes_table(run),
         "spaces_lead": spaces.lead(run),
         "strips": spaces.strips(run),
+        "texts": texts.tables(run),
         "inside_lead": inside.lead(run),
         "panels": [name for name in figures if name.startswith("inside-")],
         "filters": (shown := filters.cards(run)),
@@ -104,8 +107,9 @@ def _context(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _sections(results: Results, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
-    without = _without(results, figures)
+def _sections(run: RunFolder, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
+    results = run.results
+    without = _without(results, figures) | (set() if texts.tables(run) else {"texts"})
     return [(id_, name.format(unit=results.unit)) for id_, name in SECTIONS if id_ not in without]
 
 

@@ -13,7 +13,11 @@ _NAMES = {
     "mean_squared_error": "squared error",
     "mean_absolute_error": "absolute error",
     "r2": "R\N{SUPERSCRIPT TWO}",
+    "word_perplexity": "perplexity per word",
+    "cross_entropy": "nats per token",
 }
+_LOGARITHMIC = ("perplexity", "word_perplexity")
+"""Their differences are logarithms: nats per token, or per word."""
 
 
 _SPLITS = {"fold": "cross-validated"}
@@ -67,7 +71,9 @@ class Metric:
 
     @property
     def points(self) -> str:
-        """Of a difference: points, or nothing."""
+        """Of a difference: points, nats, or nothing."""
+        if self.name.rpartition("/")[2] in _LOGARITHMIC:
+            return " nats"
         return " points" if self.percent else ""
 
     def bare(self, value: float | None) -> str:

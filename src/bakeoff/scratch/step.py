@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from bakeoff.core.passes import PassSize
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
 from bakeoff.scratch.augmentation import Augmentation
+from bakeoff.scratch.distillation import Distillation
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss, SoftmaxCrossEntropy, hits, probabilities
 from bakeoff.scratch.memory import Array, Buffer
@@ -121,6 +122,7 @@ class NumpyStep:
         reader: Items to the network's inputs.
         loss: Of the logits; None: softmax and cross-entropy.
         augmentation: Changes training images; None leaves items as they are.
+        distillation: Mixes in what a teacher says of the training examples; None: there is none.
     """
 
     def __init__(
@@ -130,11 +132,12 @@ class NumpyStep:
         reader: Inputs,
         loss: Loss | None = None,
         augmentation: Augmentation | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
         self.splittable = network.splittable
         self._network, self._optimiser, self._reader = network, optimiser, reader
         self._loss = loss or SoftmaxCrossEntropy()
-        self._augmentation = augmentation
+        self._augmentation, self._distillation = augmentation, distillation
         self._inputs = Buffer()
         self._totals: dict[str, Array] = {}
         self._evaluator = Evaluator(network, reader)
@@ -169,7 +172,11 @@ class NumpyStep:
         logits = self._network.forward(inputs.reshape(len(items), *self._reader.shape), at)
         correct = hits(logits, labels)
         losses = self._loss.forward(logits, labels)
-        self._network.backward(self._loss.backward(len(batch.labels)), to_inputs=False)
+        gradient = self._loss.backward(len(batch.labels))
+        if self._distillation is not None:
+            losses = self._distillation.forward(losses, logits, batch.indices[part])
+            gradient = self._distillation.backward(gradient, len(batch.labels))
+        self._network.backward(gradient, to_inputs=False)
         return float(losses.sum(dtype=np.float64)), correct
 
     def _add_up(self, number: int, last: bool) -> None:

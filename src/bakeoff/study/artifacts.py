@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from bakeoff.analysis.attention import NAME as ATTENTION
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
+from bakeoff.analysis.texts import write_texts
 from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, concatenated
-from bakeoff.core.protocols import Noted, Traced
+from bakeoff.core.protocols import Noted, Traced, Writing, Written
 from bakeoff.core.record import Record
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_predictor
@@ -27,7 +28,9 @@ ARTIFACTS = "artifacts"
 
 
 def write_artifacts(ready: Ready, out: Path) -> None:
-    """Write the artifacts of the task: disputed items and open networks, or what fits look like.
+    """Write the artifacts of the task.
+
+    Of classes disputed items and open networks; of numbers what fits look like; of texts, others.
 
     Raises:
         DiskError: where they cannot be written.
@@ -39,8 +42,10 @@ def write_artifacts(ready: Ready, out: Path) -> None:
         write_vectors(ready, folder, out / ARTIFACTS / "spaces")
         if ready.dataset.modality == "text":
             write_attended(ready, folder, out / ARTIFACTS / ATTENTION)
-    else:
+    elif ready.dataset.task_name == "regression":
         _write_fits(ready, folder)
+    else:
+        _write_texts(ready, folder)
 
 
 def _write_disagreements(ready: Ready, folder: Folder) -> None:
@@ -97,6 +102,23 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
             fits[planned.name] = _fit(planned, record, ready, folder, scene)
     if fits:
         write_fits(folder.path / ARTIFACTS, scene, fits)
+
+
+def _write_texts(ready: Ready, folder: Folder) -> None:
+    """What the first level's recipes write, each as its first seed left it."""
+    first = ready.replicates(ready.looks.seeds)[0]
+    written: dict[str, Written] = {}
+    for planned in ready.planned:
+        technique, recipe = find(planned.recipe.technique), planned.recipe
+        record = folder.records.get(planned.name, {}).get(first)
+        if record is None or planned.level != ready.control.level or planned.seed_offset:
+            continue
+        if isinstance(technique, Writing):
+            data = ready.split(recipe.data, first).training_data()
+            fitted = load_predictor(folder.path / cell_folder(record))
+            written[planned.name] = technique.texts(recipe.settings, fitted, data, first.streams)
+    if written:
+        write_texts(folder.path / ARTIFACTS, written)
 
 
 def _fit(planned: Planned, record: Record, ready: Ready, folder: Folder, scene: Scene) -> Fit:

@@ -278,7 +278,7 @@ class _Probe:
         validating = len(self.data.validation) * a_validation / share
         probed = encoding + validating + run.compile_seconds
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
-        per_epoch = -(-len(self.whole.train) // self.training.batch_size)
+        per_epoch = run.per_epoch or -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
         evaluating = validations * len(self.whole.validation) * a_validation

@@ -17,6 +17,7 @@ from bakeoff.core.recipe import Numerics, TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import task_of
 from bakeoff.data import catalogue
+from bakeoff.data.corpus import documents, read_utf8
 from bakeoff.data.inputs import Wanted, read_images
 from bakeoff.data.numbers import read_numbers
 from bakeoff.data.tables import read_texts
@@ -121,8 +122,8 @@ def predict(
     Args:
         fitted: What to predict with.
         source: A folder of images (class folders or not), an image, an array of images (.npz, .npy,
-            IDX, a binary batch of CIFAR-10), a table of texts or numbers, or a catalogue name,
-            which means its test split; that is noted in the ledger.
+            IDX, a binary batch of CIFAR-10), a table of texts or numbers, for language models a
+            text file, or a catalogue name, which means its test split; that is noted in the ledger.
         output: The file to write: all of it, or nothing.
         resize: Bring images of another size to the one that was learnt, by their middle square.
         watch: Told how many are written, after each part.
@@ -160,6 +161,8 @@ def _read(source: Path | str, fitted: Fitted, resize: bool, notes: list[str]) ->
         raise InputError(
             f"{source}: neither a file, a folder, nor one of {', '.join(catalogue.DATASETS)}"
         )
+    elif fitted.record.task == "language-modelling":
+        yield documents([read_utf8(path)])
     elif kind_of(path)[0] in KINDS:
         yield _rows(path, fitted)
     elif fitted.record.task == "regression":

@@ -27,6 +27,8 @@ KEPT = ("data", "numerics")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 SAME_TEST = ("data.set", "data.classes")
 """What decides which test examples there are."""
+SAME_FIGURES = "scoring."
+"""Below it stands by which protocol texts are scored, which is one for all of a study."""
 
 
 class Input(NamedTuple):
@@ -440,6 +442,11 @@ def _only_declared(study: Declaration, planned: Sequence[Planned]) -> None:
         for path in differing:
             if path in SAME_TEST or path.startswith("data.set."):
                 faults.append(f"{where}.{path}: must be the control's: the same test examples")
+            elif path.startswith(SAME_FIGURES) and path in mine and path in theirs:
+                faults.append(
+                    f"{where}.{path}: must be the control's: perplexities of different protocols "
+                    "cannot be compared"
+                )
             elif not any(path == a or path.startswith(f"{a}.") for a in allowed):
                 faults.append(
                     f"{where}: differs from {control.plain_name} in {path} "

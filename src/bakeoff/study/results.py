@@ -196,6 +196,7 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
             label_probabilities=answers.get("label_probability"),
             groups=answers.get("group"),
             train_seconds=seconds if record.cost.alone and seconds > 0 else None,
+            weights=answers.get("weight"),
         )
     return found
 

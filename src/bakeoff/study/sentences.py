@@ -205,15 +205,22 @@ _OTHERS = {
     "mean_squared_error": "squared error",
     "mean_absolute_error": "absolute error",
     "r2": "R\N{SUPERSCRIPT TWO}",
+    "word_perplexity": "perplexity per word",
+    "cross_entropy": "nats per token",
 }
+_RATIOS = ("perplexity", "word_perplexity")
+"""Their differences are logarithms, and are shown as ratios."""
 
 
 class _Words:
-    """Numbers of one metric in words: points of a percentage where it is one, else as they are."""
+    """Numbers of one metric in words: points of a percentage where it is one, else as they are.
+
+    Differences of perplexities, which are logarithms, become ratios.
+    """
 
     def __init__(self, metric: str, ci95: Range | None, direction: str) -> None:
         split, _, name = metric.rpartition("/")
-        self.in_points = name in _POINTS
+        self.in_points, self.is_ratio = name in _POINTS, name in _RATIOS
         words = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
         self.metric = " ".join(filter(None, [_SPLITS.get(split, split), words]))
         self.note = ", where less is better" if direction == "min" else ""
@@ -226,11 +233,15 @@ class _Words:
 
     def number(self, value: float) -> str:
         """The bare number, without a minus sign before zero."""
+        if self.is_ratio:
+            return f"{math.exp(value):.{self.digits}f}"
         text = f"{value * (100 if self.in_points else 1):.{self.digits}f}"
         return text.lstrip("-") if float(text) == 0 else text
 
     def amount(self, value: float) -> str:
         """The number with what it is of."""
+        if self.is_ratio:
+            return f"a factor of {self.number(value)} in {self.metric}{self.note}"
         unit = " points of " if self.in_points else " of "
         return f"{self.number(value)}{unit}{self.metric}{self.note}"
 

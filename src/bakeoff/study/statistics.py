@@ -394,7 +394,7 @@ def default_margin(metric: str, control_validation_value: float) -> float:
 
     A tenth of the control's validation error and at most 1 point (accuracy, F1); 0.03 (Matthews);
     5 % of the control's validation loss (R2: of the share of the variance that it leaves
-    unexplained); 1 % (perplexity, whose differences are logarithms).
+    unexplained); 1 % (perplexities, whose differences are logarithms, as those of nats are).
 
     Args:
         metric: Its name, with or without the split (`test/accuracy`).
@@ -407,7 +407,8 @@ def default_margin(metric: str, control_validation_value: float) -> float:
         return 0.05 * control_validation_value
     if name == "r2":
         return 0.05 * (1 - control_validation_value)
-    fixed = {"matthews_corrcoef": 0.03, "perplexity": math.log(1.01)}
+    logarithms = ("perplexity", "word_perplexity", "cross_entropy")
+    fixed = {"matthews_corrcoef": 0.03, **dict.fromkeys(logarithms, math.log(1.01))}
     if name not in fixed:
         raise unknown(
             "metric with a default margin", name, [*_ERROR_METRICS, *_LOSS_METRICS, "r2", *fixed]

@@ -35,11 +35,12 @@ class Scored:
     """One recipe's test predictions at one seed.
 
     Attributes:
-        labels: (m,) integers from 0; of regression the targets, float64.
-        predictions: (m,) integers from 0; of regression numbers, float64.
-        label_probabilities: (m,) floats in [0, 1]: given to the true label; of regression None.
+        labels: (m,) integers from 0; of regression the targets, of texts their words, float64.
+        predictions: (m,) integers from 0; of regression numbers, of texts nats, float64.
+        label_probabilities: (m,) floats in [0, 1]: given to the true label; of classes alone.
         groups: (m,) of any type that sorts: examples of one group are not independent.
         train_seconds: Of a cell that had the machine to itself, else None.
+        weights: (m,) the scored tokens of each text; of texts alone.
     """
 
     labels: NDArray[Any]
@@ -47,6 +48,7 @@ class Scored:
     label_probabilities: NDArray[np.floating[Any]] | None = None
     groups: NDArray[Any] | None = None
     train_seconds: float | None = None
+    weights: NDArray[np.float64] | None = None
 
     @property
     def answers(self) -> Table:
@@ -54,6 +56,8 @@ class Scored:
         columns = {"truth": self.labels, "prediction": self.predictions}
         if self.label_probabilities is not None:
             columns["label_probability"] = self.label_probabilities
+        if self.weights is not None:
+            columns["weight"] = self.weights
         return Table(columns)
 
 
@@ -278,7 +282,7 @@ def _values(pair: PairInput, scored: Scored) -> Floats:
 
 
 def _score(pair: PairInput, scored: Scored) -> float:
-    return metric_owner(pair.name).value(pair.name, scored.answers)
+    return metric_owner(pair.name).judged(pair.name, scored.answers)
 
 
 def _rarest(a: Scored, b: Scored) -> tuple[int, int]:

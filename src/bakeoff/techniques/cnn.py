@@ -7,6 +7,7 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -32,8 +33,9 @@ from bakeoff.core.streams import Streams
 from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.techniques.teachers import teaching_of
 from bakeoff.training.optimisers import OptimizerName
-from bakeoff.training.settings import TrainingSettings, check_parts
+from bakeoff.training.settings import TaughtSettings, check_parts
 
 if TYPE_CHECKING:
     from bakeoff.models.inside import ModuleInside
@@ -43,7 +45,7 @@ Shape = tuple[int, int, int]
 """(H, W, C)."""
 
 
-class CnnTraining(TrainingSettings):
+class CnnTraining(TaughtSettings):
     """How the network trains.
 
     The defaults were chosen for simple-cnn on validation images carved from CIFAR-10's training
@@ -159,13 +161,15 @@ class Cnn:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> TorchPredictor:
-        """Train in one phase, `train`.
+        """Train in one phase, `train`; where there is a teacher, it speaks in one before.
 
         Raises:
-            InputError: where the data are not images, or settings do not fit their size.
+            InputError: where the data are not images, or settings do not fit their size or each
+                other.
         """
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
+        from bakeoff.training.torch.losses import summed_cross_entropy, taught
         from bakeoff.training.torch.mixing import Mixing
         from bakeoff.training.torch.resident import reside
         from bakeoff.training.torch.step import TorchStep
@@ -178,6 +182,8 @@ class Cnn:
         shape = cast(Shape, data.train.items.shape[1:])
         classes = data.task.classes
         settings.prediction.check(shape)
+        _check_teacher(settings)
+        teaching = teaching_of(training.teacher, cell, data, inputs, run)
         inference = _inference(settings, shape, len(classes), data.normaliser, cell.recipe.numerics)
         _draw(inference, run.streams, data.train.items)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
@@ -188,8 +194,9 @@ class Cnn:
         mixing: Mixing | None = None
         if settings.augmentation.mixup:
             mixing = Mixing(draws, data.train, device, gather=resident is None)
+        loss = taught(partial(summed_cross_entropy, smoothing=training.label_smoothing), teaching)
         step = TorchStep(
-            inference, training, run.streams, augmentation, mixing=mixing, resident=resident
+            inference, training, run.streams, augmentation, loss, mixing=mixing, resident=resident
         )
         step.notes += [note] if note else []
         batches = TrainingBatches(
@@ -268,7 +275,7 @@ class Cnn:
         return ModuleInside(inference.module, read, pixels.shape, fresh=fresh)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse shifts beyond the images, and batch norm in parts of batches.
+        """Refuse shifts beyond the images, batch norm in parts of batches, blends with a teacher.
 
         Shifts are those of augmentation and of views.
 
@@ -278,11 +285,25 @@ class Cnn:
         chosen = cast(CnnSettings, settings)
         chosen.augmentation.check(shape)
         chosen.prediction.check(shape)
+        _check_teacher(chosen)
         if chosen.training.parts > 1:
             from bakeoff.training.torch.step import splittable
 
             module = self.untrained(settings, shape, 2).inference.module
             check_parts(chosen.training.parts, splittable(module))
+
+
+def _check_teacher(settings: CnnSettings) -> None:
+    """A teacher has looked at images as they are, not at blends of two.
+
+    Raises:
+        InputError: where images are blended beside a teacher.
+    """
+    if settings.training.teacher is not None and settings.augmentation.mixup:
+        raise InputError(
+            f"augmentation.mixup: {settings.augmentation.mixup} received with training.teacher, "
+            "which says nothing of blended images (allowed: 0)"
+        )
 
 
 ADAPTED_PIXELS = 5_000 * 32 * 32

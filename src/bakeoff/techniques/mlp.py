@@ -29,10 +29,11 @@ from bakeoff.techniques.perceptrons import (
     new_perceptron,
     untrained_perceptron,
 )
-from bakeoff.training.settings import check_parts
+from bakeoff.techniques.teachers import teaching_of
+from bakeoff.training.settings import TaughtSettings, check_parts
 
 
-class MlpTraining(NetworkTraining):
+class MlpTraining(TaughtSettings, NetworkTraining):
     """How the perceptron trains.
 
     The defaults were chosen on validation examples of CIFAR-10 (58 %), Fashion-MNIST and digits.
@@ -68,11 +69,12 @@ class Mlp:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> PerceptronPredictor:
-        """Train in one phase, `train`."""
+        """Train in one phase, `train`; where there is a teacher, it speaks in one before."""
         settings = cast(MlpSettings, cell.recipe.settings)
         training, computing = settings.training, Computing.of(cell.recipe)
+        teaching = teaching_of(training.teacher, cell, data, inputs, run)
         return fit_perceptron(
-            self.name, settings.model, data, run, training, training.loss, computing
+            self.name, settings.model, data, run, training, training.loss, computing, teaching
         )
 
     def load(self, folder: Path) -> PerceptronPredictor:

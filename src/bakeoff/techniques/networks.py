@@ -14,6 +14,7 @@ from bakeoff.core.examples import Items
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Predictor, Run, TrainingData
 from bakeoff.core.streams import Streams
+from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.inside import NetworkInside
@@ -199,10 +200,11 @@ def train(
     loss: LossName = "cross-entropy",
     augmentation: Augmentation | None = None,
     computing: Computing = NUMPY,
+    teaching: Teaching | None = None,
 ) -> None:
     """Train a predictor's network in one phase, `train`; `computing` predicts from then on, too."""
     predictor.computing = computing
-    step = predictor.engine.step(training, run.streams, Extras(loss, augmentation))
+    step = predictor.engine.step(training, run.streams, Extras(loss, augmentation, teaching))
     batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
 
     def validation() -> Iterator[Batch]:

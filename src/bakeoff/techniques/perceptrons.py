@@ -12,6 +12,7 @@ from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
 from bakeoff.core.streams import Streams
+from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import Loss, LossName, loss_of
 from bakeoff.scratch.network import ActivationName, NormName, perceptron
@@ -112,6 +113,7 @@ def fit_perceptron(
     training: TrainingSettings,
     loss: LossName = "cross-entropy",
     computing: Computing = NUMPY,
+    teaching: Teaching | None = None,
 ) -> PerceptronPredictor:
     """Train a perceptron in one phase, `train`.
 
@@ -123,12 +125,13 @@ def fit_perceptron(
         training: How.
         loss: What is minimised.
         computing: What computes.
+        teaching: What a teacher says of the training examples; None: there is none.
 
     Raises:
         InputError: where the data are not images.
     """
     predictor = new_perceptron(technique, model, data, run.streams)
-    train(predictor, data, run, training, loss, computing=computing)
+    train(predictor, data, run, training, loss, computing=computing, teaching=teaching)
     return predictor
 
 

@@ -39,8 +39,9 @@ OPTIMISERS: Mapping[OptimizerName, Kind] = {
 FIELDS: Mapping[str, frozenset[Framework]] = {
     "lookahead": frozenset({"torch"}),
     "averaging": frozenset({"torch"}),
+    "teacher": frozenset({"numpy", "torch"}),
 }
-"""Optional fields of `TrainingSettings` that not every framework reads, and those that do."""
+"""Optional fields of settings of training that not every framework reads, and those that do."""
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of `adam` and `adamw`: the paper's (Kingma and Ba 2015, "Adam", algorithm 1)."""

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen, later
 from bakeoff.core.recipe import Framework
+from bakeoff.core.teaching import TeacherSettings
 from bakeoff.training.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 
 StopRule = Literal[
@@ -147,6 +148,13 @@ class TrainingSettings(LoopSettings):
         return self.accumulate
 
 
+class TaughtSettings(TrainingSettings):
+    """How a student trains: beside the labels it may have a teacher."""
+
+    teacher: TeacherSettings | None = later(None)
+    """What another recipe came to; the control of a distilled student is the same without."""
+
+
 def check_parts(parts: int, splittable: bool) -> None:
     """Whether batches may be cut.
 
@@ -177,7 +185,7 @@ def check_framework(training: TrainingSettings, framework: Framework) -> None:
             f"(allowed: {', '.join(names_in(framework))})"
         )
     for name, frameworks in FIELDS.items():
-        if getattr(training, name) is not None and framework not in frameworks:
+        if getattr(training, name, None) is not None and framework not in frameworks:
             faults.append(
                 f"training.{name}: received, but there is none in {framework} "
                 f"(allowed: none; there is one in {', '.join(sorted(frameworks))})"

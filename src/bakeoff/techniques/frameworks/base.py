@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.core.protocols import Step
 from bakeoff.core.recipe import Framework, Numerics, Recipe
 from bakeoff.core.streams import Streams
+from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.losses import LossName
 from bakeoff.techniques import framework_of
@@ -53,10 +54,12 @@ class Extras:
     Attributes:
         loss: Of the logits.
         augmentation: Changes training images; None leaves them as they are.
+        teaching: What a teacher says of the training examples; None: there is none.
     """
 
     loss: LossName = "cross-entropy"
     augmentation: Augmentation | None = None
+    teaching: Teaching | None = None
 
 
 NONE = Extras()

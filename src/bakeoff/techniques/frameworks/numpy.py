@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.protocols import Normaliser, Step
 from bakeoff.core.streams import Streams
+from bakeoff.scratch.distillation import Distillation
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import loss_of
 from bakeoff.scratch.optimisers import Limits, Name, Optimiser, optimiser
@@ -41,7 +42,11 @@ class NumpyEngine:
         """The loop's step."""
         chosen = optimiser_of(self._network, training)
         loss = loss_of(extras.loss, training.label_smoothing)
-        return NumpyStep(self._network, chosen, self._pixels, loss, extras.augmentation)
+        teaching = extras.teaching
+        distillation = None if teaching is None else Distillation(teaching)
+        return NumpyStep(
+            self._network, chosen, self._pixels, loss, extras.augmentation, distillation
+        )
 
     def keep(self) -> None:
         """Nothing to do: it is the network that learns."""

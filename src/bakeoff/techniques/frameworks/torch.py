@@ -6,6 +6,7 @@ Modules have the names of the scratch layers, so that parameters have the same p
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -20,11 +21,13 @@ from bakeoff.core.streams import Streams
 from bakeoff.scratch import layers
 from bakeoff.scratch.kernels.window import Pair, Window
 from bakeoff.scratch.layers import Layer
+from bakeoff.scratch.losses import LossName
 from bakeoff.scratch.network import Sequence, saved
 from bakeoff.techniques.frameworks.base import NONE, Extras
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import named_tensors
 from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.losses import Loss, summed_cross_entropy, taught
 from bakeoff.training.torch.numerics import resolve_device_and_precision
 from bakeoff.training.torch.step import TorchStep
 from bakeoff.training.torch.transforms import Augmentation, Pixels
@@ -244,12 +247,12 @@ def read_weights(network: Layer, module: nn.Module) -> None:
         np.copyto(values, tensors[path].detach().cpu().numpy(), casting="no")
 
 
-def summed_hinge(logits: Tensor, labels: Tensor) -> Tensor:
-    """The sum over the examples of `scratch.losses.Hinge`, from (B, K) and (B,)."""
+def summed_hinge(logits: Tensor, labels: Tensor, rows: NDArray[np.intp]) -> Tensor:
+    """The sum over the examples of `scratch.losses.Hinge`, from (B, K), (B,) and (B,)."""
     return multi_margin_loss(logits, labels, reduction="sum")
 
 
-LOSSES = {"cross-entropy": None, "hinge": summed_hinge}
+LOSSES: Mapping[LossName, Loss | None] = {"cross-entropy": None, "hinge": summed_hinge}
 """By the names of `training.loss`; None: the step's own."""
 
 
@@ -288,12 +291,16 @@ class TorchEngine:
         augmentation, changes = None, extras.augmentation
         if changes is not None:
             augmentation = Augmentation(changes.draws, changes.mean, self._inference.pixels.device)
+        loss = LOSSES[extras.loss]
+        if extras.teaching is not None:
+            labels = loss or partial(summed_cross_entropy, smoothing=training.label_smoothing)
+            loss = taught(labels, extras.teaching)
         step = TorchStep(
             self._inference,
             training,
             streams,
             augmentation,
-            loss=LOSSES[extras.loss],
+            loss=loss,
             on_pass=self._passes.begin,
         )
         step.splittable = self._network.splittable

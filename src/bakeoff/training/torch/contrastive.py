@@ -151,12 +151,15 @@ class ContrastiveLoss:
         """The next batch is that of this position."""
         self._step = at.step
 
-    def __call__(self, vectors: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, vectors: Tensor, labels: Tensor, rows: NDArray[np.intp] | None = None
+    ) -> dict[str, Tensor]:
         """Sums over the B examples, so that means come out of them.
 
         Args:
             vectors: (B, D).
             labels: (B,).
+            rows: Positions (B,) in the training set; nothing is asked of them.
 
         Returns:
             `loss` (B times the mean over triplets or anchors), `positive_distance` and

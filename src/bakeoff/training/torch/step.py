@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bakeoff.core.errors import InputError
@@ -21,15 +20,13 @@ from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.followers import followers
 from bakeoff.training.torch.inference import Network
+from bakeoff.training.torch.losses import Loss, summed_cross_entropy
 from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
 from bakeoff.training.torch.resident import Resident
 from bakeoff.training.torch.transforms import Augmentation, to_device
 
-Loss = Callable[[Tensor, Tensor], Tensor | Mapping[str, Tensor]]
-"""From outputs and targets the sum of the examples' losses; or several sums, `loss` among them, to
-be told instead of the number of hits."""
 Judge = Callable[[Network, NDArray[Any]], NDArray[np.float32]]
 """Class probabilities (B, K) of items, with the weights that an inference holds."""
 GUARD = "guard"
@@ -54,17 +51,6 @@ class Guard:
         return np.array([self.exact, self.cuts, self.eager, self.passes], np.int64)
 
 
-def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """The sum over the examples of softmax and cross-entropy.
-
-    Args:
-        logits: (B, K).
-        targets: Labels (B,), or shares of the classes (B, K).
-        smoothing: Share of a target that is spread evenly over the classes.
-    """
-    return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
-
-
 class TorchStep:
     """The loop's step for a torch network that classifies.
 
@@ -73,7 +59,7 @@ class TorchStep:
         settings: Optimiser, penalties, label smoothing, what follows the weights.
         streams: The cell's: dropout draws from them.
         augmentation: Changes training images; None leaves them as they are.
-        loss: Of the network's outputs and labels (B,); None: cross-entropy.
+        loss: What is minimised; None: cross-entropy.
         on_pass: Told the position of every pass that learns, for layers that draw by it.
         mixing: Blends each example with another; None leaves them as they are.
         resident: All training images on the device; None: batches bring their own.
@@ -200,7 +186,7 @@ class TorchStep:
         self._dropout.end()
         if shares is not None:
             targets = soft_targets(targets, their_labels, shares, logits.shape[1])
-        told = self._loss(logits, targets)
+        told = self._loss(logits, targets, rows.indices)
         sums = told if isinstance(told, Mapping) else {"loss": told}
         (sums["loss"] / count).backward()  # type: ignore[no-untyped-call]
         # In float64, the sum over an epoch loses nothing.

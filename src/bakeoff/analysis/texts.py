@@ -1,0 +1,38 @@
+"""Texts that language models write before and after they learnt, with how varied they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bakeoff.core.files import pretty_json, write_atomic
+from bakeoff.core.protocols import Written
+from bakeoff.core.variety import variety
+
+TEXTS = "texts.json"
+
+
+def write_texts(folder: Path, written: Mapping[str, Written]) -> None:
+    """Write `texts.json`: of each recipe the prompts, and what followed them.
+
+    Figures of variety count words.
+
+    Args:
+        folder: Of the artifacts.
+        written: By recipe.
+
+    Raises:
+        DiskError: where it cannot be written.
+    """
+    content = {
+        name: {
+            "prompts": list(texts.prompts),
+            "before": list(texts.before),
+            "after": list(texts.after),
+            "variety": {
+                "before": variety([text.split() for text in texts.before]),
+                "after": variety([text.split() for text in texts.after]),
+            },
+        }
+        for name, texts in written.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / TEXTS, pretty_json(content))

@@ -1,0 +1,111 @@
+"""`bakeoff perplexity`: how well a causal language model foretells a text, with the protocol."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.cli.options import FILE, device_option, json_option
+from bakeoff.cli.output import count, print_json, print_table
+
+if TYPE_CHECKING:
+    from bakeoff.core.perplexity import Protocol
+
+LONGEST = 1024
+"""Tokens of a window where none are asked for, and the model sees as many."""
+
+
+@click.command()
+@click.argument("weights")
+@click.argument("file", type=FILE)
+@click.option(
+    "--context",
+    type=click.IntRange(2),
+    metavar="N",
+    help=f"Tokens that the model sees at once [{LONGEST:,}, or as many as it can].",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Tokens between the beginnings of two windows [half the context].",
+)
+@click.option(
+    "--detokenise", is_flag=True, help="Take WikiText's marks and spaces out of the text first."
+)
+@device_option
+@json_option
+def perplexity(
+    weights: str,
+    file: Path,
+    context: int | None,
+    stride: int | None,
+    detokenise: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Perplexity of WEIGHTS (a folder or hub id) on the text in FILE (UTF-8), by sliding windows.
+
+    Every figure's name has the protocol in it: unit, context, stride, and whether the text was
+    detokenised. Figures of different protocols cannot be compared.
+    """
+    import time
+
+    import numpy as np
+
+    from bakeoff.cli.weights import load_language_model
+    from bakeoff.core import perplexity as measured
+    from bakeoff.data.corpus import read_utf8
+    from bakeoff.models.causal import sliding_nats
+
+    text = read_utf8(file)
+    model = load_language_model(weights, device)
+    protocol = _protocol(model.limit, context, stride, detokenise)
+    ids = model.encode(measured.detokenise(text) if detokenise else text)
+    began = time.perf_counter()
+    nats = sliding_nats(model.module, ids, protocol.context, protocol.stride)
+    seconds = time.perf_counter() - began
+    scored = int(np.isfinite(nats).sum())
+    found = measured.figures(protocol, float(np.nansum(nats)), scored, text)
+    if as_json:
+        content: dict[str, Any] = {
+            "weights": weights,
+            "file": str(file),
+            "protocol": protocol.model_dump(),
+            "tokens": len(ids),
+            "scored_tokens": scored,
+            "words": measured.word_count(text),
+            "bytes": measured.byte_count(text),
+            "nats": float(np.nansum(nats)),
+            "figures": found,
+            "seconds": round(seconds, 3),
+        }
+        print_json(content)
+        return
+    print_table(
+        ("figure", "value"), [(name, f"{value:.4f}") for name, value in found.items()], right="lr"
+    )
+    click.echo()
+    click.echo(
+        f"{count(scored)} of {count(len(ids))} tokens scored, "
+        f"{count(measured.word_count(text))} words, {count(measured.byte_count(text))} bytes"
+    )
+
+
+def _protocol(limit: int, context: int | None, stride: int | None, detokenised: bool) -> "Protocol":
+    """What was asked for, and the usual where nothing was.
+
+    Raises:
+        InputError: for a context beyond the model's, and a stride beyond the context.
+    """
+    from bakeoff.core.perplexity import Protocol
+
+    chosen = context or min(LONGEST, limit)
+    content = {
+        "context": chosen,
+        "stride": stride or max(1, chosen // 2),
+        "detokenised": detokenised,
+    }
+    protocol = Protocol.parse(content)
+    protocol.check(limit, "--context")
+    return protocol

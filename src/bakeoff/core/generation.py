@@ -1,0 +1,39 @@
+"""How texts are generated: settings that a command, a recipe and a record share."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from bakeoff.core.frozen import Frozen
+
+
+class GenerationSettings(Frozen):
+    """How the next token is chosen."""
+
+    max_tokens: Annotated[int, Field(ge=1)] = 50
+    """The most that are generated; a text may end before."""
+    sample: bool = False
+    """Draw tokens by their probabilities; false: take the likeliest (greedy, or beams)."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Logits are divided by it before tokens are drawn."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """Draw among so many likeliest tokens."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Draw among the fewest likeliest tokens whose probabilities sum to this (Holtzman et al.
+    2020, "The curious case of neural text degeneration", arXiv:1904.09751)."""
+    beams: Annotated[int, Field(ge=1)] = 1
+    """Beginnings of texts that are kept side by side; the one with the best mean log-probability
+    of its tokens is the text."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "GenerationSettings":
+        drawn = [
+            name
+            for name, unset in (("temperature", 1.0), ("top_k", None), ("top_p", None))
+            if getattr(self, name) != unset
+        ]
+        if drawn and not self.sample:
+            raise ValueError(f"{', '.join(drawn)}: received without sample: true")
+        if self.beams > 1 and self.sample:
+            raise ValueError(f"beams {self.beams} received with sample (allowed: one of both)")
+        return self

@@ -1,0 +1,82 @@
+"""What a teacher says of the training examples, and how a student listens to it.
+
+Source: Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network",
+arXiv:1503.02531, section 2; the regression of logits is that of Ba and Caruana 2014, "Do deep nets
+really need to be deep?", and of Tang et al. 2019, "Distilling task-specific knowledge from BERT
+into simple neural networks", arXiv:1903.12136.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.recipe import Ref
+from bakeoff.core.softmax import softmax
+
+SMALLEST = np.finfo(np.float32).tiny
+"""Probabilities below it count as it: their logarithm is -87.3."""
+
+
+class TeacherSettings(Ref):
+    """The fitted result of another recipe that a student learns from, beside the labels.
+
+    The loss is `alpha * cross-entropy + (1 - alpha) * D`, where D compares the student's outputs
+    with the teacher's: with `kl` it is `T^2 * KL(teacher || student)` of probabilities at
+    temperature T; with `logits` the sum over the classes of the squared differences of logits.
+    """
+
+    temperature: Annotated[float, Field(gt=0)] = 4.0
+    """T: logits are divided by it, so that the teacher's smaller probabilities count. Of `kl`."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the labels' cross-entropy; 1: the teacher is not listened to."""
+    loss: Literal["kl", "logits"] = "kl"
+
+
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """The outputs of a teacher for N training examples.
+
+    Args:
+        settings: How the student listens.
+        logits: (N, K) float32, their mean over the classes 0: a softmax does not see it, and
+            probabilities do not tell it.
+    """
+
+    settings: TeacherSettings
+    logits: NDArray[np.float32]
+
+    def targets(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(B, K) what the student's outputs for some training examples are compared with.
+
+        With `kl` probabilities at the temperature, with `logits` the logits.
+        """
+        logits = self.logits[rows]
+        if self.settings.loss == "logits":
+            return logits
+        return softmax(logits / np.float32(self.settings.temperature))
+
+
+def centred_logits(probabilities: NDArray[Any], classes: int, teacher: str) -> NDArray[np.float32]:
+    """A teacher's logits (N, K) from its probabilities, as `Teaching` takes them.
+
+    Args:
+        probabilities: (N, K) of a predictor.
+        classes: Of the student.
+        teacher: Its recipe, named in the message.
+
+    Raises:
+        InputError: where the teacher tells other classes apart.
+    """
+    if probabilities.ndim != 2 or probabilities.shape[1] != classes:
+        told = f"{probabilities.shape[1]} classes" if probabilities.ndim == 2 else "no classes"
+        raise InputError(
+            f"training.teacher: '{teacher}' tells {told} apart, the student {classes} "
+            "(allowed: a teacher of the same classes)"
+        )
+    logits = np.log(np.maximum(probabilities.astype(np.float32), SMALLEST))
+    centred: NDArray[np.float32] = logits - logits.mean(axis=1, keepdims=True)
+    return centred

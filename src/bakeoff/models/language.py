@@ -1,0 +1,266 @@
+"""Causal language models as techniques use them: pretrained or drawn, with their words.
+
+A drawn model reads bytes, so that it needs no tokenizer and no text is foreign to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import nn
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import LayerProfile
+from bakeoff.core.streams import Streams
+from bakeoff.models.pretrained import Pretrained, load_causal, load_tokenizer, quietly
+from bakeoff.models.settings import CausalSettings
+
+SPREAD = 0.02
+"""Standard deviation of drawn weights: that of GPT-2 (Radford et al. 2019) and Llama."""
+BYTES = 256
+
+
+class Words(Protocol):
+    """Texts to tokens and back."""
+
+    end: int
+    """Stands between documents."""
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens."""
+        ...
+
+    def state(self) -> str | None:
+        """What it is made of, as JSON; None: of nothing."""
+        ...
+
+
+class ByteWords:
+    """A token a byte of UTF-8; the last one, 256, ends a document."""
+
+    end = BYTES
+
+    def encode(self, text: str) -> list[int]:
+        """The bytes of a text."""
+        return list(text.encode("utf-8", "surrogatepass"))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of bytes; what is no UTF-8 shows as a sign for that."""
+        return bytes(i for i in ids if i < BYTES).decode("utf-8", "replace")
+
+    def state(self) -> None:
+        """Nothing."""
+
+
+class TokenizerWords:
+    """The tokens of a pretrained model's own tokenizer, without what it puts around a text.
+
+    Args:
+        tokenizer: Fast, of the package tokenizers.
+        end: The id that ends a text.
+    """
+
+    def __init__(self, tokenizer: Any, end: int) -> None:
+        self._tokenizer, self.end = tokenizer, end
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text."""
+        clean = text.encode("utf-8", "replace").decode("utf-8")  # it takes no lone surrogates
+        found: list[int] = self._tokenizer.encode(clean, add_special_tokens=False).ids
+        return found
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without those that stand for no text."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def state(self) -> str:
+        """The tokenizer as JSON."""
+        return str(self._tokenizer.to_str())
+
+
+@dataclass(frozen=True, eq=False)
+class Causal:
+    """A causal model with its words.
+
+    Args:
+        module: In evaluation mode; nothing is ever dropped.
+        words: Its tokens.
+        limit: The most of them that it sees.
+        config: All the module is built from.
+        base: The pretrained weights that it has, or had before it learnt; None: drawn ones.
+    """
+
+    module: nn.Module
+    words: Words
+    limit: int
+    config: Mapping[str, Any]
+    base: Pretrained | None = None
+
+
+def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Causal:
+    """A pretrained model.
+
+    Args:
+        found: What was looked over.
+        streams: Draw other weights for the same architecture; None: those that were learnt.
+
+    Raises:
+        InputError: where weights, tokenizer and configuration do not belong together, or the
+            tokenizer names no token that ends a text.
+    """
+    tokenizer = load_tokenizer(found)
+    end = tokenizer.eos_token_id
+    if end is None:
+        raise InputError(f"{found.folder}: the tokenizer names no token that ends a text")
+    words = TokenizerWords(tokenizer.backend_tokenizer, int(end))
+    module = load_causal(found)
+    if streams is not None:
+        draw(module, streams)
+    return _causal(module, words, found.limit, found if streams is None else None)
+
+
+def drawn_causal(settings: CausalSettings, limit: int, streams: Streams) -> Causal:
+    """A model of bytes with drawn weights.
+
+    Args:
+        settings: Its kind and sizes.
+        limit: The most tokens it is to see.
+        streams: Of the cell.
+    """
+    sizes = {"vocab_size": BYTES + 1, "bos_token_id": BYTES, "eos_token_id": BYTES}
+    if settings.kind == "gpt2":
+        content = sizes | {
+            "n_positions": limit,
+            "n_embd": settings.width,
+            "n_layer": settings.layers,
+            "n_head": settings.heads,
+        }
+    else:
+        content = sizes | {
+            "max_position_embeddings": limit,
+            "hidden_size": settings.width,
+            "intermediate_size": 4 * settings.width,
+            "num_hidden_layers": settings.layers,
+            "num_attention_heads": settings.heads,
+            "tie_word_embeddings": True,
+        }
+    made = build_causal({"model_type": settings.kind, **content}, ByteWords(), limit)
+    draw(made.module, streams)
+    return made
+
+
+def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
+    """A model whose weights are still to be set, from its configuration.
+
+    Raises:
+        InputError: where it is the configuration of no causal model.
+    """
+    import transformers
+
+    content = dict(config)
+    try:
+        with quietly(), torch.random.fork_rng([]):  # weights are drawn that we replace
+            made = transformers.AutoConfig.for_model(content.pop("model_type"), **content)
+            module = transformers.AutoModelForCausalLM.from_config(made)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not the configuration of a causal model: {error}") from None
+    return _causal(module.float(), words, limit)
+
+
+def tokenizer_words(state: str, end: int) -> TokenizerWords:
+    """The tokens of a saved tokenizer."""
+    import tokenizers
+
+    return TokenizerWords(tokenizers.Tokenizer.from_str(state), end)
+
+
+def draw(module: nn.Module, streams: Streams) -> None:
+    """Give a model its initial weights: normal ones, each a function of seed, path and shape.
+
+    Biases are zero, and norms start as identity.
+    """
+    with torch.no_grad():
+        for path, parameter in module.named_parameters():
+            if parameter.dim() >= 2:
+                drawn = streams.generator("initial", path).standard_normal(tuple(parameter.shape))
+                parameter.copy_(torch.from_numpy(SPREAD * drawn))
+            else:
+                parameter.fill_(0.0 if path.endswith("bias") else 1.0)
+
+
+def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
+    """The embeddings, each block, and the head; MACs of one window of `context` tokens."""
+    config, decoder = cast(Any, module).config, cast(Any, module).base_model
+    head = cast(nn.Module, cast(Any, module).get_output_embeddings())
+    (name, blocks) = next(
+        (name, child)
+        for name, child in decoder.named_children()
+        if isinstance(child, nn.ModuleList)
+    )
+    width, vocabulary = int(config.hidden_size), int(config.vocab_size)
+    others = {p: t for p, t in decoder.named_parameters() if not p.startswith(f"{name}.")}
+    rows = [_row("embeddings", "Embedding", (context,), (context, width), others, 0)]
+    for number, block in enumerate(blocks):
+        own = dict(block.named_parameters())
+        products = sum(t.numel() for t in own.values() if t.dim() == 2)
+        macs = context * products + 2 * context * context * width
+        shape = (context, width)
+        rows.append(_row(f"block {number + 1}", type(block).__name__, shape, shape, own, macs))
+    known = {id(tensor) for tensor in others.values()}
+    kept = {path: tensor for path, tensor in head.named_parameters() if id(tensor) not in known}
+    macs = context * width * vocabulary
+    rows.append(_row("head", "Linear", (context, width), (context, vocabulary), kept, macs))
+    return tuple(rows)
+
+
+def _row(
+    name: str,
+    kind: str,
+    given: tuple[int, ...],
+    made: tuple[int, ...],
+    tensors: Mapping[str, torch.Tensor],
+    macs: int,
+) -> LayerProfile:
+    return LayerProfile(
+        name,
+        kind,
+        given,
+        made,
+        {path: tuple(tensor.shape) for path, tensor in tensors.items()},
+        sum(tensor.numel() for tensor in tensors.values()),
+        sum(tensor.numel() for tensor in tensors.values() if tensor.requires_grad),
+        macs,
+    )
+
+
+def _causal(module: nn.Module, words: Words, limit: int, base: Pretrained | None = None) -> Causal:
+    config = cast(Any, module).config.to_dict()
+    _drop_nothing(module)
+    plain = {key: value for key, value in config.items() if key != "_name_or_path"}
+    return Causal(module.eval(), words, limit, plain, base)
+
+
+def keep_fewer_activations(module: nn.Module) -> None:
+    """Of each block of layers keep the inputs alone, and compute the rest again on the way back.
+
+    Source: Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174.
+    """
+    model = cast(Any, module)
+    # Transformers calls it by another name from 5.24 on.
+    name = "activation_checkpointing_enable"
+    enable = getattr(model, name, None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def _drop_nothing(module: nn.Module) -> None:
+    """Fine-tuning is short, and what is dropped would have to be drawn by name."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+        if isinstance(getattr(layer, "attention_dropout", None), float):
+            setattr(layer, "attention_dropout", 0.0)  # noqa: B010

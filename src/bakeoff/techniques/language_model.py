@@ -1,0 +1,437 @@
+"""A causal language model, pretrained or drawn, fitted to texts.
+
+Documents are cut into blocks of tokens; what is minimised is the mean of the nats of the tokens
+that are foretold, with AdamW. Held-out texts are scored document by document with the sliding
+window of `scoring`, the same for every recipe of a study. Torch and Transformers load when
+something is fitted, loaded or profiled, not with the settings.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items, Modality
+from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.perplexity import Protocol, detokenise
+from bakeoff.core.protocols import (
+    Batch,
+    LayerProfile,
+    Predictor,
+    Run,
+    TrainingData,
+    Written,
+)
+from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.streams import Streams
+from bakeoff.data.blocks import BlockSettings, cut_blocks
+from bakeoff.models.settings import CausalSettings
+from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.training.optimisers import OptimizerName
+from bakeoff.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bakeoff.models.language import Causal
+
+EVALUATED = 8
+"""Texts of a batch of validation; each is scored by itself."""
+
+
+class LanguageTraining(TrainingSettings):
+    """How the model learns; batches are of blocks."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = 1
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    optimizer: OptimizerName = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """Of pretrained weights; drawn ones bear fifty times as much."""
+    schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    l2: Annotated[float, Field(ge=0)] = 0.01
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    checkpointing: bool = False
+    """Keep the inputs of blocks of layers alone and compute the rest again on the way back: less
+    memory, a third more time."""
+
+    @model_validator(mode="after")
+    def _what_there_is(self) -> "LanguageTraining":
+        for name, none in (
+            ("label_smoothing", 0.0),
+            ("lookahead", None),
+            ("averaging", None),
+            ("sampling", "shuffle"),
+        ):
+            if (found := getattr(self, name)) != none:
+                raise ValueError(f"{name}: {found} received (allowed in language models: {none})")
+        return self
+
+
+class AdaptSettings(Frozen):
+    """What of the model learns."""
+
+    method: Literal["full", "lora", "none"] = "full"
+    """`full`: all weights; `lora`: low-rank updates beside layers that stay as they are (Hu et al.
+    2021); `none`: nothing does, the weights are scored as they are."""
+    rank: Annotated[int, Field(ge=1)] = 8
+    """Of the updates. Of `lora`, as the next two are."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """The updates are scaled by alpha / rank."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Names of layers; None: the projections of queries and values."""
+
+    @model_validator(mode="after")
+    def _of_lora(self) -> "AdaptSettings":
+        if self.method != "lora" and self != AdaptSettings.model_construct(method=self.method):
+            raise ValueError(f"rank, alpha and targets are of lora (received with {self.method})")
+        return self
+
+
+class SampleSettings(Frozen):
+    """Texts that are written before and after, side by side in the report."""
+
+    count: Annotated[int, Field(ge=0)] = 4
+    """Each goes on from the beginning of a validation text."""
+    words: Annotated[int, Field(ge=1)] = 12
+    """Of that beginning."""
+    generation: GenerationSettings = GenerationSettings(sample=True, top_p=0.95)
+
+
+class LanguageModelSettings(Settings):
+    """Of the language model."""
+
+    model: CausalSettings = CausalSettings()
+    blocks: BlockSettings = BlockSettings()
+    adapt: AdaptSettings = AdaptSettings()
+    training: LanguageTraining = LanguageTraining()
+    scoring: Protocol = Protocol(context=128, stride=64)
+    """How held-out texts are scored: the same for all recipes of a study."""
+    samples: SampleSettings = SampleSettings()
+
+    def check(self, limit: int) -> None:
+        """Whether a model sees as much as is asked for.
+
+        Raises:
+            InputError: naming the fields.
+        """
+        faults = []
+        for name, wanted in (
+            ("blocks.tokens", self.blocks.tokens),
+            ("scoring.context", self.scoring.context),
+        ):
+            if wanted > limit:
+                faults.append(
+                    f"{name}: {wanted:,} received, but {self.model.weights} sees {limit:,} tokens "
+                    f"at most (allowed: 2 to {limit:,})"
+                )
+        if faults:
+            raise InputError(faults)
+
+
+class LanguagePredictor:
+    """A language model with its words, and how it scores texts.
+
+    Args:
+        technique: The name it is saved under.
+        causal: The model.
+        scoring: How texts are scored.
+        adapt: What of the model learns.
+        precision: Of matrix products.
+    """
+
+    def __init__(
+        self,
+        technique: str,
+        causal: "Causal",
+        scoring: Protocol,
+        adapt: AdaptSettings,
+        precision: str = "float32",
+    ) -> None:
+        self.technique, self.causal, self.scoring = technique, causal, scoring
+        self.adapt, self.precision = adapt, precision
+
+    def predict(self, items: Items) -> NDArray[np.float64]:
+        """Nats and scored tokens (N, 2) of N texts, each by itself.
+
+        Raises:
+            InputError: where the items are no texts.
+        """
+        if isinstance(items, np.ndarray):
+            raise InputError(
+                f"{self.technique}: texts needed, {items.shape} {items.dtype} received"
+            )
+        return np.array([self._score(text) for text in items], np.float64).reshape(-1, 2)
+
+    def _score(self, text: str) -> tuple[float, float]:
+        import torch
+
+        from bakeoff.models.causal import sliding_nats
+
+        ids = self.encode(text)
+        if len(ids) < 2:
+            return 0.0, 0.0
+        module, scoring = self.causal.module, self.scoring
+        device = next(module.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            nats = sliding_nats(module, np.array(ids), scoring.context, scoring.stride)
+        return float(np.nansum(nats)), float(np.isfinite(nats).sum())
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text as this model learns and scores them."""
+        return self.causal.words.encode(detokenise(text) if self.scoring.detokenised else text)
+
+    def generate(
+        self, prompts: Sequence[str], settings: GenerationSettings, streams: Streams
+    ) -> list[str]:
+        """What follows each prompt; of a prompt too long for the model, its end counts."""
+        from bakeoff.models.generation import Generator
+
+        words, limit = self.causal.words, self.causal.limit
+        longest = max(1, limit - settings.max_tokens)
+        given = [(self.encode(prompt) or [words.end])[-longest:] for prompt in prompts]
+        generator = Generator(self.causal.module, (words.end,), limit)
+        return [words.decode(ids) for ids in generator(given, settings, streams)]
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """Embeddings, blocks, head; MACs are those of one window."""
+        from bakeoff.models.language import profile
+
+        return profile(self.causal.module, self.scoring.context)
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder: the weights, and all that the model is built from.
+
+        Of pretrained weights that stayed as they are, name and hash take their place.
+        """
+        from bakeoff.training.torch.arrays import to_arrays
+
+        causal, base = self.causal, self._base()
+        weights = to_arrays(_saved(causal.module, trained_alone=base is not None))
+        state = {
+            "technique": self.technique,
+            "base": base,
+            "config": None if base else dict(causal.config),
+            "words": None if base else causal.words.state(),
+            "end": causal.words.end,
+            "limit": causal.limit,
+            "scoring": plain(self.scoring),
+            "adapt": plain(self.adapt),
+            "precision": self.precision,
+        }
+        write_predictor(folder, {f"network.{p}": values for p, values in weights.items()}, state)
+
+    def _base(self) -> dict[str, str] | None:
+        """Name and hash of pretrained weights that are still in the model."""
+        base = self.causal.base
+        if base is None or self.adapt.method == "full":
+            return None
+        return {"weights": base.name, "sha256": base.digest}
+
+
+class LanguageModel:
+    """A causal language model fitted to texts."""
+
+    name: ClassVar[str] = "language-model"
+    version: ClassVar[int] = 1
+    settings: ClassVar[type[Settings]] = LanguageModelSettings
+    tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
+    framework: ClassVar[Framework] = "torch"
+    seeded: ClassVar[bool] = True
+    summary: ClassVar[str] = (
+        "causal language model, pretrained or of bytes, fitted to texts (torch)"
+    )
+
+    def fit(
+        self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
+    ) -> LanguagePredictor:
+        """Train in one phase, `train`; none where nothing is to learn.
+
+        Raises:
+            InputError: where the data are not texts, or the settings do not fit the model.
+        """
+        from bakeoff.data.token_batches import TokenBatches, TokenExamples
+        from bakeoff.models.causal import block_nats
+        from bakeoff.models.language import keep_fewer_activations
+        from bakeoff.training.plan import plan
+        from bakeoff.training.torch.language import LanguageStep
+
+        settings = cast(LanguageModelSettings, cell.recipe.settings)
+        training = settings.training
+        predictor = self._begin(settings, data, run.streams, cell.recipe.numerics)
+        if settings.adapt.method == "none":
+            return predictor
+        module = predictor.causal.module
+        if training.checkpointing:
+            keep_fewer_activations(module)
+        texts = [predictor.encode(str(text)) for text in data.train.items]
+        blocks = cut_blocks(texts, settings.blocks, predictor.causal.words.end)
+        examples = TokenExamples(blocks, np.zeros(len(blocks)))
+        batches = TokenBatches(examples, training.batch_size, run.streams, buckets=False)
+        step = LanguageStep(
+            module, block_nats, predictor.predict, training, cast(Any, predictor.precision)
+        )
+        validation = data.validation
+
+        def validate() -> Iterator[Batch]:
+            for first in range(0, len(validation), EVALUATED):
+                rows = np.arange(first, min(first + EVALUATED, len(validation)))
+                part = validation.take(rows)
+                yield Batch(part.items, part.labels, rows)
+
+        run.loop("train", step, batches, plan(training, batches, data.task, validate))
+        return predictor
+
+    def load(self, folder: Path) -> LanguagePredictor:
+        """A saved predictor, back: on a GPU where there is one.
+
+        Raises:
+            InputError: where there is none of this technique, or its files contradict each other.
+        """
+        from bakeoff.training.torch.arrays import copy_into
+
+        arrays, state = read_predictor(folder, self.name)
+        try:
+            causal = _rebuilt(state)
+            adapt = AdaptSettings.parse(state["adapt"])
+            _adapt(causal, adapt, Streams(0))
+            weights = {name.removeprefix("network."): values for name, values in arrays.items()}
+            copy_into(_saved(causal.module, state["base"] is not None), weights)
+            scoring = Protocol.parse(state["scoring"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
+        predictor = LanguagePredictor(self.name, causal, scoring, adapt, state["precision"])
+        _place(predictor, Numerics(precision=state["precision"]))
+        return predictor
+
+    def untrained(
+        self, settings: Settings, shape: tuple[int, ...], classes: int
+    ) -> LanguagePredictor:
+        """The weights that training begins with, of seed 0 where they are drawn.
+
+        Raises:
+            InputError: where there are no such weights, or the settings do not fit them.
+        """
+        chosen = cast(LanguageModelSettings, settings)
+        return self._made(chosen, Streams(0))
+
+    def texts(
+        self, settings: Settings, fitted: Predictor, data: TrainingData, streams: Streams
+    ) -> Written:
+        """Texts from the beginnings of validation texts, before and after the fit."""
+        chosen = cast(LanguageModelSettings, settings)
+        samples, items = chosen.samples, data.validation.items
+        count = min(samples.count, len(items))
+        prompts = [" ".join(str(items[i]).split()[: samples.words]) for i in range(count)]
+        begun = self._begin(chosen, data, streams, Numerics())
+        before, after = (
+            predictor.generate(prompts, samples.generation, streams)
+            for predictor in (begun, cast(LanguagePredictor, fitted))
+        )
+        return Written(tuple(prompts), tuple(before), tuple(after))
+
+    def _begin(
+        self,
+        settings: LanguageModelSettings,
+        data: TrainingData,
+        streams: Streams,
+        numerics: Numerics,
+    ) -> LanguagePredictor:
+        if isinstance(data.train.items, np.ndarray):
+            raise InputError(f"{self.name}: texts needed, {data.modality} received")
+        predictor = self._made(settings, streams)
+        _place(predictor, numerics)
+        return predictor
+
+    def _made(self, settings: LanguageModelSettings, streams: Streams) -> LanguagePredictor:
+        causal = _causal(settings, streams)
+        _adapt(causal, settings.adapt, streams)
+        return LanguagePredictor(self.name, causal, settings.scoring, settings.adapt)
+
+
+def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
+    """The model that training begins with.
+
+    Raises:
+        InputError: where there are no such weights, or the settings do not fit them.
+    """
+    from bakeoff.models.language import drawn_causal, pretrained_causal
+    from bakeoff.models.pretrained import find_pretrained
+
+    model = settings.model
+    if model.weights is None:
+        limit = max(settings.blocks.tokens, settings.scoring.context)
+        return drawn_causal(model, limit, streams)
+    found = find_pretrained(model.weights)
+    settings.check(found.limit)
+    return pretrained_causal(found, streams if model.fresh else None)
+
+
+def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
+    """Say what of a model learns, and put updates beside its layers where they do.
+
+    Raises:
+        InputError: where targets match nothing, or the rank is above a layer's width.
+    """
+    from bakeoff.models import lora
+
+    if adapt.method == "lora":
+        targets = adapt.targets or lora.usual_targets(str(causal.config["model_type"]))
+        lora.adapt(causal.module, lora.Adapters(targets, adapt.rank, adapt.alpha), streams)
+        causal.module.eval()
+    else:
+        causal.module.requires_grad_(adapt.method == "full")
+
+
+def _saved(module: "nn.Module", trained_alone: bool) -> dict[str, Any]:
+    """The tensors of a module that are written: all, or those that learnt."""
+    from bakeoff.training.torch.arrays import named_tensors
+
+    learnt = {name for name, p in module.named_parameters() if p.requires_grad}
+    return {n: t for n, t in named_tensors(module).items() if not trained_alone or n in learnt}
+
+
+def _rebuilt(state: Mapping[str, Any]) -> "Causal":
+    """The model of a saved state; its weights are still to be set, but for those of a base.
+
+    Raises:
+        InputError: where the pretrained weights it names are not there, or are others.
+    """
+    from bakeoff.models.language import (
+        ByteWords,
+        build_causal,
+        pretrained_causal,
+        tokenizer_words,
+    )
+    from bakeoff.models.pretrained import find_pretrained
+
+    base = state["base"]
+    if base is None:
+        saved = state["words"]
+        words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
+        return build_causal(state["config"], words, state["limit"])
+    found = find_pretrained(base["weights"])
+    if found.digest != base["sha256"]:
+        raise InputError(
+            f"{found.folder}: other weights than those that were adapted (SHA-256 {found.digest}, "
+            f"{base['sha256']} needed)"
+        )
+    return pretrained_causal(found)
+
+
+def _place(predictor: LanguagePredictor, numerics: Numerics) -> None:
+    """Bring a model to its device, and have it compute in its precision."""
+    import torch
+
+    from bakeoff.training.torch.numerics import resolve_device_and_precision
+
+    device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    predictor.causal.module.to(torch.device(device))
+    predictor.precision = precision

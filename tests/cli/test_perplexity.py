@@ -1,0 +1,81 @@
+"""`bakeoff perplexity` on small models: figures, their names, and what is refused."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from tests.cli.calling import Caller, assert_clear
+from tests.models.causal_models import save_causal, text_of
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_causal(tmp_path_factory.mktemp("gpt2"), "gpt2")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(text_of(200), encoding="utf-8")
+    return path
+
+
+def test_figures_have_their_protocol_in_their_names(
+    bakeoff: Caller, weights: Path, text: Path
+) -> None:
+    called = bakeoff("perplexity", weights, text, "--context", "32", "--stride", "16", "--json")
+    assert called.code == 0, called
+    assert called.err == ""
+    found = json.loads(called.out)
+    assert list(found["figures"]) == [
+        f"perplexity[{unit},context=32,stride=16]" for unit in ("token", "word", "byte")
+    ]
+    assert found["scored_tokens"] == found["tokens"] - 1
+    assert found["words"] == 200
+    counts = {"token": found["scored_tokens"], "word": 200, "byte": found["bytes"]}
+    for unit, count in counts.items():
+        figure = found["figures"][f"perplexity[{unit},context=32,stride=16]"]
+        assert figure == pytest.approx(math.exp(found["nats"] / count))
+
+
+def test_usual_context_is_what_the_model_sees(bakeoff: Caller, weights: Path, text: Path) -> None:
+    called = bakeoff("perplexity", weights, text, "--detokenise")
+    assert called.code == 0, called
+    lines = called.out.splitlines()
+    assert lines[1].startswith("perplexity[token,context=64,stride=32,detokenised]")
+    assert "words" in lines[-1]
+
+
+def test_bad_input(bakeoff: Caller, weights: Path, text: Path, tmp_path: Path) -> None:
+    empty, broken = tmp_path / "empty.txt", tmp_path / "broken.txt"
+    empty.write_text(" \n", encoding="utf-8")
+    broken.write_bytes(b"\xff\xfe\xfa")
+    for arguments, told in (
+        ((weights, empty), "holds no text"),
+        ((weights, broken), "not UTF-8"),
+        ((weights, text, "--context", "65"), "--context: 65 received, but the model sees 64"),
+        ((weights, text, "--context", "8", "--stride", "9"), "stride 9 received with context 8"),
+        ((tmp_path / "none", text), "no such folder"),
+    ):
+        assert told in assert_clear(bakeoff("perplexity", *arguments))
+
+
+def test_other_vocabulary(bakeoff: Caller, weights: Path, text: Path, tmp_path: Path) -> None:
+    """A model with fewer tokens than its tokenizer knows is refused before anything runs."""
+    from safetensors.torch import load_file, save_file
+
+    for path in weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    config["vocab_size"] = 100
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    arrays = load_file(tmp_path / "model.safetensors")
+    cut = {
+        name: array[:100].clone() if array.shape[0] == 320 else array
+        for name, array in arrays.items()
+    }
+    save_file(cut, tmp_path / "model.safetensors", {"format": "pt"})
+    assert any(torch.is_tensor(array) and len(array) == 100 for array in cut.values())
+    assert "do not belong together" in assert_clear(bakeoff("perplexity", tmp_path, text))

@@ -1,0 +1,97 @@
+"""Figures of texts, by their definitions; the jackknife; files."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.language import LanguageModelling
+from bakeoff.core.table import Table
+from bakeoff.core.task import direction_of, metric_owner, range_of, task_of
+
+TASK = LanguageModelling()
+WORDS = np.array([10.0, 40.0, np.nan, 5.0])
+OUTPUTS = np.array([[30.0, 12.0], [100.0, 50.0], [7.0, 3.0], [0.0, 0.0]])
+
+
+def table() -> Table:
+    return TASK.table(np.array(["a", "b", "c", "d"]), WORDS, OUTPUTS, np.array([0, 0, 1, 1]))
+
+
+def test_metrics_are_of_all_tokens_together() -> None:
+    found = TASK.metrics(table())
+    assert found == {
+        "perplexity": math.exp(130 / 62),
+        "word_perplexity": math.exp(130 / 55),
+        "cross_entropy": 130 / 62,
+    }
+    assert TASK.score(WORDS, OUTPUTS) == found
+    assert TASK.metrics(table().take(slice(2, 3))) == {}
+
+
+def test_known_to_the_registry() -> None:
+    assert isinstance(task_of("language-modelling"), LanguageModelling)
+    assert metric_owner("test/word_perplexity") is LanguageModelling
+    assert direction_of("perplexity") == "min"
+    assert range_of("test/perplexity") == (0, math.inf)
+
+
+def test_what_is_judged_is_the_logarithm() -> None:
+    answers = TASK.answers(table())
+    assert TASK.judged("perplexity", answers) == pytest.approx(math.log(math.exp(130 / 62)))
+    assert TASK.value("perplexity", answers) == pytest.approx(math.exp(130 / 62))
+
+
+@pytest.mark.parametrize("metric", ["perplexity", "word_perplexity", "cross_entropy"])
+def test_jackknife(metric: str) -> None:
+    generator = np.random.default_rng(0)
+    columns = {
+        "truth": generator.integers(5, 50, 30).astype(float),
+        "prediction": generator.uniform(10, 300, 30),
+        "weight": generator.integers(5, 90, 30).astype(float),
+    }
+    answers = Table(columns)
+    values = TASK.example_values(metric, answers)
+    whole = -TASK.judged(metric, answers)
+    for i in (0, 7, 29):
+        rest = -TASK.judged(metric, answers.take(np.delete(np.arange(30), i)))
+        assert values[i] == pytest.approx(30 * whole - 29 * rest)
+    # As a standard error it is near that of the ratio by the delta method.
+    counts = columns["truth" if metric == "word_perplexity" else "weight"]
+    residuals = (columns["prediction"] + whole * counts) / counts.mean()
+    assert values.std(ddof=1) == pytest.approx(residuals.std(ddof=1), rel=0.1)
+
+
+def test_equal_texts_have_equal_values() -> None:
+    same = Table(
+        {"truth": np.full(4, 3.0), "prediction": np.full(4, 8.0), "weight": np.full(4, 2.0)}
+    )
+    np.testing.assert_allclose(TASK.example_values("perplexity", same), -4)
+
+
+def test_file(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_bytes(TASK.write(table()))
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "id,target,nats,tokens,group"
+    back = TASK.read(path)
+    for name, column in table().items():
+        np.testing.assert_array_equal(back[name], column)
+    assert TASK.reduced(back) is back
+    path.write_text("id,target\na,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="missing columns nats, tokens"):
+        TASK.read(path)
+    path.write_text("id,target,nats,tokens\na,1,x,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not a number"):
+        TASK.read(path)
+
+
+def test_refused() -> None:
+    answers = TASK.answers(table())
+    with pytest.raises(InputError, match="unknown metric 'bleu'"):
+        TASK.value("bleu", answers)
+    with pytest.raises(InputError, match="at least 2 texts"):
+        TASK.example_values("perplexity", answers.take(slice(0, 1)))
+    with pytest.raises(InputError, match="at least one text"):
+        TASK.value("perplexity", answers.take(slice(0, 0)))

@@ -1,0 +1,133 @@
+"""Generated tokens beside those of Transformers' `generate`."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.models.causal_models import KINDS, POSITIONS, save_causal
+
+from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.streams import Streams
+from bakeoff.models.generation import Generator, ends_of, probabilities
+from bakeoff.models.pretrained import find_pretrained, load_causal, load_tokenizer, quietly
+
+PROMPTS = ["the old mill", "a quiet town where people", "bread", "at night the streets are empty"]
+
+
+class Loaded:
+    """A model, its generator and prompts."""
+
+    def __init__(self, folder: Any, ends: tuple[int, ...] | None = None) -> None:
+        found = find_pretrained(str(folder))
+        self.module: Any = load_causal(found)
+        tokenizer = load_tokenizer(found)
+        self.prompts = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
+        self.ends = ends_of(self.module) if ends is None else ends
+        self.generator = Generator(self.module, self.ends, found.limit)
+
+    def theirs(self, prompt: list[int], **settings: Any) -> list[int]:
+        """What Transformers generates, without the tokens that end a text."""
+        ids = torch.tensor([prompt])
+        with quietly():
+            found = self.module.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                eos_token_id=list(self.ends) or None,
+                pad_token_id=0,
+                do_sample=False,
+                **settings,
+            )
+        new = found[0, len(prompt) :].tolist()
+        ended = [place for place, token in enumerate(new) if token in self.ends]
+        return new[: ended[0]] if ended else new
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return Loaded(save_causal(tmp_path_factory.mktemp(request.param), request.param))
+
+
+@pytest.fixture(scope="module")
+def ending(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A model in which every fourth token ends a text."""
+    folder = save_causal(tmp_path_factory.mktemp("ending"), "llama", seed=3, spread=0.15)
+    return Loaded(folder, tuple(range(0, 320, 4)))
+
+
+def test_greedy_is_theirs(loaded: Loaded) -> None:
+    found = loaded.generator(loaded.prompts, GenerationSettings(max_tokens=20))
+    assert found == [loaded.theirs(prompt, max_new_tokens=20) for prompt in loaded.prompts]
+    assert any(len(set(text)) > 3 for text in found)
+
+
+@pytest.mark.parametrize("beams", [2, 5])
+def test_beams_are_theirs(loaded: Loaded, ending: Loaded, beams: int) -> None:
+    for model in (loaded, ending):
+        found = model.generator(model.prompts, GenerationSettings(max_tokens=12, beams=beams))
+        theirs = [
+            model.theirs(prompt, max_new_tokens=12, num_beams=beams) for prompt in model.prompts
+        ]
+        assert found == theirs
+
+
+def test_texts_end(ending: Loaded) -> None:
+    greedy = ending.generator(ending.prompts, GenerationSettings(max_tokens=12))
+    assert greedy == [ending.theirs(prompt, max_new_tokens=12) for prompt in ending.prompts]
+    assert len({len(text) for text in greedy}) > 1
+    assert not any(token in ending.ends for text in greedy for token in text)
+
+
+def test_a_batch_equals_single_runs(loaded: Loaded) -> None:
+    settings = GenerationSettings(max_tokens=15, sample=True, top_p=0.9, temperature=1.5)
+    together = loaded.generator(loaded.prompts, settings, Streams(4))
+    alone = [loaded.generator([prompt], settings, Streams(4))[0] for prompt in loaded.prompts]
+    assert together == alone
+    assert loaded.generator(loaded.prompts, settings, Streams(5)) != together
+    twice = loaded.generator([loaded.prompts[0]] * 2, settings, Streams(4))
+    assert twice[0] == together[0]
+    assert twice[1] != twice[0]
+
+
+def test_no_text_is_longer_than_the_model_sees(loaded: Loaded) -> None:
+    endless = Generator(loaded.module, (), POSITIONS)
+    (text,) = endless([loaded.prompts[0]], GenerationSettings(max_tokens=500))
+    assert len(text) + len(loaded.prompts[0]) == POSITIONS
+    assert loaded.generator([], GenerationSettings()) == []
+
+
+def test_probabilities_are_cut_as_theirs() -> None:
+    from transformers import (
+        LogitsProcessorList,
+        TemperatureLogitsWarper,
+        TopKLogitsWarper,
+        TopPLogitsWarper,
+    )
+
+    logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0)) * 3
+    settings = GenerationSettings(sample=True, temperature=0.7, top_k=12, top_p=0.8)
+    theirs = LogitsProcessorList(
+        [TemperatureLogitsWarper(0.7), TopKLogitsWarper(12), TopPLogitsWarper(0.8)]
+    )(torch.zeros(6, 1, dtype=torch.int64), logits)
+    found = probabilities(logits, settings)
+    torch.testing.assert_close(found, theirs.softmax(-1))
+    assert 1 < (found > 0).sum(1).max() <= 12
+    one = probabilities(logits, GenerationSettings(sample=True, top_p=1e-6))
+    assert torch.equal(one.argmax(1), logits.argmax(1))
+    assert torch.equal(one.max(1).values, torch.ones(6))
+
+
+def test_draws_follow_the_probabilities(loaded: Loaded) -> None:
+    """500 first tokens of one prompt, against the probabilities they were drawn by."""
+    settings = GenerationSettings(max_tokens=1, sample=True, top_k=5, temperature=2.0)
+    prompt = loaded.prompts[1]
+    texts = loaded.generator([prompt] * 500, settings, Streams(1))
+    counts = Counter(text[0] for text in texts if text)
+    with torch.no_grad():
+        logits = loaded.module(torch.tensor([prompt])).logits[:, -1]
+    expected = probabilities(logits, settings)[0]
+    assert set(counts) <= set(np.flatnonzero(expected.numpy()).tolist())
+    for token, count in counts.items():
+        share = expected[token].item()
+        assert abs(count / 500 - share) < 5 * (share * (1 - share) / 500) ** 0.5 + 0.01

@@ -1,0 +1,82 @@
+"""Models with their words: drawn, pretrained, rebuilt."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.models.causal_models import POSITIONS, save_causal
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.streams import Streams
+from bakeoff.models.language import (
+    ByteWords,
+    build_causal,
+    drawn_causal,
+    pretrained_causal,
+    profile,
+    tokenizer_words,
+)
+from bakeoff.models.pretrained import find_pretrained
+from bakeoff.models.settings import CausalSettings
+
+
+def test_bytes() -> None:
+    words = ByteWords()
+    ids = words.encode("öl")
+    assert ids == [0xC3, 0xB6, 0x6C]
+    assert words.decode([*ids, words.end]) == "öl"
+    assert words.state() is None
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_drawn(kind: str) -> None:
+    settings = CausalSettings.parse({"kind": kind, "layers": 2, "width": 16, "heads": 2})
+    one, same, other = (drawn_causal(settings, 32, Streams(seed)) for seed in (0, 0, 1))
+    ids = torch.arange(8)[None]
+    with torch.no_grad():
+        found = [causal.module(ids).logits for causal in (one, same, other)]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert found[0].shape == (1, 8, 257)
+    rows = profile(one.module, 32)
+    assert [row.name for row in rows] == ["embeddings", "block 1", "block 2", "head"]
+    total = sum(p.numel() for p in one.module.parameters())
+    assert sum(row.parameters for row in rows) == total
+    assert rows[-1].parameters == 0  # tied to the embeddings
+    assert rows[-1].macs == 32 * 16 * 257
+    if kind == "gpt2":  # projections of 3, 1, 4 and 4 times the width, and two products of T x T
+        assert rows[1].macs == 32 * 12 * 16 * 16 + 2 * 32 * 32 * 16
+
+
+def test_pretrained_and_rebuilt(tmp_path: Path) -> None:
+    found = find_pretrained(str(save_causal(tmp_path, "gpt2")))
+    causal = pretrained_causal(found)
+    assert (causal.limit, causal.base) == (POSITIONS, found)
+    text = "the old mill \N{GREEK SMALL LETTER PI}"
+    assert causal.words.decode(causal.words.encode(text)) == text
+    assert causal.words.encode("\udcff")
+    state = causal.words.state()
+    assert state is not None
+    again = build_causal(causal.config, tokenizer_words(state, causal.words.end), causal.limit)
+    assert again.words.encode(text) == causal.words.encode(text)
+    again.module.load_state_dict(causal.module.state_dict())
+    ids = torch.tensor([causal.words.encode(text)])
+    with torch.no_grad():
+        assert torch.equal(again.module(ids).logits, causal.module(ids).logits)
+    fresh = pretrained_causal(found, Streams(0))
+    assert fresh.base is None
+    with torch.no_grad():
+        assert not torch.equal(fresh.module(ids).logits, causal.module(ids).logits)
+
+
+def test_refused() -> None:
+    with pytest.raises(InputError, match="not the configuration"):
+        build_causal({"model_type": "none of these"}, ByteWords(), 8)
+    for content, told in (
+        ({"weights": "x", "layers": 3}, "layers: received with weights"),
+        ({"fresh": True}, "fresh: received without weights"),
+        ({"width": 10, "heads": 4}, "width 10 received with 4 heads"),
+        ({"kind": "llama", "width": 12, "heads": 4}, "multiple of 8"),
+    ):
+        with pytest.raises(InputError, match=told):
+            CausalSettings.parse(content)

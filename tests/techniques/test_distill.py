@@ -1,0 +1,61 @@
+"""A study with a teacher, from beginning to end."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.calling import Caller, assert_clear
+
+from bakeoff.core.errors import InputError
+from bakeoff.techniques import find
+
+STUDY = """\
+question: Does a teacher help on few digits?
+dataset: digits
+margin: 0.01
+seeds: {exactly: 2}
+control:
+  name: student
+  technique: cnn
+  numerics: {threads: 1}
+  model: {name: simple-cnn, width: 2}
+  training: {epochs: 1}
+variants:
+  teacher: {model.width: 8}
+  distilled: {training.teacher: {recipe: teacher}}
+  preset: {technique: distill, training: {epochs: 1}}
+"""
+
+
+def test_a_teacher_is_needed() -> None:
+    technique = find("distill")
+    assert technique.settings.parse({}) != find("cnn").settings.parse({})
+    with pytest.raises(InputError, match=r"training\.teacher"):
+        technique.settings.parse({"training": {"teacher": None}})
+
+
+@pytest.fixture
+def bakeoff(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
+    return Caller(monkeypatch, capsys)
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_study(bakeoff: Caller, tmp_path: Path) -> None:
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    path.write_text(STUDY, encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    costs = {name: recipe["cost"] for name, recipe in results["recipes"].items()}
+    assert costs["student"]["upstream_seconds"] == 0
+    assert costs["distilled"]["upstream_seconds"] > 0
+    assert costs["distilled"]["parameters"] == costs["student"]["parameters"]
+    assert costs["distilled"]["parameters"] < costs["teacher"]["parameters"]
+    assert bakeoff("verify", out).code == 0
+
+
+def test_a_missing_teacher(bakeoff: Caller, tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("  teacher: {model.width: 8}\n", ""), encoding="utf-8")
+    told = assert_clear(bakeoff("run", path, "--out", tmp_path / "run"))
+    assert "unknown recipe 'teacher'" in told

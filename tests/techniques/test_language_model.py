@@ -1,0 +1,198 @@
+"""Language models fitted to little texts, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.cli.calling import Caller, assert_clear
+from tests.contracts.small import Bench, cell_of, corpus, resolved, run_of, same_bits
+from tests.models.causal_models import save_causal
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.protocols import TrainingData
+from bakeoff.core.recipe import DataSettings, Recipe
+from bakeoff.core.streams import Streams
+from bakeoff.techniques import find
+from bakeoff.techniques.language_model import LanguageModelSettings, LanguagePredictor
+
+TECHNIQUE: Any = find("language-model")
+SHORT = {"iterations": 6, "batch_size": 8, "validate_every": 6, "learning_rate": 0.01}
+SCORING = {"context": 32, "stride": 16}
+
+
+def fit(
+    folder: Path, place: str, **content: Any
+) -> tuple[LanguagePredictor, TrainingData, list[dict[str, Any]]]:
+    content = {"training": SHORT, "blocks": {"tokens": 32}, "scoring": SCORING} | content
+    settings = TECHNIQUE.settings.parse(content)
+    recipe = Recipe(
+        name="lm",
+        technique="language-model",
+        data=DataSettings(set="digits"),
+        numerics=resolved("torch"),
+        settings=settings,
+    )
+    data = Bench(TECHNIQUE, folder).data()
+    run = run_of(recipe, folder / place)
+    return TECHNIQUE.fit(cell_of(recipe), data, {}, run), data, run.rows
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    """Both losses fall, and what is scored after beats an unfitted model by far."""
+    training = SHORT | {"iterations": 40, "validate_every": 20}
+    predictor, data, rows = fit(tmp_path, "a", training=training)
+    assert rows[1]["validation/cross_entropy"] < rows[0]["validation/cross_entropy"]
+    assert rows[1]["train/loss"] < rows[0]["train/loss"] < np.log(257) + 0.2
+    scores = data.task.score(data.validation.labels, predictor.predict(data.validation.items))
+    assert scores["perplexity"] < 60
+    assert scores["cross_entropy"] == pytest.approx(rows[1]["validation/cross_entropy"])
+
+
+def test_checkpointing_and_parts_change_nothing(tmp_path: Path) -> None:
+    plain, data, _ = fit(tmp_path, "a")
+    found = plain.predict(data.validation.items)
+    for place, more in (("b", {"checkpointing": True}), ("c", {"accumulate": 3})):
+        other, _, _ = fit(tmp_path, place, training=SHORT | more)
+        np.testing.assert_allclose(other.predict(data.validation.items), found, rtol=1e-3)
+
+
+def test_pretrained_weights_and_their_ways_of_adapting(tmp_path: Path) -> None:
+    """Nothing, LoRA, all: trained parameters, what is saved, and the same bits when loaded."""
+    weights = str(save_causal(tmp_path / "weights", "llama", spread=0.05))
+    trained = {}
+    for method in ("none", "lora", "full"):
+        adapt = {"method": method} | ({"rank": 2} if method == "lora" else {})
+        predictor, data, _ = fit(tmp_path, method, model={"weights": weights}, adapt=adapt)
+        layers = predictor.layers()
+        total = sum(layer.parameters for layer in layers)
+        trained[method] = sum(layer.trained_parameters for layer in layers) / total
+        folder = tmp_path / f"saved-{method}"
+        folder.mkdir()
+        predictor.save(folder)
+        loaded = TECHNIQUE.load(folder)
+        items = data.validation.items[:8]
+        assert same_bits(loaded.predict(items), predictor.predict(items))
+        assert loaded.layers() == layers
+    assert trained["none"] == 0
+    assert 0 < trained["lora"] < 0.1
+    assert trained["full"] == 1
+    sizes = {
+        m: (tmp_path / f"saved-{m}" / "model.safetensors").stat().st_size for m in ("lora", "full")
+    }
+    assert sizes["lora"] < sizes["full"] / 10
+    (tmp_path / "weights" / "config.json").write_bytes(
+        (tmp_path / "weights" / "config.json").read_bytes() + b"\n"
+    )
+    with pytest.raises(InputError, match="other weights than those that were adapted"):
+        TECHNIQUE.load(tmp_path / "saved-lora")
+
+
+def test_texts(tmp_path: Path) -> None:
+    predictor, _, _ = fit(tmp_path, "a")
+    settings = GenerationSettings(max_tokens=8, sample=True)
+    prompts = ["number 7 is", "", "number 7 is " * 20]
+    texts = predictor.generate(prompts, settings, Streams(0))
+    assert len(texts) == 3
+    assert texts == predictor.generate(prompts, settings, Streams(0))
+
+
+def test_detokenised_texts_are_learnt_and_scored_so(tmp_path: Path) -> None:
+    predictor, _, _ = fit(tmp_path, "a", scoring={**SCORING, "detokenised": True})
+    assert predictor.encode("a @-@ b .") == list(b"a-b.")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"training": {"label_smoothing": 0.1}}, "label_smoothing: 0.1 received"),
+        ({"training": {"sampling": "random"}}, "sampling: random received"),
+        ({"adapt": {"method": "none", "rank": 4}}, "rank, alpha and targets are of lora"),
+        ({"adapt": {"method": "lora", "targets": []}}, "targets"),
+        ({"scoring": {"context": 8, "stride": 9}}, "stride 9 received"),
+    ],
+)
+def test_settings_refused(content: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        LanguageModelSettings.parse(content)
+
+
+def test_what_the_weights_cannot_serve_is_refused(tmp_path: Path) -> None:
+    weights = str(save_causal(tmp_path / "weights", "gpt2"))
+    for content, told in (
+        ({"blocks": {"tokens": 65}}, "blocks.tokens: 65 received"),
+        ({"scoring": {"context": 65, "stride": 1}}, "scoring.context: 65 received"),
+        ({"adapt": {"method": "lora", "targets": ["c_atn"]}}, "did you mean 'c_attn'"),
+        ({"adapt": {"method": "lora", "rank": 33}}, "adapt.rank: 33 received"),
+    ):
+        base = {"model": {"weights": weights}, "blocks": {"tokens": 8}, "scoring": SCORING}
+        settings = TECHNIQUE.settings.parse(base | content)
+        with pytest.raises(InputError, match=told):
+            TECHNIQUE.untrained(settings, (), 0)
+    missing = TECHNIQUE.settings.parse({"model": {"weights": str(tmp_path / "none")}})
+    with pytest.raises(InputError, match="no such folder"):
+        TECHNIQUE.untrained(missing, (), 0)
+
+
+def test_data_of_another_task(tmp_path: Path) -> None:
+    assert corpus(tmp_path).task_name == "language-modelling"
+    assert TECHNIQUE.tasks == {"language-modelling"}
+
+
+STUDY = """\
+question: Which architecture foretells little texts better?
+dataset: {corpus: CORPUS, words: 40}
+metric: test/perplexity
+seeds: {exactly: 3}
+control:
+  name: gpt2
+  technique: language-model
+  data: {labels: 60}
+  numerics: {threads: 1}
+  model: {layers: 1, width: 16, heads: 2}
+  blocks: {tokens: 16}
+  scoring: {context: 16, stride: 8}
+  training: {iterations: 4, validate_every: 4, learning_rate: 0.01}
+  samples: {count: 2, words: 2, generation: {max_tokens: 8}}
+variants:
+  llama: {model.kind: llama}
+  longer: {training.iterations: 12}
+"""
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From texts to a verdict, a report with texts in it, and predictions of a new file."""
+    bakeoff = Caller(monkeypatch, capsys)
+    corpus(tmp_path)
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    path.write_text(STUDY.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    means = {
+        name: recipe["metrics"]["test/perplexity"]["values"]
+        for name, recipe in results["recipes"].items()
+    }
+    verdict = next(v for v in results["verdicts"] if v["a"] == "longer")
+    logs = np.log(means["gpt2"]) - np.log(means["longer"])
+    assert verdict["difference"] == pytest.approx(logs.mean())
+    assert "a factor of" in verdict["sentence"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "What they write" in page
+    assert "What llama writes" in page
+    assert bakeoff("verify", out).code == 0
+    predictions = tmp_path / "predictions.csv"
+    new = tmp_path / "new.txt"
+    new.write_text("number 3 is fine and warm\n", encoding="utf-8")
+    called = bakeoff("predict", f"{out}:llama", new, "-o", predictions)
+    assert called.code == 0, called
+    assert predictions.read_text(encoding="utf-8").startswith("id,target,nats,tokens\n0,6.0,")
+    other = STUDY.replace("{model.kind: llama}", "{scoring.stride: 16}")
+    path.write_text(other.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
+    told = assert_clear(bakeoff("run", path, "--out", tmp_path / "other"))
+    assert "perplexities of different protocols" in told
