@@ -26,8 +26,8 @@ from bakeoff.report import (
     provenance,
     seeds,
     spaces,
-    texts,
     words,
+    writing,
 )
 from bakeoff.report.folder import RunFolder, read_folder
 from bakeoff.report.provenance import Fact
@@ -45,7 +45,7 @@ SECTIONS = (
     ("learning", "Learning"),
     ("fits", "The fit"),
     ("spaces", "The space of vectors"),
-    ("texts", "What they write"),
+    ("writing", "What they write"),
     ("inside", "Inside the networks"),
     ("attention", "What attention looks at"),
     ("mistakes", "Mistakes"),
@@ -95,7 +95,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "fit_notes": fits.notes_table(run),
         "spaces_lead": spaces.lead(run),
         "strips": spaces.strips(run),
-        "texts": texts.tables(run),
+        "writing": writing.tables(run),
         "inside_lead": inside.lead(run),
         "panels": [name for name in figures if name.startswith("inside-")],
         "filters": (shown := filters.cards(run)),
@@ -109,7 +109,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 def _sections(run: RunFolder, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
     results = run.results
-    without = _without(results, figures) | (set() if texts.tables(run) else {"texts"})
+    without = _without(results, figures) | (set() if writing.tables(run) else {"writing"})
     return [(id_, name.format(unit=results.unit)) for id_, name in SECTIONS if id_ not in without]
 
 

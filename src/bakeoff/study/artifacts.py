@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.attention import NAME as ATTENTION
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
-from bakeoff.analysis.texts import write_texts
+from bakeoff.analysis.writing import write_writing
 from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.protocols import Noted, Traced, Writing, Written
@@ -45,7 +45,7 @@ def write_artifacts(ready: Ready, out: Path) -> None:
     elif ready.dataset.task_name == "regression":
         _write_fits(ready, folder)
     else:
-        _write_texts(ready, folder)
+        _write_writing(ready, folder)
 
 
 def _write_disagreements(ready: Ready, folder: Folder) -> None:
@@ -104,7 +104,7 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
         write_fits(folder.path / ARTIFACTS, scene, fits)
 
 
-def _write_texts(ready: Ready, folder: Folder) -> None:
+def _write_writing(ready: Ready, folder: Folder) -> None:
     """What the first level's recipes write, each as its first seed left it."""
     first = ready.replicates(ready.looks.seeds)[0]
     written: dict[str, Written] = {}
@@ -118,7 +118,7 @@ def _write_texts(ready: Ready, folder: Folder) -> None:
             fitted = load_predictor(folder.path / cell_folder(record))
             written[planned.name] = technique.texts(recipe.settings, fitted, data, first.streams)
     if written:
-        write_texts(folder.path / ARTIFACTS, written)
+        write_writing(folder.path / ARTIFACTS, written)
 
 
 def _fit(planned: Planned, record: Record, ready: Ready, folder: Folder, scene: Scene) -> Fit:

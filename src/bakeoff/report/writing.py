@@ -22,7 +22,7 @@ FIGURES = {
 def tables(run: RunFolder) -> list[Table]:
     """A table of variety, and one of texts for each recipe; none where none were written."""
     try:
-        content = mapping(json.loads((run.path / "artifacts" / "texts.json").read_bytes()))
+        content = mapping(json.loads((run.path / "artifacts" / "writing.json").read_bytes()))
     except (OSError, ValueError):
         return []
     found = {

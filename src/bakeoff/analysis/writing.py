@@ -7,11 +7,11 @@ from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.protocols import Written
 from bakeoff.core.variety import variety
 
-TEXTS = "texts.json"
+WRITING = "writing.json"
 
 
-def write_texts(folder: Path, written: Mapping[str, Written]) -> None:
-    """Write `texts.json`: of each recipe the prompts, and what followed them.
+def write_writing(folder: Path, written: Mapping[str, Written]) -> None:
+    """Write `writing.json`: of each recipe the prompts, and what followed them.
 
     Figures of variety count words.
 
@@ -35,4 +35,4 @@ def write_texts(folder: Path, written: Mapping[str, Written]) -> None:
         for name, texts in written.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / TEXTS, pretty_json(content))
+    write_atomic(folder / WRITING, pretty_json(content))
