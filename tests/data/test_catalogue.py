@@ -19,18 +19,26 @@ WITH_FILES = [name for name in NAMES if DATASETS[name].folder is not None]
 
 
 def keeps_contract(dataset: Dataset, entry: Entry) -> None:
-    """What holds for every data set of images or numbers, small or whole."""
+    """What holds for every data set, small or whole."""
     assert dataset.name == entry.name
     assert dataset.modality == entry.modality
     assert dataset.classes == entry.classes
     assert dataset.shape == entry.shape
-    assert dataset.test is not None
+    assert (dataset.test is not None) == (entry.sizes[1] > 0)
     for examples in dataset.splits.values():
         items = examples.items
+        assert examples.labels.shape == examples.ids.shape == (len(examples),)
+        if entry.modality == "text":
+            assert isinstance(items, list)
+            assert len(items) == len(examples)
+            assert all(isinstance(text, str) for text in items)
+            assert set(np.unique(examples.labels)) == set(range(len(entry.classes)))
+            assert len(set(examples.ids.tolist())) == len(examples)
+            assert examples[-1] == (items[-1], examples.labels[-1])
+            continue
         assert isinstance(items, np.ndarray)
         assert items.shape == (len(examples), *entry.shape)
         assert items.flags.c_contiguous
-        assert examples.labels.shape == examples.ids.shape == (len(examples),)
         if entry.modality == "numbers":
             assert items.dtype == examples.labels.dtype == np.float64
             assert np.isfinite(items).all()
@@ -50,8 +58,11 @@ def keeps_contract(dataset: Dataset, entry: Entry) -> None:
 def runs_under_a_data_loader(examples: Examples) -> None:
     from torch.utils.data import DataLoader
 
-    images, labels = next(iter(DataLoader(examples, batch_size=4, num_workers=0)))  # type: ignore[arg-type]
-    assert images.numpy().tolist() == np.asarray(examples.items)[:4].tolist()
+    items, labels = next(iter(DataLoader(examples, batch_size=4, num_workers=0)))  # type: ignore[arg-type]
+    if isinstance(examples.items, np.ndarray):
+        assert items.numpy().tolist() == examples.items[:4].tolist()
+    else:
+        assert list(items) == list(examples.items[:4])
     assert labels.tolist() == examples.labels[:4].tolist()
 
 
@@ -81,8 +92,7 @@ def test_real_sets_keep_the_contract(name: str, real: Callable[[str], Dataset]) 
     entry = DATASETS[name]
     keeps_contract(dataset, entry)
     runs_under_a_data_loader(dataset.train)
-    assert dataset.test is not None
-    assert (len(dataset.train), len(dataset.test)) == entry.sizes
+    assert (len(dataset.train), len(dataset.test or ())) == entry.sizes
     assert dataset.notes == ()
     assert entry.hash in (None, dataset.hash)
 
