@@ -208,6 +208,10 @@ class Run(Protocol):
         """What an iterative solve came to, and its curve: a loop says both of itself."""
         ...
 
+    def remark(self, sentences: Sequence[str]) -> None:
+        """What people should know of this fit: it goes into the record."""
+        ...
+
 
 @dataclass(frozen=True)
 class LayerProfile:

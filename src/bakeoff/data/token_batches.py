@@ -1,8 +1,8 @@
 """Batches of token sequences, of similar lengths, in an order that seed and epoch alone decide."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,24 @@ class TokenBatches:
         ]
         shuffled = self._streams.generator("buckets", number).permutation(len(batches))
         return [batches[i] for i in shuffled]
+
+
+class PaddedBatches:
+    """Batches whose items are arrays (B, T) int32: every sequence from the left, then -1.
+
+    Args:
+        batches: Of token sequences.
+        width: T of every batch; None: as its longest sequence has it.
+    """
+
+    def __init__(self, batches: TokenBatches, width: int | None = None) -> None:
+        self._batches, self.per_epoch = batches, batches.per_epoch
+        self._width = width
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from the `start`-th on."""
+        for batch in self._batches.epoch(number, start):
+            yield replace(batch, items=cast(Tokens, batch.items).padded(-1, self._width))
 
 
 def token_evaluation_batches(examples: TokenExamples, batch_size: int) -> Iterator[Batch]:

@@ -94,6 +94,10 @@ class CellRun:
         self.fitted.append(fitted)
         self.rows += [dict(row) for row in rows]
 
+    def remark(self, sentences: Sequence[str]) -> None:
+        """Put sentences into the record."""
+        self.notes += sentences
+
     def _begin(self, phase: str) -> None:
         """A phase's name is where its results lie: a second one would read the first one's."""
         if phase in self._phases:

@@ -14,10 +14,12 @@ from bakeoff.core.protocols import Technique
 from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
+    "bag-of-words": "bakeoff.techniques.bag_of_words:BagOfWords",
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "knn": "bakeoff.techniques.knn:Knn",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
+    "lstm": "bakeoff.techniques.lstm:Lstm",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",

@@ -15,6 +15,12 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
+def changing_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """As `named_tensors`, without the parameters that learn nothing."""
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    return {name: t for name, t in named_tensors(module).items() if name not in frozen}
+
+
 def to_arrays(tensors: Mapping[str, Tensor]) -> State:
     """The tensors' values, copied, in C order."""
     return {name: t.detach().cpu().numpy().copy(order="C") for name, t in tensors.items()}

@@ -1,7 +1,7 @@
 """A network at work on images: probabilities and features, whatever the batches."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,50 @@ PASS_PIXELS = 1 << 20
 ONE_VIEW = PredictionSettings()
 
 
-class Inference:
+class Network:
+    """A module at work in its precision on its device.
+
+    Args:
+        module: `forward` gives logits, or vectors.
+        device: Where it computes.
+        precision: Of matrix products and convolutions; weights and sums of losses are float32.
+        compiles: Whether training passes are to be compiled; evaluation never is.
+    """
+
+    def __init__(
+        self, module: nn.Module, device: torch.device, precision: Precision, compiles: bool = False
+    ) -> None:
+        self.module, self.device = module, device
+        self.precision, self.compiles = precision, compiles
+        module.to(device)
+
+    def inputs(self, items: Tensor) -> Tensor:
+        """What the module reads, of items on its device."""
+        return items
+
+    def of(self, module: nn.Module) -> "Network":
+        """The same with another module of the same kind."""
+        return type(self)(module, self.device, self.precision)
+
+    def compute_in(self, precision: Precision) -> None:
+        """Compute in another precision from now on."""
+        self.precision = precision
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the network computes in its precision."""
+        enabled = self.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def probabilities(self, items: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, K) float32 class probabilities of N items; logits are averaged over views."""
+        return softmax(self.outputs(items))
+
+    def outputs(self, items: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, ...) float32, the network's outputs for N items."""
+        raise NotImplementedError
+
+
+class Inference(Network):
     """A network with what it needs to read images.
 
     Every pass has the same number of examples, so that an example's bits do not depend on what is
@@ -45,19 +88,19 @@ class Inference:
         channels_last: bool = True,
         compiles: bool = False,
     ) -> None:
-        self.module, self.pixels, self.precision = module, pixels, precision
+        super().__init__(module, pixels.device, precision, compiles)
+        self.pixels = pixels
         self.prediction, self._views = prediction, prediction.views()
-        self.channels_last, self.compiles = channels_last, compiles
+        self.channels_last = channels_last
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
         self._pass_size = PassSize(self.pass_size)
-        module.to(pixels.device)
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         module.to(memory_format=self._layout)  # type: ignore[call-overload]
 
-    def inputs(self, images: Tensor) -> Tensor:
+    def inputs(self, items: Tensor) -> Tensor:
         """What the network reads: (B, C, H, W) float32 of (B, H, W, C) uint8 on its device."""
-        return self.pixels(images).contiguous(memory_format=self._layout)
+        return self.pixels(items).contiguous(memory_format=self._layout)
 
     def of(self, module: nn.Module) -> "Inference":
         """The same with another module of the same kind."""
@@ -65,20 +108,12 @@ class Inference:
 
     def compute_in(self, precision: Precision) -> None:
         """Compute in another precision from now on."""
-        self.precision, self._pass_size = precision, PassSize(self.pass_size)
+        super().compute_in(precision)
+        self._pass_size = PassSize(self.pass_size)
 
-    def autocast(self) -> torch.autocast:
-        """The context in which the network computes in its precision."""
-        enabled = self.precision == "bfloat16"
-        return torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=enabled)
-
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, K) float32 class probabilities of (N, H, W, C) uint8; logits are averaged."""
-        return softmax(self.outputs(images))
-
-    def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def outputs(self, items: NDArray[Any]) -> NDArray[np.float32]:
         """(N, ...) float32, the network's outputs for (N, H, W, C) uint8."""
-        return self._all(self.module, images)
+        return self._all(self.module, items)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, D) float32, the last hidden layer's output for (N, H, W, C) uint8."""

@@ -1,4 +1,4 @@
-"""One update and one evaluation of a torch network on images: the loop's step."""
+"""One update and one evaluation of a torch network: the loop's step."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
 from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
-from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
+from bakeoff.training.torch.arrays import changing_tensors, copy_into, named_tensors, to_arrays
 from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.followers import followers
-from bakeoff.training.torch.inference import Inference
+from bakeoff.training.torch.inference import Network
 from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
@@ -59,7 +59,7 @@ def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0
 
 
 class TorchStep:
-    """The loop's step for a torch network that classifies images.
+    """The loop's step for a torch network that classifies.
 
     Args:
         inference: The network, its inputs and precision.
@@ -78,7 +78,7 @@ class TorchStep:
 
     def __init__(
         self,
-        inference: Inference,
+        inference: Network,
         settings: TrainingSettings,
         streams: Streams,
         augmentation: Augmentation | None = None,
@@ -89,7 +89,7 @@ class TorchStep:
     ) -> None:
         module = inference.module
         self._inference, self._module = inference, module
-        self._device = inference.pixels.device
+        self._device = inference.device
         self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
         self._mixing, self._resident = mixing, resident
         self._loss = loss or partial(summed_cross_entropy, smoothing=settings.label_smoothing)
@@ -303,7 +303,8 @@ class TorchStep:
         self._set_guard(Guard(bool(exact), int(cuts), bool(eager)))
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"network.{name}": t for name, t in named_tensors(self._module).items()}
+        learnt = changing_tensors(self._module)
+        tensors = {f"network.{name}": t for name, t in learnt.items()}
         tensors |= {f"optimiser.{name}": t for name, t in self._optimiser.tensors().items()}
         for prefix, follower in self._followers.items():
             tensors |= {f"{prefix}.{name}": t for name, t in follower.tensors().items()}
