@@ -2,8 +2,8 @@
 
 Source: A. L. Maas, R. E. Daly, P. T. Pham, D. Huang, A. Y. Ng, C. Potts 2011, "Learning word
 vectors for sentiment analysis", ACL. One file a review,
-`aclImdb/{train,test}/{pos,neg}/ID_STARS.txt`; line i of `urls_pos.txt` and `urls_neg.txt` names the film of review i.
-The halves share one film of 7,036 (2 reviews of train, 23 of test).
+`aclImdb/{train,test}/{pos,neg}/ID_STARS.txt`; line i of `urls_pos.txt` and `urls_neg.txt` names
+the film of review i. The halves share one film of 7,036 (2 reviews of train, 23 of test).
 
 `imdb` keeps the published split, and the reviews of one film together: validation is then asked
 about films that were not learnt, as the test is, and verdicts count films, not reviews.
