@@ -24,6 +24,7 @@ from bakeoff.report import (
     panels,
     provenance,
     seeds,
+    texts,
     words,
 )
 from bakeoff.report.folder import RunFolder, read_folder
@@ -85,6 +86,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
+        "text_tables": texts.tables(run),
         "sections": _sections(run.results, figures),
         "fit_notes": fits.notes_table(run),
         "inside_lead": inside.lead(run),
