@@ -13,6 +13,7 @@ from bakeoff.core.tokens import Tokens
 from bakeoff.data.batches import TrainingBatches
 from bakeoff.data.token_batches import (
     POOL_BATCHES,
+    PaddedBatches,
     TokenBatches,
     TokenExamples,
     token_evaluation_batches,
@@ -98,3 +99,16 @@ def test_evaluation_goes_through_all_shortest_first() -> None:
 def test_nothing_to_cut_is_refused(count: int, size: int) -> None:
     with pytest.raises(InputError):
         TokenBatches(examples(count), size, Streams(0))
+
+
+def test_padded_to_the_longest_of_a_batch_or_to_one_width() -> None:
+    batches = TokenBatches(examples(60), 8, Streams(0))
+    for batch, padded in zip(batches.epoch(2, 3), PaddedBatches(batches).epoch(2, 3), strict=True):
+        assert isinstance(padded.items, np.ndarray)
+        assert padded.items.shape[1] == tokens(batch).lengths.max()
+        assert padded.indices.tolist() == batch.indices.tolist()
+        for place, row in enumerate(padded.items):
+            assert row[row >= 0].tolist() == tokens(batch)[place].tolist()
+    wide = PaddedBatches(batches, 5)
+    assert wide.per_epoch == batches.per_epoch
+    assert all(np.asarray(batch.items).shape[1] == 5 for batch in wide.epoch(0))
