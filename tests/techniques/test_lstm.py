@@ -12,6 +12,7 @@ from bakeoff.core.protocols import Noted
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.techniques import find
 from bakeoff.techniques.lstm import Lstm, RecurrentPredictor
+from bakeoff.training.torch import numerics as torch_numerics
 
 SMALL: dict[str, Any] = {
     "words": {"length": 6, "size": 60, "minimum_count": 1},
@@ -20,7 +21,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-def fitted(folder: Path, **changes: Any) -> tuple[RecurrentPredictor, Any, Any]:
+def fitted(
+    folder: Path, precision: str = "float32", **changes: Any
+) -> tuple[RecurrentPredictor, Any, Any]:
     """Predictor, run and data of a short fit."""
     technique = Lstm()
     content = {name: SMALL[name] | changes.get(name, {}) for name in SMALL}
@@ -28,7 +31,7 @@ def fitted(folder: Path, **changes: Any) -> tuple[RecurrentPredictor, Any, Any]:
         name="lstm",
         technique="lstm",
         data=DataSettings(set="digits"),
-        numerics=resolved("torch"),
+        numerics=resolved("torch").model_copy(update={"precision": precision}),
         settings=technique.settings.parse(content),
     )
     data, run = Bench(technique, folder).data(), run_of(recipe, folder / "cell")
@@ -63,6 +66,15 @@ def test_unknown_words_all_read_alike(tmp_path: Path) -> None:
     found = predictor.predict(["xyzzy plugh", "foo <b>bar</b>", "", "\x00 !"])
     assert (found[0] == found[1]).all()
     assert (found[2] == found[3]).all(), "a text without words is one unknown word"
+
+
+def test_without_units_for_it_bfloat16_is_float32_and_the_record_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_numerics, "has_bfloat16_units", lambda device: False)
+    predictor, run, _ = fitted(tmp_path, precision="bfloat16", training={"iterations": 1})
+    assert predictor.inference.precision == "float32"
+    assert run.notes[-1] == "computed in float32: this processor has no units for bfloat16"
 
 
 def test_bad_settings_are_refused() -> None:

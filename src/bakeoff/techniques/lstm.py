@@ -159,6 +159,8 @@ class Lstm:
         classes = data.task.classes
         inference = _inference(settings, len(classes), cell.recipe.numerics)
         _draw(inference, run.streams)
+        if inference.precision != cell.recipe.numerics.precision:
+            run.remark(["computed in float32: this processor has no units for bfloat16"])
         inference.module.packed = training.batches == "packed"
         step = TorchStep(inference, training, run.streams)
         buckets = training.batches == "buckets"
@@ -227,14 +229,18 @@ def _draw(inference: "TokenInference", streams: Streams) -> None:
 
 
 def _inference(settings: LstmSettings, classes: int, numerics: Numerics) -> "TokenInference":
-    """The network on its device; its weights are still to be set."""
+    """The network on its device; its weights are still to be set.
+
+    It computes in float32 where the device has no units for bfloat16: torch has no LSTM in it there.
+    """
     import torch
 
     from bakeoff.models.recurrent import Recurrent
-    from bakeoff.training.torch.numerics import resolve_device_and_precision
+    from bakeoff.training.torch.numerics import has_bfloat16_units, resolve_device_and_precision
     from bakeoff.training.torch.token_inference import TokenInference
 
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    precision = precision if has_bfloat16_units(device) else "float32"
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = Recurrent(settings.model, settings.words.size, classes)
     return TokenInference(module, torch.device(device), precision, rows=ROWS, multiple=MULTIPLE)
