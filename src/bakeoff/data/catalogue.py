@@ -150,7 +150,9 @@ def _state(reference: DatasetReference, folder: Path | None) -> tuple[object, ..
         root = Path(reference.folder if isinstance(reference, FolderSource) else reference.table)
     if root is None:
         return ()
-    below = [os.path.join(top, name) for top, _, names in os.walk(root) for name in names]
+    below: list[str | Path] = [
+        os.path.join(top, name) for top, _, names in os.walk(root) for name in names
+    ]
     states = [state for path in below or [root] if (state := _file(path)) is not None]
     newest = max((state.st_mtime_ns for state in states), default=0)
     return (str(root.absolute()), len(states), sum(s.st_size for s in states), newest)

@@ -65,8 +65,16 @@ def load_712(folder: Path) -> Dataset:
     rest = np.setdiff1d(np.arange(len(whole)), test)
     share = VALIDATION / (1 - TEST)
     validation = np.sort(rest[carve(whole.labels[rest], share, keys[rest], copies[rest])])
-    train, *held = (whole.take(rows) for rows in (np.setdiff1d(rest, validation), test, validation))
-    return Dataset("imdb-712", "text", CLASSES, train, *held, notes=published.notes)
+    train = np.setdiff1d(rest, validation)
+    return Dataset(
+        "imdb-712",
+        "text",
+        CLASSES,
+        whole.take(train),
+        whole.take(test),
+        whole.take(validation),
+        published.notes,
+    )
 
 
 def _alone(half: Examples, name: str) -> Examples:

@@ -231,7 +231,7 @@ def _draw(inference: "TokenInference", streams: Streams) -> None:
 def _inference(settings: LstmSettings, classes: int, numerics: Numerics) -> "TokenInference":
     """The network on its device; its weights are still to be set.
 
-    It computes in float32 where the device has no units for bfloat16: torch has no LSTM in it there.
+    In float32 where the device has no units for bfloat16: torch has no LSTM in it there.
     """
     import torch
 
