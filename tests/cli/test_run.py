@@ -68,13 +68,33 @@ def test_settings(bakeoff: Caller, tiny: Path, work: Path) -> None:
 def test_demo(bakeoff: Caller, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(run_module, "execute", lambda s, **given: asked.append((s.name, given)))
-    assert bakeoff("demo", "--out", "x", "--jobs", "2", "-q").code == 0
-    assert asked == [
-        ("digits-first", {"out": Path("x"), "jobs": 2, "quiet": True, "as_json": False})
-    ]
+    rest = {"jobs": 2, "quiet": True, "as_json": False}
+    images = ("digits-first", {"out": Path("x"), **rest})
+    options = ("--out", "x", "--jobs", "2", "-q")
+    assert bakeoff("demo", *options).code == 0
+    assert asked == [images, ("reviews-first", {"out": Path("x-text"), **rest})]
+    asked.clear()
+    assert bakeoff("demo", "--only", "text", *options).code == 0
+    assert asked == [("reviews-first", {"out": Path("x"), **rest})]
     monkeypatch.setattr(run_module, "execute", execute)
     monkeypatch.setattr(run_module, "DEMO", str(tiny))
-    assert bakeoff("demo").out.endswith("Report: runs/tiny/report.html\n")
+    assert bakeoff("demo", "--only", "images").out.endswith("Report: runs/tiny/report.html\n")
+
+
+def test_demo_says_what_its_text_half_lacks(
+    bakeoff: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(run_module, "execute", lambda s, **given: asked.append(s.name))
+    monkeypatch.setattr(run_module, "find_spec", lambda name: None)
+    called = bakeoff("demo", "-q")
+    assert (called.code, asked) == (0, ["digits-first"])
+    assert called.err == (
+        "bakeoff: the text half needs the extra samples: pip install 'bakeoff[samples]'\n"
+    )
+    called = bakeoff("demo", "--only", "text")
+    assert called.code == 2
+    assert "--only text: the text half needs the extra samples" in called.err
 
 
 def test_a_verdict_may_be_required(bakeoff: Caller, tiny: Path) -> None:

@@ -101,9 +101,52 @@ def write_wikitext(folder: Path) -> None:
         (folder / f"wiki.{name}.raw").write_text("".join(texts), encoding="utf-8")
 
 
+def write_imdb(folder: Path) -> None:
+    """Films of three reviews each: 60 to train, 30 to test."""
+    for half, count in (("train", TOY_TRAIN), ("test", TOY_TEST)):
+        for part, word in (("neg", "dull"), ("pos", "fine")):
+            below = folder / "aclImdb" / half / part
+            below.mkdir(parents=True)
+            for i in range(count // 2):
+                text = f"Review {i} of {half}:<br /><br />a {word} film, {'so ' * (i % 5)}{word}."
+                (below / f"{i}_{7 if part == 'pos' else 2}.txt").write_text(text, "utf-8")
+            urls = [f"http://films/{half}/{i // 3}/usercomments\n" for i in range(count // 2)]
+            (folder / "aclImdb" / half / f"urls_{part}.txt").write_text("".join(urls))
+
+
+def news_bytes(count: int, what: str) -> bytes:
+    """A header-less CSV of classes 1 to 4, titles and descriptions."""
+    row = '"{}","Item {} of {}","With a ""quote"", and \\ #36;{} of {}."\n'
+    words = ("wars", "games", "markets", "rockets")
+    rows = [row.format(i % 4 + 1, i, what, i, words[i % 4]) for i in range(count)]
+    return "".join(rows).encode()
+
+
+def write_ag_news(folder: Path) -> None:
+    """Both files."""
+    (folder / "train.csv").write_bytes(news_bytes(TOY_TRAIN, "train"))
+    (folder / "test.csv").write_bytes(news_bytes(TOY_TEST, "test"))
+
+
+def write_cola(folder: Path) -> None:
+    """A training file, and two files of 15 and 15 that are test."""
+    below = folder / "cola_public" / "raw"
+    below.mkdir(parents=True)
+    half = TOY_TEST // 2
+    files = {"in_domain_train": TOY_TRAIN, "in_domain_dev": half, "out_of_domain_dev": half}
+    for name, count in files.items():
+        rows = [f'book\t{i % 2}\t{"" if i % 2 else "*"}\tHe "{name} {i}\n' for i in range(count)]
+        (below / f"{name}.tsv").write_text("".join(rows))
+
+
 TOYS: dict[str, Callable[[Path], None]] = {
+    "ag-news": write_ag_news,
+    "ag-news-7600": write_ag_news,
     "cifar10": write_cifar10,
+    "cola": write_cola,
     "fashion-mnist": write_idx_set,
+    "imdb": write_imdb,
+    "imdb-712": write_imdb,
     "kmnist": write_idx_set,
     "kmnist-7011": write_kmnist_7011,
     "mnist": write_idx_set,

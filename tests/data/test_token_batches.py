@@ -112,3 +112,16 @@ def test_padded_batches_are_the_same_from_the_left() -> None:
         np.testing.assert_array_equal((filled.items >= 0).sum(axis=1), tokens(batch).lengths)
         np.testing.assert_array_equal(filled.items, tokens(batch).padded(-1))
         np.testing.assert_array_equal(filled.indices, batch.indices)
+
+
+def test_padded_to_the_longest_of_a_batch_or_to_one_width() -> None:
+    batches = TokenBatches(examples(60), 8, Streams(0))
+    for batch, padded in zip(batches.epoch(2, 3), PaddedBatches(batches).epoch(2, 3), strict=True):
+        assert isinstance(padded.items, np.ndarray)
+        assert padded.items.shape[1] == tokens(batch).lengths.max()
+        assert padded.indices.tolist() == batch.indices.tolist()
+        for place, row in enumerate(padded.items):
+            assert row[row >= 0].tolist() == tokens(batch)[place].tolist()
+    wide = PaddedBatches(batches, 5)
+    assert wide.per_epoch == batches.per_epoch
+    assert all(np.asarray(batch.items).shape[1] == 5 for batch in wide.epoch(0))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import shown
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.files import new_folder, pretty_json, write_atomic
 
@@ -67,7 +68,7 @@ def write_disagreements(
             "id": str(test.ids[index]),
             "label": classes[test.labels[index]],
             "image": f"artifacts/disagreements/{number}.png" if images else None,
-            "text": None if images else str(test.items[index])[:TEXT_LENGTH],
+            "text": None if images else shown(test.items[index][:TEXT_LENGTH]),
             "predictions": {},
         }
         for name, guesses in predictions.items():

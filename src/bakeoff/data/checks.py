@@ -20,6 +20,7 @@ from bakeoff.data.duplicates import (
     signatures,
 )
 from bakeoff.data.hashing import item_digests
+from bakeoff.data.text_checks import text_remarks
 
 SHOWN = 20
 FEW_TEST_EXAMPLES = 10
@@ -115,6 +116,8 @@ def check(dataset: Dataset) -> Report:
             problems.append(f"{name} has {len(empty)} {what}: {_some(examples, empty)}")
         if dataset.classes and _is_sorted(examples.labels):
             remarks.append(f"{name} is sorted by label; bakeoff always shuffles, others may not")
+        if dataset.modality == "text":
+            remarks += text_remarks(name, examples)
     remarks += _few(counts)
     if skipped:
         remarks.append(f"near duplicates were not looked for: {skipped[0]}")

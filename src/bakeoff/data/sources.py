@@ -56,7 +56,7 @@ class Entry:
         modality: `image`, `text` or `numbers`.
         classes: The class names, in label order; () where the labels are numbers.
         shape: (H, W, C) of an image, (D,) of numbers; () of a text.
-        sizes: Examples in train and test.
+        sizes: Examples in train and test; 0 in test where there is no such split.
         licence: What its publisher allows.
         citation: Whom to cite.
         homepage: The publisher's page.
@@ -64,6 +64,7 @@ class Entry:
         folder: The folder's name below `$BAKEOFF_DATA`, `./data` and the cache; None for a set
             that comes with a package or is generated.
         generated: Whether it is computed, and needs no files at all.
+        package: The module it comes with, where that is not one of those always installed.
         layouts: Alternative lists of files; the set is there where one list is complete. A name
             stands for `name`.gz too.
         downloads: What to fetch where it is not there; () where it cannot be fetched.
@@ -82,6 +83,7 @@ class Entry:
     load: Callable[[Path], Dataset]
     folder: str | None = None
     generated: bool = False
+    package: str | None = None
     layouts: tuple[tuple[str, ...], ...] = ()
     downloads: tuple[Download, ...] = ()
     hash: str | None = None

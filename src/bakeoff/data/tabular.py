@@ -136,7 +136,7 @@ def _parse(
     rows: list[list[str]] = []
     lines: list[int] = []
     line = 1
-    with _long_fields():
+    with long_fields():
         reader = csv.reader(
             io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True
         )
@@ -165,7 +165,7 @@ def _parse(
 
 
 @contextmanager
-def _long_fields() -> Iterator[None]:
+def long_fields() -> Iterator[None]:
     """The csv module refuses fields of more than 128 KiB, and its limit is one for all threads."""
     with _field_limit_lock:
         before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))

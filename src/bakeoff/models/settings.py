@@ -29,6 +29,27 @@ class MlpSettings(Frozen):
     """Share of the outputs of each hidden layer that is dropped in training."""
 
 
+class RecurrentSettings(Frozen):
+    """A recurrent network that reads a text word by word."""
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """`rnn`: Elman 1990, with tanh; `gru`: Cho et al. 2014; `lstm`: Hochreiter and Schmidhuber
+    1997, with Gers, Schmidhuber and Cummins' forget gate of 2000."""
+    embedding: Annotated[int, Field(ge=1)] = 128
+    """Numbers that stand for a word."""
+    hidden: Annotated[int, Field(ge=1)] = 128
+    """Units of a layer, in each direction."""
+    layers: Annotated[int, Field(ge=1, le=8)] = 1
+    bidirectional: bool = True
+    """Each layer also reads from the end to the beginning."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share that is dropped in training: of the words' numbers, between layers, and of what the
+    output layer reads."""
+    pooling: Literal["last", "mean", "max"] = "max"
+    """What becomes of a text's states: the last one (of each direction), their mean, or the
+    greatest value of each unit."""
+
+
 class ResNetSettings(Frozen):
     """Residual networks for small images: 6n + 2 layers in three stages."""
 

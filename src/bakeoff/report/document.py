@@ -26,6 +26,7 @@ from bakeoff.report import (
     provenance,
     seeds,
     spaces,
+    texts,
     words,
     writing,
 )
@@ -91,6 +92,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
+        "text_tables": texts.tables(run),
         "sections": _sections(run, figures),
         "fit_notes": fits.notes_table(run),
         "spaces_lead": spaces.lead(run),

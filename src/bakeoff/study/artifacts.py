@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bakeoff.analysis.attention import NAME as ATTENTION
 from bakeoff.analysis.disagreements import write_disagreements
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
+from bakeoff.analysis.texts import Answers, write_texts
 from bakeoff.analysis.writing import write_writing
 from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, concatenated
@@ -49,17 +50,34 @@ def write_artifacts(ready: Ready, out: Path) -> None:
 
 
 def _write_disagreements(ready: Ready, folder: Folder) -> None:
-    """Pictures of the test items, or the held-out ones, on which recipes of a level disagree."""
+    """The test items, or held-out ones, that recipes of a level disagree on; mistaken texts too."""
     examples = _scored_examples(ready)
     known = np.flatnonzero(examples.known)
-    predictions = {}
+    answers = {}
     for name, recipe in folder.plan["recipes"].items():
-        rows = _predicted(folder, name, ready)
-        if recipe["level"] == dict(ready.control.level) and rows and not recipe["seed_offset"]:
-            predictions[name] = np.stack(rows)[:, known]
-    if predictions:
-        classes = folder.plan["dataset"]["classes"]
-        write_disagreements(folder.path / ARTIFACTS, examples.take(known), classes, predictions)
+        level = recipe["level"] == dict(ready.control.level) and not recipe["seed_offset"]
+        if level and (rows := _predicted(folder, name, ready)):
+            predictions, probabilities = (
+                np.stack(column)[:, known] for column in zip(*rows, strict=True)
+            )
+            answers[name] = Answers(predictions, probabilities)
+    if not answers:
+        return
+    classes, scored = folder.plan["dataset"]["classes"], examples.take(known)
+    guesses = {name: answer.predictions for name, answer in answers.items()}
+    write_disagreements(folder.path / ARTIFACTS, scored, classes, guesses)
+    if ready.dataset.modality == "text":
+        metric = ready.study.metric.partition("/")[2]
+        parts = _parts(ready, len(examples))
+        parts = None if parts is None else parts[known]
+        write_texts(folder.path / ARTIFACTS, scored, classes, answers, metric, parts)
+
+
+def _parts(ready: Ready, count: int) -> NDArray[np.str_] | None:
+    """Which published part each test example belongs to; None where none are told apart."""
+    parts = ready.dataset.parts
+    whole = ready.study.resampling is None and parts is not None and len(parts) == count
+    return parts if whole else None
 
 
 def _scored_examples(ready: Ready) -> Examples:
@@ -72,17 +90,23 @@ def _scored_examples(ready: Ready) -> Examples:
     return concatenated([split.fold_examples() for split in drawn])
 
 
-def _predicted(folder: Folder, name: str, ready: Ready) -> list[NDArray[Any]]:
-    """What a recipe predicted for these, a row a seed; folds one behind another."""
+def _predicted(folder: Folder, name: str, ready: Ready) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Predictions and probabilities of these by a recipe, for each seed; folds in a row."""
     records, resampling = folder.records[name], ready.study.resampling
+
+    def both(record: Record, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        table = folder.predictions(record, split)
+        return table["prediction"], table["probabilities"]
+
     if resampling is None:
-        return [folder.predictions(r, "test")["prediction"] for r in records.values()]
+        return [both(record, "test") for record in records.values()]
     rows = []
     for seed in sorted({at.seed for at in records}):
         cells = [Replicate(seed=seed, fold=fold) for fold in range(resampling.folds)]
         if all(at in records for at in cells):
-            tables = [folder.predictions(records[at], "fold")["prediction"] for at in cells]
-            rows.append(np.concatenate(tables))
+            columns = zip(*(both(records[at], "fold") for at in cells), strict=True)
+            predictions, probabilities = (np.concatenate(column) for column in columns)
+            rows.append((predictions, probabilities))
     return rows
 
 

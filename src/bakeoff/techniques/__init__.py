@@ -14,19 +14,21 @@ from bakeoff.core.protocols import Technique
 from bakeoff.core.recipe import Framework, Recipe
 
 TECHNIQUES = {
+    "bag-of-words": "bakeoff.techniques.bag_of_words:BagOfWords",
     "cnn": "bakeoff.techniques.cnn:Cnn",
     "contrastive": "bakeoff.techniques.contrastive:Contrastive",
-    "fine-tune": "bakeoff.techniques.fine_tune:FineTune",
     "distill": "bakeoff.techniques.distill:Distill",
+    "fine-tune": "bakeoff.techniques.fine_tune:FineTune",
     "knn": "bakeoff.techniques.knn:Knn",
     "language-model": "bakeoff.techniques.language_model:LanguageModel",
     "lms": "bakeoff.techniques.lms:Lms",
     "logistic": "bakeoff.techniques.logistic:Logistic",
     "lora": "bakeoff.techniques.fine_tune:Lora",
+    "lstm": "bakeoff.techniques.lstm:Lstm",
     "majority": "bakeoff.techniques.majority:Majority",
     "mlp": "bakeoff.techniques.mlp:Mlp",
-    "probe": "bakeoff.techniques.probe:Probe",
     "pretrained": "bakeoff.techniques.pretrained:Pretrained",
+    "probe": "bakeoff.techniques.probe:Probe",
     "scratch-cnn": "bakeoff.techniques.scratch_cnn:ScratchCnn",
     "softmax": "bakeoff.techniques.softmax:Softmax",
 }

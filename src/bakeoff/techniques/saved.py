@@ -1,6 +1,7 @@
 """Saved predictors: arrays as safetensors, the rest as JSON. Nothing is ever unpickled."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +110,15 @@ def images(items: Items, shape: tuple[int, ...], technique: str) -> NDArray[np.u
         raise InputError(f"{technique}: {needed} needed, {type(items).__name__} received")
     if items.dtype != np.uint8 or items.shape[1:] != shape:
         raise InputError(f"{technique}: {needed} needed, {items.shape} {items.dtype} received")
+    return items
+
+
+def texts(items: Items, technique: str) -> Sequence[str]:
+    """Items as texts.
+
+    Raises:
+        InputError: where they are something else.
+    """
+    if isinstance(items, np.ndarray):
+        raise InputError(f"{technique}: texts needed, {items.shape} {items.dtype} received")
     return items

@@ -75,3 +75,21 @@ def test_shared_parameters_are_drawn_once() -> None:
     alone = nn.Linear(3, 3)
     initialise(nn.Sequential(alone), Streams(0))
     assert torch.equal(second.weight, alone.weight)
+
+
+def test_recurrent_layers_and_embeddings_are_drawn_by_name() -> None:
+    layers = {"lstm": nn.LSTM(300, 200), "gru": nn.GRU(300, 200), "words": nn.Embedding(500, 60)}
+    module = nn.ModuleDict(layers)
+    initialise(module, Streams(0))
+    for cell in ("lstm", "gru"):
+        drawn = dict(module[cell].named_parameters())
+        assert abs(drawn["weight_ih_l0"].var().item() * 300 - 1) < 0.05
+        assert abs(drawn["weight_hh_l0"].var().item() * 200 - 1) < 0.05
+    biases = module["lstm"].get_parameter("bias_ih_l0")
+    assert biases.tolist() == [0.0] * 200 + [1.0] * 200 + [0.0] * 400, "the forget gate starts open"
+    assert not module["lstm"].get_parameter("bias_hh_l0").any()
+    assert not module["gru"].get_parameter("bias_ih_l0").any()
+    assert abs(module["words"].get_parameter("weight").std().item() - 0.1) < 0.002
+    again = nn.ModuleDict({"lstm": nn.LSTM(300, 200)})
+    initialise(again, Streams(0))
+    assert torch.equal(again["lstm"].weight_hh_l0, module["lstm"].weight_hh_l0)

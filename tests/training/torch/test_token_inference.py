@@ -6,8 +6,12 @@ import torch
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.recipe import Numerics
+from bakeoff.core.streams import Streams
 from bakeoff.models.pretrained import find_pretrained, load_encoder
+from bakeoff.models.recurrent import Recurrent
+from bakeoff.models.settings import RecurrentSettings
 from bakeoff.models.text_encoder import TextEncoder
+from bakeoff.training.torch.initialise import initialise
 from bakeoff.training.torch.token_inference import (
     STEP,
     TokenInference,
@@ -63,3 +67,25 @@ def test_drawn_sequences_have_the_width_s_lengths() -> None:
     lengths = (ids >= 0).sum(axis=1)
     assert set(lengths) == set(range(16 - STEP + 1, 17))
     assert len(np.unique(ids, axis=0)) == 200
+
+
+@pytest.mark.parametrize(("rows", "multiple"), [(None, 8), (4, 16)], ids=["by tokens", "by rows"])
+def test_recurrent_networks_too(rows: int | None, multiple: int) -> None:
+    with torch.random.fork_rng([]):
+        module = Recurrent(RecurrentSettings(embedding=8, hidden=8), 40, 3)
+    initialise(module, Streams(0))
+    network = TokenInference(module, torch.device("cpu"), "float32", rows=rows, multiple=multiple)
+    ids = sequences()
+    whole = network.outputs(ids)
+    order = np.random.default_rng(0).permutation(len(ids))
+    np.testing.assert_array_equal(network.outputs(ids[order]), whole[order])
+    np.testing.assert_array_equal(network.of(module).outputs(ids[:1]), whole[:1])
+    np.testing.assert_array_equal(network.outputs(cut_to(ids, 32)), whole)
+
+
+def test_shorter_passes_where_memory_is_short(network: TokenInference) -> None:
+    ids = sequences()
+    shorter = network.of(network.module)
+    shorter.cut_passes(4)
+    assert shorter.of(shorter.module).cuts == 4
+    np.testing.assert_allclose(shorter.outputs(ids), network.outputs(ids), atol=1e-5)

@@ -7,6 +7,7 @@ from bakeoff.scratch.layers.convolution import Convolution
 from bakeoff.scratch.layers.dropout import Dropout
 from bakeoff.scratch.layers.normalisation import BatchNorm, LayerNorm
 from bakeoff.scratch.layers.pooling import AveragePool, MaxPool
+from bakeoff.scratch.layers.recurrent import Gru, Lstm, Rnn
 from bakeoff.scratch.layers.residual import Residual
 from bakeoff.scratch.layers.shape import Flatten
 
@@ -17,13 +18,16 @@ __all__ = [
     "Convolution",
     "Dropout",
     "Flatten",
+    "Gru",
     "Layer",
     "LayerNorm",
     "LeakyRelu",
+    "Lstm",
     "MaxPool",
     "NormalisedAffine",
     "Relu",
     "Residual",
+    "Rnn",
     "Shape",
     "Sigmoid",
     "Swish",

@@ -12,6 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 from bakeoff.core.initial import Scheme, initial_weights
 from bakeoff.core.streams import Streams
 
+EMBEDDING_SD = 0.1
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -23,6 +24,10 @@ def initialise(
     Weights of linear layers and convolutions are drawn; biases are zero, norms start as identity.
     A convolution with `starts_as_identity = True` has its inputs as its first outputs (Jordan 2024,
     "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.3); the others are drawn.
+    Vectors of an embedding are standard normal numbers times `EMBEDDING_SD`. Both weights of a
+    recurrent layer are drawn by `lecun`; of its biases, those of an LSTM's forget gate are 1
+    together (Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration of recurrent network
+    architectures"), all others 0.
     A layer of one's own says with `outputs_first = True` that its weight (outputs, inputs, ...) is
     to be drawn like those.
     Parameters of equal path and shape start equal in every module of that seed.
@@ -52,10 +57,15 @@ def _set(parameter: Tensor, path: str, layer: nn.Module, streams: Streams, schem
     is_weight = path.rpartition(".")[2] == "weight"
     if isinstance(layer, NORMS):
         parameter.fill_(1.0 if is_weight else 0.0)
+    elif isinstance(layer, nn.Embedding):
+        values = streams.generator("init", path).standard_normal(tuple(parameter.shape))
+        parameter.copy_(torch.from_numpy(EMBEDDING_SD * values))
+    elif isinstance(layer, nn.RNNBase):
+        _set_recurrent(parameter, path, layer, streams)
     elif not (isinstance(layer, nn.Linear | _ConvNd) or getattr(layer, "outputs_first", False)):
         raise TypeError(
             f"{path}: no rule for the initial values of a {type(layer).__name__} "
-            "(known: linear layers, convolutions, norms)"
+            "(known: linear and recurrent layers, convolutions, embeddings, norms)"
         )
     elif not is_weight:
         parameter.zero_()
@@ -65,6 +75,20 @@ def _set(parameter: Tensor, path: str, layer: nn.Module, streams: Streams, schem
         parameter.copy_(torch.from_numpy(values))
         if getattr(layer, "starts_as_identity", False):
             nn.init.dirac_(parameter[: shape[1]])
+
+
+def _set_recurrent(parameter: Tensor, path: str, layer: nn.RNNBase, streams: Streams) -> None:
+    """One weight (gates * units, inputs), or bias (gates * units), of a recurrent layer."""
+    name = path.rpartition(".")[2]
+    if name.startswith("weight"):
+        shape = tuple(parameter.shape)
+        values = initial_weights(streams, path, shape, (shape[1], shape[0]), "lecun")
+        parameter.copy_(torch.from_numpy(values))
+        return
+    parameter.zero_()
+    if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):
+        units = layer.hidden_size
+        parameter[units : 2 * units] = 1.0  # input, forget, cell, output
 
 
 def _fan(layer: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:

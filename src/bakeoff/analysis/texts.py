@@ -1,0 +1,149 @@
+"""Errors to read: the surest mistakes as texts, and scores by length, by class and by part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core import metrics
+from bakeoff.core.errors import shown
+from bakeoff.core.examples import Examples
+from bakeoff.core.files import pretty_json, write_atomic
+
+MISTAKES = 6
+"""Of each recipe."""
+EXCERPT = 400
+"""Characters of a text that are kept; of a longer one its beginning and its end."""
+LENGTHS = 4
+"""Groups of texts by their number of words, as equal as ties allow."""
+FILE = "texts.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a recipe said of m texts.
+
+    Args:
+        predictions: (n, m) classes, for n seeds.
+        probabilities: (n, m, K).
+    """
+
+    predictions: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+
+def write_texts(
+    folder: Path,
+    scored: Examples,
+    classes: Sequence[str],
+    answers: Mapping[str, Answers],
+    metric: str,
+    parts: NDArray[np.str_] | None = None,
+) -> None:
+    """Write `texts.json` into the artifacts of a study.
+
+    Args:
+        folder: The study's `artifacts/`.
+        scored: The m texts, all with known labels.
+        classes: Names.
+        answers: By recipe.
+        metric: The study's, by which parts are scored.
+        parts: (m,) the part of the test split that each belongs to, where there are some.
+    """
+    content = {
+        "mistakes": {name: surest_mistakes(scored, classes, a) for name, a in answers.items()},
+        "slices": _slices(scored, classes, answers, metric, parts),
+    }
+    write_atomic(folder / FILE, pretty_json(content))
+
+
+def surest_mistakes(
+    scored: Examples, classes: Sequence[str], answers: Answers
+) -> list[dict[str, Any]]:
+    """The texts whose wrong class has the greatest mean probability over seeds, surest first."""
+    mean = answers.probabilities.mean(axis=0, dtype=np.float64)
+    guesses, sureness = mean.argmax(axis=1), mean.max(axis=1)
+    wrong = np.flatnonzero(guesses != scored.labels)
+    order = wrong[np.argsort(-sureness[wrong].round(6), kind="stable")][:MISTAKES]
+    return [
+        {
+            "id": str(scored.ids[i]),
+            "label": classes[scored.labels[i]],
+            "prediction": classes[guesses[i]],
+            "probability": round(float(sureness[i]), 6),
+            "text": excerpt(str(scored.items[i])),
+        }
+        for i in order
+    ]
+
+
+def excerpt(text: str) -> str:
+    """A text on one line, without control characters, cut in its middle where it is long."""
+    line = shown(" ".join(text[: 10 * EXCERPT].split()))
+    if len(text) > 10 * EXCERPT:
+        line += " " + shown(" ".join(text[-10 * EXCERPT :].split()))
+    if len(line) <= EXCERPT:
+        return line
+    return f"{line[: EXCERPT // 2].rstrip()} … {line[-EXCERPT // 2 :].lstrip()}"
+
+
+def _slices(
+    scored: Examples,
+    classes: Sequence[str],
+    answers: Mapping[str, Answers],
+    metric: str,
+    parts: NDArray[np.str_] | None,
+) -> list[dict[str, Any]]:
+    """Scores of groups of texts: of each recipe the mean over seeds."""
+    rows = []
+    for by, name, chosen in _groups(scored, classes, parts):
+        asked = metric if by == "part" else "accuracy"
+        rows.append(
+            {
+                "by": by,
+                "name": name,
+                "count": len(chosen),
+                "metric": asked,
+                "scores": {
+                    recipe: _score(asked, scored.labels[chosen], a, chosen)
+                    for recipe, a in answers.items()
+                },
+            }
+        )
+    return rows
+
+
+def _groups(
+    scored: Examples, classes: Sequence[str], parts: NDArray[np.str_] | None
+) -> list[tuple[str, str, NDArray[np.intp]]]:
+    """Kind, name and positions of each group."""
+    found = []
+    for part in [] if parts is None else dict.fromkeys(parts.tolist()):
+        found.append(("part", part, np.flatnonzero(parts == part)))
+    words = np.array([len(str(text).split()) for text in scored.items])
+    edges = np.quantile(words, np.arange(1, LENGTHS) / LENGTHS, method="nearest")
+    place = np.searchsorted(np.unique(edges), words)  # the edge belongs to the shorter ones
+    for group in np.unique(place):
+        chosen = np.flatnonzero(place == group)
+        name = f"{words[chosen].min():,} to {words[chosen].max():,} words"
+        found.append(("length", name, chosen))
+    for label, name in enumerate(classes):
+        chosen = np.flatnonzero(scored.labels == label)
+        if len(chosen):
+            found.append(("class", name, chosen))
+    return found
+
+
+def _score(
+    metric: str, labels: NDArray[np.int64], answers: Answers, chosen: NDArray[np.intp]
+) -> float:
+    values = []
+    for predictions, probabilities in zip(
+        answers.predictions[:, chosen], answers.probabilities[:, chosen], strict=True
+    ):
+        own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+        values.append(metrics.score(metric, labels, predictions, own))
+    return round(float(np.mean(values)), 6)
