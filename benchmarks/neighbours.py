@@ -2,8 +2,8 @@
 
 Both search the k nearest of 10,000 queries among 60,000 vectors of 784 numbers, turn by turn; of
 each the fastest turn counts. On a busy machine take one thread: the seconds of the processor, which
-are told too, then do not depend on what else runs. Vectors are Fashion-MNIST's pixels where `$BAKEOFF_DATA` has them, and
-made up otherwise: sums of a few patterns with noise.
+are told too, then do not depend on what else runs. Vectors are Fashion-MNIST's pixels where
+`$BAKEOFF_DATA` has them, and made up otherwise: sums of a few patterns with noise.
 
     python benchmarks/neighbours.py [--turns 2] [--queries 10000] [--vectors 60000] [--k 5]
 """
