@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.report.mapped import write_mapped
 from tests.report.opened import write_opened
 
 from bakeoff import report
@@ -243,6 +244,29 @@ def test_opened_networks_are_drawn(
         images = it.page.locator(".prints img")
         assert images.count() == 3
         assert it.run("[...document.querySelectorAll('.prints img')].every(i => i.naturalWidth)")
+        assert it.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pointing_at_a_point_shows_what_it_is(
+    browser: Browser, own_folder: Path, tmp_path: Path, width: int
+) -> None:
+    write_mapped(own_folder)
+    path = tmp_path / "report.html"
+    path.write_bytes(report.page(own_folder))
+    with opened(browser, path, width=width) as it:
+        maps = it.page.locator("figure:has([data-figure=space-maps])")
+        peek = maps.locator(".peek")
+        assert maps.locator("path.point").count() == 2 * 60
+        assert not peek.is_visible()
+        maps.locator("path.point").nth(5).hover(force=True)
+        peek.wait_for(state="visible")
+        assert peek.inner_text().splitlines()[0].split(", ")[1] in ("training", "validation")
+        assert "taken for" in peek.inner_text()
+        picture = peek.locator(".thumb").evaluate("e => getComputedStyle(e).backgroundImage")
+        assert picture.startswith('url("data:image/png')
+        maps.locator("[data-choice=colour]").select_option("error")
+        assert maps.locator("path.point").count() == 2 * 60
         assert it.run("document.documentElement.scrollWidth") <= width
 
 

@@ -36,7 +36,7 @@ def test_a_panel_for_each_encoder_that_has_a_map(mapped: RunFolder) -> None:
             assert sorted(points) == list(range(COUNT))
     assert figure.columns["1/error/2/points"] == [], "swish makes no mistake"
     assert "mean nothing" in figure.note
-    assert "perplexity 30" in figure.note
+    assert "perplexity 19.6667" in figure.note, "of 60 points"
     assert "plain, trustworthiness of t-SNE 0.9" in figure.summary
 
 

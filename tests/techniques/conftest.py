@@ -33,6 +33,7 @@ class MemoryRun:
         self.streams = Streams(seed)
         self.rows: list[dict[str, Any]] = []
         self.fitted: list[Fitted] = []
+        self.notes: list[str] = []
         self.where = Surroundings()
         """Where its loops keep checkpoints, and what may stop them."""
         self.solved: dict[str, Key | None] = {}
@@ -54,6 +55,10 @@ class MemoryRun:
         """Remember."""
         self.fitted.append(fitted)
         self.rows += [dict(row) for row in rows]
+
+    def remark(self, sentences: Sequence[str]) -> None:
+        """Remember."""
+        self.notes += sentences
 
 
 def numbered(items: NDArray[np.uint8], labels: NDArray[np.int64]) -> Examples:

@@ -23,7 +23,8 @@ from bakeoff.techniques.encoders import (
     save_encoder,
 )
 from bakeoff.techniques.majority import Majority
-from bakeoff.techniques.mlp import Mlp, PerceptronPredictor
+from bakeoff.techniques.mlp import Mlp
+from bakeoff.techniques.perceptrons import PerceptronPredictor
 from bakeoff.training.observers import Silent
 
 Cells = Callable[..., Cell]

@@ -18,9 +18,8 @@ from bakeoff.core.errors import InputError
 Doubles = NDArray[np.float64]
 Vectors = NDArray[np.floating[Any]]
 LARGE = 15_000
-"""Points from which openTSNE is asked, where it is installed: its time grows with the points
-alone (Linderman et al. 2019, "Fast interpolation-based t-SNE"), but few are
-placed sooner by scikit-learn."""
+"""Points from which openTSNE is asked, where it is installed: its time grows with the points alone
+(Linderman et al. 2019, "Fast interpolation-based t-SNE"); of fewer scikit-learn is sooner done."""
 START = 1e-4
 """SD of the first coordinate at the start."""
 

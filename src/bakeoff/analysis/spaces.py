@@ -110,7 +110,7 @@ def write_spaces(
             row["strips"] = _write_strips(folder / f"{number}-neighbours.png", points, space)
         recipes[name] = {"seed": space.seed, "key": space.key, **row}
     content = {
-        "about": {**about, "perplexity": PERPLEXITY, "seed": SEED, "k": K},
+        "about": {**about, "perplexity": perplexity_of(len(points.labels)), "seed": SEED, "k": K},
         "classes": list(points.classes),
         "points": told,
         "recipes": recipes,
@@ -138,9 +138,10 @@ def described(space: Space, labels: NDArray[np.int64], classes: int) -> dict[str
         [None if np.isnan(value) else round(float(value), 4) for value in line]
         for line in distances
     ]
-    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
+    perplexity = perplexity_of(len(vectors))
     for name, places in (("tsne", tsne(vectors, perplexity, SEED)), ("pca", pca(vectors))):
-        scaled = places / (np.abs(places).max() or 1.0)
+        ends = places.min(axis=0), places.max(axis=0)
+        scaled = (places - (ends[0] + ends[1]) / 2) / ((ends[1] - ends[0]).max() / 2 or 1.0)
         row["maps"][name] = {
             "x": [round(float(x), 4) for x in scaled[:, 0]],
             "y": [round(float(y), 4) for y in scaled[:, 1]],
@@ -148,6 +149,11 @@ def described(space: Space, labels: NDArray[np.int64], classes: int) -> dict[str
             "kept": neighbours_kept(vectors, places, K),
         }
     return row
+
+
+def perplexity_of(points: int) -> float:
+    """`PERPLEXITY`, or what so many points allow."""
+    return min(PERPLEXITY, (points - 1) / 3)
 
 
 def sheet(images: Pixels) -> bytes:

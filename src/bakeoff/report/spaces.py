@@ -15,7 +15,6 @@ from bakeoff.report.spec import (
     Cell,
     Control,
     Figure,
-    Key,
     Option,
     Table,
     Trace,
@@ -29,8 +28,9 @@ METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 COLOURS = {"label": "class", "error": "right or wrong", "part": "training or validation"}
 MOST_RECIPES = 4
 MOST_POINTS = 1_000
-PANEL, GAP, TOP, BOTTOM = 330, 46, 34, 14
-"""Pixels of a map's height, between rows of maps, above and below all of them."""
+PANEL, GAP, TOP, BOTTOM = 330, 46, 34, 74
+"""Pixels of a map's height, between rows of maps, above and below all of them: there is the
+legend."""
 ROOM = 500_000
 """Bytes that all strips of a page may take."""
 WARNING = (
@@ -168,7 +168,8 @@ def _maps(run: RunFolder, known: Known) -> Figure | None:
         title="Maps of the vectors",
         summary="Maps of vectors: " + "; ".join(_spoken(one) for one in drawn),
         note=f"t-SNE with perplexity {perplexity:g}, a fixed seed, and the first two principal "
-        f"components as its start. {WARNING} Point at one to see what it is.",
+        f"components as its start. {WARNING} Point at one to see what it is; a name below hides or "
+        "shows its points.",
         height={
             "wide": TOP + -(-len(drawn) // 2) * (PANEL + GAP) - GAP + BOTTOM,
             "narrow": TOP + len(drawn) * (PANEL + GAP) - GAP + BOTTOM,
@@ -180,7 +181,6 @@ def _maps(run: RunFolder, known: Known) -> Figure | None:
             Control("method", "Picture", [Option(k, v) for k, v in METHODS.items()], value="tsne"),
             Control("colour", "Colour", [Option(k, v) for k, v in COLOURS.items()], value="label"),
         ],
-        keys=[Key(name, recipe=place) for place, name in enumerate(known.classes)],
         tables=[_trust(known)],
         peek=_peek(run, known),
     )
@@ -196,6 +196,8 @@ def _cloud(name: str, key: str, colour: str, style: int, panel: int) -> Trace:
         "y": column(f"{key}/{{method}}/y"),
         "customdata": column(f"{key}/points"),
         "meta": panel,
+        "showlegend": panel == 0,
+        "legendgroup": f"{colour}/{style}",
         "xaxis": f"x{end}",
         "yaxis": f"y{end}",
         "marker": {
@@ -212,6 +214,14 @@ def _panels(drawn: Sequence[Seen]) -> dict[str, Any]:
     """Axes without numbers, which would mean nothing, two in a row or one below another."""
     layout: dict[str, Any] = {
         "margin": {"l": 8, "r": 8, "t": TOP, "b": BOTTOM},
+        "showlegend": True,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": -0.02,
+            "yanchor": "top",
+            "itemsizing": "constant",
+        },
         "annotations": [],
     }
     several = len(drawn) > 1

@@ -88,7 +88,7 @@ class NetworkB(Frozen):
 
 
 class ProbeTraining(LinearTraining):
-    """How the classifier trains. Defaults were chosen on validation vectors of CIFAR-10."""
+    """How the classifier trains, on standardised vectors."""
 
     epochs: Annotated[int, Field(ge=1)] | None = 30
     batch_size: Annotated[int, Field(ge=1)] = 128

@@ -233,7 +233,7 @@ def test_overfits_one_batch(precision: Any) -> None:
 def test_evaluation_does_not_depend_on_the_batch() -> None:
     ours, examples = step(Small(norm=True), precision="bfloat16"), batch()
     whole = ours.evaluate(examples)
-    alone = Batch(examples.items[7:8], examples.labels[7:8], examples.indices[7:8])
+    alone = Batch(np.asarray(examples.items)[7:8], examples.labels[7:8], examples.indices[7:8])
     assert whole.dtype == np.float32
     assert whole.shape == (EXAMPLES, CLASSES)
     assert np.array_equal(ours.evaluate(alone)[0], whole[7])
@@ -338,7 +338,7 @@ def mixed(seed: int = 0, module: nn.Module | None = None, **settings: Any) -> To
     initialise(module, streams)
     draws = Draws(AugmentationSettings(flip=True, mixup=0.4), SHAPE, EXAMPLES, streams)
     ids = np.arange(EXAMPLES).astype(np.str_)
-    mixing = Mixing(draws, Examples(examples.items, examples.labels, ids), CPU)
+    mixing = Mixing(draws, Examples(np.asarray(examples.items), examples.labels, ids), CPU)
     augmentation = Augmentation(draws, np.zeros(3, np.float32), CPU)
     training = TrainingSettings.parse({"epochs": 1} | settings)
     return TorchStep(ready, training, streams, augmentation, mixing=mixing)

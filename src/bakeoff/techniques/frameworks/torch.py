@@ -27,7 +27,7 @@ from bakeoff.techniques.frameworks.base import NONE, Extras
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import named_tensors
 from bakeoff.training.torch.inference import Inference
-from bakeoff.training.torch.losses import Loss, summed_cross_entropy, taught
+from bakeoff.training.torch.losses import LabelLoss, summed_cross_entropy, taught
 from bakeoff.training.torch.numerics import resolve_device_and_precision
 from bakeoff.training.torch.step import TorchStep
 from bakeoff.training.torch.transforms import Augmentation, Pixels
@@ -252,7 +252,7 @@ def summed_hinge(logits: Tensor, labels: Tensor, rows: NDArray[np.intp]) -> Tens
     return multi_margin_loss(logits, labels, reduction="sum")
 
 
-LOSSES: Mapping[LossName, Loss | None] = {"cross-entropy": None, "hinge": summed_hinge}
+LOSSES: Mapping[LossName, LabelLoss | None] = {"cross-entropy": None, "hinge": summed_hinge}
 """By the names of `training.loss`; None: the step's own."""
 
 
