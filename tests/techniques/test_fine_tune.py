@@ -215,6 +215,11 @@ def test_bad_settings_are_told_before_anything_runs(
         find("fine-tune").untrained(FineTuneSettings.parse(content), (), 2)
 
 
+def test_adapters_without_lora_are_refused() -> None:
+    with pytest.raises(InputError, match="targets or dropout received with method full"):
+        FineTuneSettings.parse({"adapt": {"method": "full", "targets": ["query"]}})
+
+
 def test_draws_with_replacement_are_refused(home: Path) -> None:
     technique: Any = find("fine-tune")
     with pytest.raises(InputError, match=r"training\.sampling: random received"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -68,6 +68,15 @@ class AdaptSettings(Frozen):
     """Of `lora`: names of layers; None: the projections of queries and values."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of `lora`: share of an update's inputs that is dropped in training."""
+
+    @model_validator(mode="after")
+    def _adapters_of_lora_alone(self) -> "AdaptSettings":
+        if self.method != "lora" and (self.targets is not None or self.dropout):
+            raise ValueError(
+                f"targets or dropout received with method {self.method}, which puts nothing beside "
+                "layers (allowed: with lora)"
+            )
+        return self
 
 
 class FineTuneTraining(TrainingSettings):
