@@ -226,8 +226,9 @@ def test_draws_with_replacement_are_refused(home: Path) -> None:
         technique.check(settings_of(home / "bert", sampling="random"), (), 10)
 
 
-def test_the_preset_is_lora(home: Path) -> None:
+def test_the_preset_is_lora() -> None:
     technique = find("lora")
-    settings: Any = technique.settings.parse({"model": {"weights": str(home / "bert")}})
-    assert settings.adapt.method == "lora"
-    assert settings.training.learning_rate == 1e-3
+    content = {"adapt": {"rank": 4}, "training": {"epochs": 1}}
+    settings: Any = technique.settings.parse(content)
+    assert (settings.adapt.method, settings.adapt.rank) == ("lora", 4)
+    assert (settings.training.learning_rate, settings.training.epochs) == (1e-3, 1)

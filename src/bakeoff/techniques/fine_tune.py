@@ -79,6 +79,12 @@ class AdaptSettings(Frozen):
         return self
 
 
+class LoraAdaptSettings(AdaptSettings):
+    """The same, with adapters unless something else is asked for."""
+
+    method: Literal["none", "head", "lora", "full"] = "lora"
+
+
 class FineTuneTraining(TrainingSettings):
     """How it trains; the rates are usual ones for all weights of a small encoder."""
 
@@ -110,8 +116,8 @@ class FineTuneSettings(Settings):
 class LoraSettings(FineTuneSettings):
     """Of low-rank adapters."""
 
-    adapt: AdaptSettings = AdaptSettings(method="lora")
-    training: FineTuneTraining = LoraTraining()
+    adapt: LoraAdaptSettings = LoraAdaptSettings()
+    training: LoraTraining = LoraTraining()
 
 
 class FineTunedPredictor:
