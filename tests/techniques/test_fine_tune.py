@@ -215,14 +215,20 @@ def test_bad_settings_are_told_before_anything_runs(
         find("fine-tune").untrained(FineTuneSettings.parse(content), (), 2)
 
 
+def test_adapters_without_lora_are_refused() -> None:
+    with pytest.raises(InputError, match="targets or dropout received with method full"):
+        FineTuneSettings.parse({"adapt": {"method": "full", "targets": ["query"]}})
+
+
 def test_draws_with_replacement_are_refused(home: Path) -> None:
     technique: Any = find("fine-tune")
     with pytest.raises(InputError, match=r"training\.sampling: random received"):
         technique.check(settings_of(home / "bert", sampling="random"), (), 10)
 
 
-def test_the_preset_is_lora(home: Path) -> None:
+def test_the_preset_is_lora() -> None:
     technique = find("lora")
-    settings: Any = technique.settings.parse({"model": {"weights": str(home / "bert")}})
-    assert settings.adapt.method == "lora"
-    assert settings.training.learning_rate == 1e-3
+    content = {"adapt": {"rank": 4}, "training": {"epochs": 1}}
+    settings: Any = technique.settings.parse(content)
+    assert (settings.adapt.method, settings.adapt.rank) == ("lora", 4)
+    assert (settings.training.learning_rate, settings.training.epochs) == (1e-3, 1)

@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from tests.contracts.small import Bench, cell_of, resolved, run_of
 from tests.models.tiny import save_tiny
 
@@ -53,6 +54,27 @@ def test_predictions_are_those_of_the_nearest_mean(weights: Path, tmp_path: Path
     some = fitted.represent(data.validation.items)
     found = fitted.predict(data.validation.items).argmax(axis=1)
     np.testing.assert_array_equal(found, oracle.predict(some))
+
+
+def test_neighbours_are_found_among_the_vectors(weights: Path, tmp_path: Path) -> None:
+    encoder = fit(weights, tmp_path)
+    technique: Any = find("knn")
+    settings = technique.settings.parse({"encoder": {"recipe": "it"}, "k": 3})
+    recipe = Recipe(
+        name="near",
+        technique="knn",
+        data=DataSettings(set="digits"),
+        numerics=resolved("numpy"),
+        settings=settings,
+    )
+    data = Bench(find("pretrained"), tmp_path).data()
+    run = run_of(recipe, tmp_path / "near")
+    found = technique.fit(cell_of(recipe), data, {"it": encoder}, run)
+    oracle = KNeighborsClassifier(3).fit(encoder.represent(data.train.items), data.train.labels)
+    wanted = oracle.predict_proba(encoder.represent(data.validation.items))
+    np.testing.assert_allclose(found.predict(data.validation.items), wanted, atol=1e-6)
+    with pytest.raises(InputError, match="encoder: needed for texts"):
+        technique.check(technique.settings(), (), 100)
 
 
 def test_vectors_are_cached_by_content(weights: Path, tmp_path: Path) -> None:

@@ -78,7 +78,11 @@ class TextEncoder(nn.Module):
         config: Any = self.body.config
         if config._attn_implementation == "eager":  # adds the mask
             lowest = torch.finfo(torch.float32).min
-            return {"attention_mask": torch.zeros(seen.shape).masked_fill(~seen, lowest)}
+            return {
+                "attention_mask": real.new_zeros(seen.shape, dtype=torch.float32).masked_fill(
+                    ~seen, lowest
+                )
+            }
         return {"attention_mask": seen}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -69,6 +69,21 @@ class AdaptSettings(Frozen):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of `lora`: share of an update's inputs that is dropped in training."""
 
+    @model_validator(mode="after")
+    def _adapters_of_lora_alone(self) -> "AdaptSettings":
+        if self.method != "lora" and (self.targets is not None or self.dropout):
+            raise ValueError(
+                f"targets or dropout received with method {self.method}, which puts nothing beside "
+                "layers (allowed: with lora)"
+            )
+        return self
+
+
+class LoraAdaptSettings(AdaptSettings):
+    """The same, with adapters unless something else is asked for."""
+
+    method: Literal["none", "head", "lora", "full"] = "lora"
+
 
 class FineTuneTraining(TrainingSettings):
     """How it trains; the rates are usual ones for all weights of a small encoder."""
@@ -101,8 +116,8 @@ class FineTuneSettings(Settings):
 class LoraSettings(FineTuneSettings):
     """Of low-rank adapters."""
 
-    adapt: AdaptSettings = AdaptSettings(method="lora")
-    training: FineTuneTraining = LoraTraining()
+    adapt: LoraAdaptSettings = LoraAdaptSettings()
+    training: LoraTraining = LoraTraining()
 
 
 class FineTunedPredictor:

@@ -268,7 +268,7 @@ class Knn:
     version: ClassVar[int] = 1
     settings: ClassVar[type[Settings]] = KnnSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-    modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
     framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = False
     summary: ClassVar[str] = "exact k nearest neighbours, on pixels or another recipe's vectors"
@@ -283,17 +283,18 @@ class Knn:
         """
         settings = cast(KnnSettings, cell.recipe.settings)
         train = data.train
-        self.check(settings, (), len(train))
+        shape = train.items.shape[1:] if isinstance(train.items, np.ndarray) else ()
+        self.check(settings, shape, len(train))
         source: Source
         if settings.encoder is not None:
             encoder = encoder_of(settings.encoder, inputs, self.name)
             vectors = encode(encoder, settings.encoder, cell, data, run)
             source = EncodedSource(vectors, encoder)
-            shape: tuple[int, ...] = ()
+            shape = ()
         elif data.normaliser is None or not isinstance(train.items, np.ndarray):
             raise InputError("knn: images needed, or an encoder that turns texts into vectors")
         else:
-            source, shape = PixelSource(train.items, data.normaliser), train.items.shape[1:]
+            source = PixelSource(train.items, data.normaliser)
 
         def measure() -> dict[str, NDArray[Any]]:
             return {"squares": squared_lengths(source.read, source.count)}
@@ -303,12 +304,15 @@ class Knn:
         return KnnPredictor(settings, memory, shape)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse more neighbours than there are training examples.
+        """Refuse more neighbours than there are training examples, and texts without an encoder.
 
         Raises:
-            InputError: naming `k`.
+            InputError: naming `k` or `encoder`.
         """
-        k = cast(KnnSettings, settings).k
+        chosen = cast(KnnSettings, settings)
+        if chosen.encoder is None and not shape:
+            raise InputError("encoder: needed for texts: the recipe whose vectors are compared")
+        k = chosen.k
         if k > examples:
             raise InputError(
                 f"k: {k} received, but there are {examples:,} training examples to be neighbours "
