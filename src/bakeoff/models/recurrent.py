@@ -6,7 +6,7 @@ forget"; K. Cho et al. 2014, "Learning phrase representations using RNN encoder-
 directions: M. Schuster, K. Paliwal 1997, "Bidirectional recurrent neural networks".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from bakeoff.models.settings import RecurrentSettings
 
-CELLS: Mapping[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: Mapping[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Direction(nn.Module):

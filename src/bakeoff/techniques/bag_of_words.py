@@ -81,7 +81,9 @@ class Terms:
             inverse[number] = np.log((1 + len(read)) / (1 + holding[term])) + 1
         return cls(settings, vocabulary, inverse)
 
-    def rows(self, items: Sequence[str]) -> tuple[NDArray[np.float64], ...]:
+    def rows(
+        self, items: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]]:
         """Weights, term numbers and starts of N rows, as sparse matrices have them.
 
         Returns:

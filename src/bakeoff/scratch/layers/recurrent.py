@@ -255,7 +255,8 @@ class Gru(_Recurrent):
         da[:, self._part(2)] = dn
         dr[...] = da
         dr[:, self._part(2)] *= s
-        return arriving * z
+        past: Array = arriving * z
+        return past
 
 
 def _sigmoid(values: Array) -> None:

@@ -58,8 +58,8 @@ def _set(parameter: Tensor, path: str, layer: nn.Module, streams: Streams, schem
     if isinstance(layer, NORMS):
         parameter.fill_(1.0 if is_weight else 0.0)
     elif isinstance(layer, nn.Embedding):
-        values = streams.generator("init", path).standard_normal(tuple(parameter.shape))
-        parameter.copy_(torch.from_numpy(EMBEDDING_SD * values))
+        vectors = streams.generator("init", path).standard_normal(tuple(parameter.shape))
+        parameter.copy_(torch.from_numpy(EMBEDDING_SD * vectors))
     elif isinstance(layer, nn.RNNBase):
         _set_recurrent(parameter, path, layer, streams)
     elif not (isinstance(layer, nn.Linear | _ConvNd) or getattr(layer, "outputs_first", False)):
