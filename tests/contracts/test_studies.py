@@ -196,7 +196,8 @@ def fault(command: str) -> str | None:
         given, _, _ = here.make_parser(context).parse_args(list(words))
         for parameter in here.params:
             value = given.get(parameter.name)
-            if isinstance(parameter, click.Argument) and not isinstance(value, str):
+            there = isinstance(value, str) or (isinstance(value, tuple | list) and len(value) > 0)
+            if isinstance(parameter, click.Argument) and not there:
                 return f"{parameter.make_metavar(context)} is missing"
             if isinstance(parameter.type, click.Choice | click.IntRange) and value is not None:
                 parameter.type_cast_value(context, value)
@@ -235,6 +236,8 @@ def test_documented_studies_are_studies(path: Path) -> None:
         ("bakeoff", None),
         ("bakeoff --version", None),
         ("bakeoff verify", None),
+        ("bakeoff generate gpt2", "PROMPT... is missing"),
+        ('bakeoff generate gpt2 "one" "two"', None),
         ("bakeoff pack RUN", "TARGET is missing"),
         ("bakeoff runn x", "no command runn"),
         ("bakeoff data lst", "no command lst"),

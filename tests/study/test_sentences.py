@@ -78,6 +78,27 @@ def test_losses_say_which_way_is_better() -> None:
     )
 
 
+def test_perplexities_differ_by_factors() -> None:
+    """Their differences are logarithms: 0.1 nats a token are a factor of 1.105."""
+    facts = replace(FACTS, direction="min", margin=0.01)
+    found = told(BETTER, facts, metric="test/perplexity", difference=0.1, ci95=(0.05, 0.15))
+    assert found.startswith(
+        "batch-norm beats plain by a factor of 1.11 in test perplexity, where less is better "
+        "(95 % interval 1.05 to 1.16, 5 paired seeds"
+    )
+    found = told(
+        BETTER,
+        facts,
+        metric="test/word_perplexity",
+        outcome="equivalent",
+        difference=-0.001,
+        ci95=(-0.004, 0.002),
+        p_corrected=0.5,
+    )
+    assert "less than your margin of a factor of 1.0101 in test perplexity per word" in found
+    assert "(difference 0.9990, 95 % interval 0.9960 to 1.0020" in found
+
+
 def test_digits_follow_the_interval() -> None:
     found = told(BETTER, metric="test/matthews_corrcoef", difference=0.5, ci95=(0.2, 0.8))
     assert "0.50 of test Matthews correlation (95 % interval 0.20 to 0.80" in found
