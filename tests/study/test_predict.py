@@ -28,7 +28,7 @@ def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 
-def predicted(fitted: Fitted, source: Path | str, **options: bool) -> bytes:
+def predicted(fitted: Fitted, source: Path | str, **options: Any) -> bytes:
     """The predictions file, written where nobody looks for images."""
     with TemporaryDirectory() as folder:
         written = predict(fitted, source, Path(folder) / "out.csv", **options)

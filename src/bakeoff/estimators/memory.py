@@ -19,12 +19,14 @@ class MemoryRun:
     Attributes:
         fitted: What loops and noted solves came to, in their order.
         rows: Their curves.
+        notes: What people should know of them.
     """
 
     def __init__(self, streams: Streams | None = None, where: Surroundings | None = None) -> None:
         self.streams = streams or Streams(0)
         self.fitted: list[Fitted] = []
         self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
         self._where = where
 
     def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
@@ -41,3 +43,7 @@ class MemoryRun:
         """Remember what a solve came to, and its curve."""
         self.fitted.append(fitted)
         self.rows += [dict(row) for row in rows]
+
+    def remark(self, sentences: Sequence[str]) -> None:
+        """Remember what people should know of a fit."""
+        self.notes += sentences
