@@ -34,6 +34,7 @@ from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from bakeoff.models.recurrent import Recurrent
     from bakeoff.training.torch.token_inference import TokenInference
 
 ROWS = 64
@@ -161,7 +162,7 @@ class Lstm:
         _draw(inference, run.streams)
         if inference.precision != cell.recipe.numerics.precision:
             run.remark(["computed in float32: this processor has no units for bfloat16"])
-        inference.module.packed = training.batches == "packed"
+        cast("Recurrent", inference.module).packed = training.batches == "packed"
         step = TorchStep(inference, training, run.streams)
         buckets = training.batches == "buckets"
         batches = PaddedBatches(

@@ -1,5 +1,7 @@
 """Recurrent layers: torch's states and gradients, refusals, prices."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ class States(torch.nn.Module):
         return states
 
 
-def case(ours: type[Rnn | Lstm | Gru], theirs: type[torch.nn.RNNBase]) -> Case:
+def case(ours: type[Rnn | Lstm | Gru], theirs: Callable[..., torch.nn.RNNBase]) -> Case:
     module = theirs(4, 3, batch_first=True, dtype=torch.float64)
     return Case(lambda: ours(4, 3, np.float64), normal(3, 6, 4), States(module))
 
