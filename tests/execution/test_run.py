@@ -158,3 +158,13 @@ def test_solves_with_a_key_are_shared_between_cells(tmp_path: Path) -> None:
         assert run.train_seconds > 0
     assert count == 3
     assert (tmp_path / "cache" / "arrays" / "01" / "0123abcd.safetensors").exists()
+
+
+def test_the_seconds_of_solves_are_told_apart(tmp_path: Path) -> None:
+    run = cell_run(tmp_path)
+    fit(run)
+    assert list(run.solve_seconds) == ["shift"]
+    assert 0 < run.solve_seconds["shift"] < run.train_seconds
+    again = cell_run(tmp_path)
+    fit(again)
+    assert again.solve_seconds == run.solve_seconds

@@ -263,8 +263,8 @@ def test_pointing_at_a_point_shows_what_it_is(
         peek.wait_for(state="visible")
         assert peek.inner_text().splitlines()[0].split(", ")[1] in ("training", "validation")
         assert "taken for" in peek.inner_text()
-        picture = peek.locator(".thumb").evaluate("e => getComputedStyle(e).backgroundImage")
-        assert picture.startswith('url("data:image/png')
+        assert peek.locator(".thumb img").evaluate("e => e.naturalWidth") == 500
+        assert "translate" in (peek.locator(".thumb img").get_attribute("style") or "")
         maps.locator("[data-choice=colour]").select_option("error")
         assert maps.locator("path.point").count() == 2 * 60
         assert it.run("document.documentElement.scrollWidth") <= width

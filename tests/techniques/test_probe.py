@@ -226,3 +226,13 @@ def test_untrained_and_checked() -> None:
     )
     with pytest.raises(InputError, match="cannot be trained in parts"):
         Probe().check(parts, (4, 3, 2), 100)
+
+
+def test_the_shape_of_items_is_the_encoders(
+    digits: TrainingData, cell_of: Cells, encoders: dict[str, Predictor]
+) -> None:
+    """What reads new images asks for it: torch's layers would say (C, H, W)."""
+    assert probed(digits, cell_of("probe", **ENCODER), encoders["cnn"]).shape == (8, 8, 1)
+    assert Probe().untrained(ProbeSettings(), (4, 3, 2), 5).shape == (4, 3, 2)
+    knn = find("knn").fit(cell_of("knn", **ENCODER), digits, {"net": encoders["cnn"]}, MemoryRun())
+    assert knn.shape == (8, 8, 1)  # type: ignore[attr-defined]

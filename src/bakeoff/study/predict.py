@@ -13,7 +13,7 @@ from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, new_file
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
-from bakeoff.core.recipe import Numerics, TableSource
+from bakeoff.core.recipe import TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.task import task_of
 from bakeoff.data import catalogue
@@ -24,7 +24,8 @@ from bakeoff.data.tables import read_texts
 from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_predictor
-from bakeoff.techniques import find
+from bakeoff.techniques import framework_of
+from bakeoff.techniques.recipes import parse_recipe
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def load_fitted(run: str) -> Fitted:
     if record is None:
         raise InputError(f"{folder}: not a finished cell")
     # The bits of a prediction depend on threads and precision, as they did in the run.
-    framework = record.recipe.get("framework") or find(record.recipe["technique"]).framework
-    numerics.apply(Numerics.parse(record.recipe["numerics"]), framework)
+    recipe = parse_recipe(record.recipe, record.name)
+    numerics.apply(recipe.numerics, framework_of(recipe))
     predictor = load_predictor(folder)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))

@@ -51,6 +51,8 @@ class Source(Protocol):
     """How items become vectors, and how the training examples' vectors are kept."""
 
     count: int
+    shape: tuple[int, ...]
+    """Of one item; () of a text."""
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """The training vectors (R, D) at some rows."""
@@ -79,7 +81,8 @@ class PixelSource:
 
     def __init__(self, items: NDArray[np.uint8], normaliser: Normaliser) -> None:
         self.count, self._items, self._normaliser = len(items), items, normaliser
-        self._pixels = Pixels(normaliser, items.shape[1:])
+        self.shape: tuple[int, ...] = items.shape[1:]
+        self._pixels = Pixels(normaliser, self.shape)
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
         """(R, H * W * C) float32."""
@@ -118,6 +121,7 @@ class EncodedSource:
 
     def __init__(self, vectors: NDArray[np.float32], encoder: Encoder) -> None:
         self.count, self._vectors, self._encoder = len(vectors), vectors, encoder
+        self.shape: tuple[int, ...] = tuple(getattr(encoder, "shape", ()))
         finite(vectors, Knn.name)
 
     def read(self, rows: Rows) -> NDArray[np.float32]:
@@ -161,11 +165,12 @@ class KnnPredictor:
     Args:
         settings: k, metric, weights.
         memory: The training examples.
-        shape: Of one item; () where an encoder reads it.
+        shape: Of one item; () where an encoder reads it, which knows.
     """
 
     def __init__(self, settings: KnnSettings, memory: Memory, shape: Sequence[int] = ()) -> None:
-        self.settings, self.memory, self.shape = settings, memory, tuple(shape)
+        self.settings, self.memory, self._own = settings, memory, tuple(shape)
+        self.shape = self._own or memory.source.shape
         self.classes = memory.classes
 
     def predict(self, items: Items) -> NDArray[np.float32]:
@@ -228,7 +233,7 @@ class KnnPredictor:
         row = LayerProfile(
             name="neighbours",
             kind="nearest neighbours",
-            input=self.shape or (size,),
+            input=self._own or (size,),
             output=(len(self.classes),),
             weights={"vectors": (self.memory.source.count, size)},
             parameters=kept,
@@ -245,7 +250,7 @@ class KnnPredictor:
             "k": self.settings.k,
             "metric": self.settings.metric,
             "weights": self.settings.weights,
-            "shape": list(self.shape),
+            "shape": list(self._own),
             "classes": list(self.classes),
         }
         write_predictor(folder, arrays, state)

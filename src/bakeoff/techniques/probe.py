@@ -189,6 +189,11 @@ class ProbePredictor:
         self.classes, self.trained = classes, dict(trained or {})
         self._known: list[tuple[Items, Vectors]] = []
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of an image; () where the encoder reads texts."""
+        return tuple(getattr(self.source, "shape", ()))
+
     def remember(self, items: Items, vectors: Vectors) -> None:
         """Take these vectors for these very items (the same object) from here on."""
         self._known.append((items, vectors))

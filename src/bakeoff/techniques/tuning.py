@@ -2,28 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batch, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Numerics
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
-from bakeoff.techniques.frameworks.torch import Passes, convert, read_weights
 from bakeoff.techniques.heads import Head
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
-from bakeoff.training.torch.inference import Inference
-from bakeoff.training.torch.joined import Joined, thaw
-from bakeoff.training.torch.numerics import resolve_device_and_precision
-from bakeoff.training.torch.step import TorchStep
-from bakeoff.training.torch.transforms import Augmentation
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bakeoff.techniques.encoders import Encoder
+    from bakeoff.training.torch.inference import Inference
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,14 @@ class Thaw:
     rates: Mapping[str, float]
 
 
-def inference_of(encoder: Predictor, technique: str) -> Inference:
+def inference_of(encoder: Predictor, technique: str) -> "Inference":
     """The torch network of an encoder of images, at work.
 
     Raises:
         InputError: where it is none.
     """
+    from bakeoff.training.torch.inference import Inference
+
     found = getattr(encoder, "inference", None)
     if not isinstance(found, Inference):
         raise InputError(
@@ -80,16 +78,15 @@ def tune(
     Raises:
         InputError: where layers have no such names.
     """
+    from bakeoff.techniques.frameworks.torch import Passes, convert, read_weights
+    from bakeoff.training.torch.step import TorchStep
+    from bakeoff.training.torch.transforms import Augmentation
+
     theirs = inference_of(encoder, "probe")
     pixels = theirs.pixels
-    _, precision = resolve_device_and_precision(numerics.device, numerics.precision)
-    blank = torch.zeros((1, *pixels.shape), dtype=torch.uint8, device=pixels.device)
-    thaw(theirs.module, what.layers, what.rates, theirs.inputs(blank))
-    passes, reader = Passes(), head.reader
+    passes = Passes()
     added = convert(head.network, passes)
-    mean, sd = torch.from_numpy(reader.mean.copy()), torch.from_numpy(reader.sd.copy())
-    joined = Joined(theirs.module, added, mean, sd)
-    inference = Inference(joined, pixels, precision, channels_last=theirs.channels_last)
+    inference = _joined(theirs, added, head, numerics, what)
     draws = Draws(augmentation, pixels.shape, len(data.train), run.streams)
     changes = Augmentation(draws, pixels.normaliser.mean, pixels.device)
     step = TorchStep(inference, training, run.streams, changes, on_pass=passes.begin)
@@ -105,12 +102,31 @@ def tune(
     read_weights(head.network, added)
 
 
+def _joined(
+    theirs: "Inference", added: "nn.Module", head: Head, numerics: Numerics, what: Thaw
+) -> "Inference":
+    """Encoder and head as one network on images, with what learns said."""
+    import torch
+
+    from bakeoff.training.torch.inference import Inference
+    from bakeoff.training.torch.joined import Joined, thaw
+    from bakeoff.training.torch.numerics import resolve_device_and_precision
+
+    pixels, reader = theirs.pixels, head.reader
+    _, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    blank = torch.zeros((1, *pixels.shape), dtype=torch.uint8, device=pixels.device)
+    thaw(theirs.module, what.layers, what.rates, theirs.inputs(blank))
+    mean, sd = torch.from_numpy(reader.mean.copy()), torch.from_numpy(reader.sd.copy())
+    joined = Joined(theirs.module, added, mean, sd)
+    return Inference(joined, pixels, precision, channels_last=theirs.channels_last)
+
+
 def check_shape(encoder: Predictor, data: TrainingData, technique: str) -> None:
     """Whether the training examples are images that an encoder reads.
 
     Raises:
         InputError: where they are not.
     """
-    shape = cast(tuple[int, ...], inference_of(encoder, technique).pixels.shape)
+    shape: tuple[int, ...] = inference_of(encoder, technique).pixels.shape
     if not isinstance(data.train.items, np.ndarray) or data.train.items.shape[1:] != shape:
         raise InputError(f"{technique}: images {shape} needed, {data.modality} received")

@@ -138,6 +138,7 @@
     const { told, sheet, tile, across, rows, texts } = figure.peek;
     const box = document.createElement("div");
     const picture = document.createElement("div");
+    const whole = document.createElement("img");
     const words = document.createElement("p");
     box.className = "peek";
     picture.className = "thumb";
@@ -147,8 +148,11 @@
     if (sheet) {
       const side = 4 * tile;
       picture.style.width = picture.style.height = `${side}px`;
-      picture.style.backgroundImage = `url(${sheet})`;
-      picture.style.backgroundSize = `${across * side}px ${rows * side}px`;
+      whole.src = sheet;
+      whole.alt = "";
+      whole.width = across * side;
+      whole.height = rows * side;
+      picture.append(whole);
     }
     plot.on("plotly_hover", ({ points: [point], event }) => {
       const index = point.customdata;
@@ -157,7 +161,7 @@
       words.textContent = lines.filter(Boolean).join("\n");
       if (sheet) {
         const [column, row] = [index % across, Math.floor(index / across)];
-        picture.style.backgroundPosition = `${-4 * tile * column}px ${-4 * tile * row}px`;
+        whole.style.transform = `translate(${-4 * tile * column}px, ${-4 * tile * row}px)`;
       }
       const around = plot.closest("figure").getBoundingClientRect();
       const left = event.clientX - around.left + 14;
