@@ -47,7 +47,7 @@ def dataset_of(modality: Modality, folder: Path) -> Dataset:
         return catalogue.load("digits" if modality == "image" else "two-inputs")
     generator = np.random.default_rng(0)
     rows = ["text,label"]
-    for i in range(300):
+    for i in range(900):
         label = list(WORDS)[i % len(WORDS)]
         words = generator.choice(WORDS[label], 3).tolist()
         rows.append(f"number {i} is {' and '.join(words)},{label}")
