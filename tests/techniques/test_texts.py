@@ -25,7 +25,7 @@ def test_more_tokens_than_the_model_reads(weights: Path) -> None:
 
 def test_texts_of_every_kind_are_read(weights: Path) -> None:
     tokeniser = tokeniser_of(EncoderSettings(weights=str(weights), max_tokens=16))
-    odd = ["", "\x00\x07", "\ud800 half a pair", "<b>bold</b>", "x" * 1_000_000, "\u202ereversed"]
+    odd = ["", "\x00\x07", "\ud800 half a pair", "<b>bold</b>", "x " * 500_000, "\u202ereversed"]
     tokens, long = tokeniser(odd)
     assert len(tokens) == len(odd)
     assert (tokens.lengths >= 1).all()

@@ -25,12 +25,14 @@ def attention_weights(encoder: TextEncoder, ids: Tensor) -> NDArray[np.float32]:
         (layers, heads, T, T) float32; rows of the last two axes add up to 1.
     """
     body = cast(Any, encoder.body)
-    before, training = body.config._attn_implementation, encoder.training
+    before = body.config._attn_implementation
+    modes = {layer: layer.training for layer in encoder.modules()}
     encoder.eval()
     body.set_attn_implementation("eager")
     try:
         found = encoder.outputs(ids[None], output_attentions=True).attentions
     finally:
         body.set_attn_implementation(before)
-        encoder.train(training)
+        for layer, mode in modes.items():
+            layer.training = mode
     return torch.stack([layer[0] for layer in found]).float().cpu().numpy()
