@@ -161,7 +161,6 @@ class Lstm:
         _draw(inference, run.streams)
         if inference.precision != cell.recipe.numerics.precision:
             run.remark(["computed in float32: this processor has no units for bfloat16"])
-        inference.module.packed = training.batches == "packed"
         step = TorchStep(inference, training, run.streams)
         buckets = training.batches == "buckets"
         batches = PaddedBatches(
@@ -243,4 +242,5 @@ def _inference(settings: LstmSettings, classes: int, numerics: Numerics) -> "Tok
     precision = precision if has_bfloat16_units(device) else "float32"
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = Recurrent(settings.model, settings.words.size, classes)
+    module.packed = settings.training.batches == "packed"
     return TokenInference(module, torch.device(device), precision, rows=ROWS, multiple=MULTIPLE)
