@@ -159,7 +159,7 @@ class Lstm:
         classes = data.task.classes
         inference = _inference(settings, len(classes), cell.recipe.numerics)
         _draw(inference, run.streams)
-        if inference.precision != cell.recipe.numerics.precision:
+        if (cell.recipe.numerics.precision, inference.precision) == ("bfloat16", "float32"):
             run.remark(["computed in float32: this processor has no units for bfloat16"])
         step = TorchStep(inference, training, run.streams)
         buckets = training.batches == "buckets"
