@@ -66,7 +66,7 @@ def _write_disagreements(ready: Ready, folder: Folder) -> None:
     classes, scored = folder.plan["dataset"]["classes"], examples.take(known)
     guesses = {name: answer.predictions for name, answer in answers.items()}
     write_disagreements(folder.path / ARTIFACTS, scored, classes, guesses)
-    if ready.dataset.modality == "text":
+    if ready.dataset.modality == "text" and all(a.probabilities.size for a in answers.values()):
         metric = ready.study.metric.partition("/")[2]
         parts = _parts(ready, len(examples))
         parts = None if parts is None else parts[known]
@@ -96,7 +96,8 @@ def _predicted(folder: Folder, name: str, ready: Ready) -> list[tuple[NDArray[An
 
     def both(record: Record, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
         table = folder.predictions(record, split)
-        return table["prediction"], table["probabilities"]
+        none = np.zeros((len(table["prediction"]), 0), np.float32)  # of reduced predictions
+        return table["prediction"], table.get("probabilities", none)
 
     if resampling is None:
         return [both(record, "test") for record in records.values()]

@@ -34,7 +34,6 @@ from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from bakeoff.models.recurrent import Recurrent
     from bakeoff.training.torch.token_inference import TokenInference
 
 ROWS = 64
@@ -160,9 +159,8 @@ class Lstm:
         classes = data.task.classes
         inference = _inference(settings, len(classes), cell.recipe.numerics)
         _draw(inference, run.streams)
-        if inference.precision != cell.recipe.numerics.precision:
+        if (cell.recipe.numerics.precision, inference.precision) == ("bfloat16", "float32"):
             run.remark(["computed in float32: this processor has no units for bfloat16"])
-        cast("Recurrent", inference.module).packed = training.batches == "packed"
         step = TorchStep(inference, training, run.streams)
         buckets = training.batches == "buckets"
         batches = PaddedBatches(
@@ -244,4 +242,5 @@ def _inference(settings: LstmSettings, classes: int, numerics: Numerics) -> "Tok
     precision = precision if has_bfloat16_units(device) else "float32"
     with torch.random.fork_rng([]):  # torch draws weights that we replace
         module = Recurrent(settings.model, settings.words.size, classes)
+    module.packed = settings.training.batches == "packed"
     return TokenInference(module, torch.device(device), precision, rows=ROWS, multiple=MULTIPLE)
