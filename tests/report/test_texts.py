@@ -1,3 +1,5 @@
+"""The tables of what language models write."""
+
 import json
 from pathlib import Path
 from types import SimpleNamespace
