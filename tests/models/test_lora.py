@@ -107,7 +107,7 @@ def test_peft_reads_ours_with_equal_outputs_and_gradients(
     theirs.eval()
     torch.testing.assert_close(said(theirs), said(model), atol=1e-5, rtol=1e-5)
     for each in (model, theirs):
-        said(each).square().mean().backward()
+        said(each).square().mean().backward()  # type: ignore[no-untyped-call]
     their_gradients = {n: p.grad for n, p in theirs.named_parameters() if p.grad is not None}
     assert len(their_gradients) == 2 * len(paths)
     for path, layer in adapted_layers(model).items():

@@ -19,7 +19,9 @@ VOCABULARY = (
 LIMIT = 32
 
 
-def save_tiny(folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: int = 0) -> Path:
+def save_tiny(
+    folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: int = 0, limit: int = LIMIT
+) -> Path:
     """Write a model of two layers of width 32 with its tokenizer.
 
     Args:
@@ -27,6 +29,7 @@ def save_tiny(folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: 
         kind: The architecture.
         causal: With the head over the vocabulary.
         seed: Of the weights.
+        limit: The most tokens it reads.
     """
     import transformers
 
@@ -34,8 +37,8 @@ def save_tiny(folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: 
 
     with quietly(), torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        config = configuration(kind)
-        face = transformers.AutoModelForCausalLM if causal else transformers.AutoModel
+        config = configuration(kind, limit)
+        face: Any = transformers.AutoModelForCausalLM if causal else transformers.AutoModel
         model = face.from_config(config)
         for name, parameter in model.named_parameters():  # so that gains and biases matter, too
             if parameter.dim() == 1:
@@ -43,30 +46,30 @@ def save_tiny(folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: 
             else:
                 torch.nn.init.normal_(parameter, 0.0, 0.2)
         model.save_pretrained(str(folder))
-        save_tokenizer(folder, kind)
+        save_tokenizer(folder, kind, limit=limit)
     return folder
 
 
-def configuration(kind: Kind) -> Any:
+def configuration(kind: Kind, limit: int) -> Any:
     """Of the model, in Transformers' words."""
     import transformers
 
-    sizes = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
+    sizes: Any = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
     if kind == "gpt2":
         return transformers.GPT2Config(
-            n_embd=32, n_layer=2, n_head=4, n_positions=LIMIT, bos_token_id=2, eos_token_id=3,
+            n_embd=32, n_layer=2, n_head=4, n_positions=limit, bos_token_id=2, eos_token_id=3,
             **sizes,
         )  # fmt: skip
     if kind == "distilbert":
         return transformers.DistilBertConfig(
-            dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=LIMIT, **sizes
+            dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=limit, **sizes
         )
-    common = {
+    common: Any = {
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
-        "max_position_embeddings": LIMIT,
+        "max_position_embeddings": limit,
     }
     if kind == "llama":
         return transformers.LlamaConfig(
@@ -75,7 +78,9 @@ def configuration(kind: Kind) -> Any:
     return transformers.BertConfig(**common, **sizes)
 
 
-def save_tokenizer(folder: Path, kind: Kind = "bert", vocabulary: Any = VOCABULARY) -> None:
+def save_tokenizer(
+    folder: Path, kind: Kind = "bert", vocabulary: Any = VOCABULARY, limit: int = LIMIT
+) -> None:
     """A tokenizer of word pieces; encoders' puts [CLS] and [SEP] around a text."""
     import transformers
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -90,7 +95,6 @@ def save_tokenizer(folder: Path, kind: Kind = "bert", vocabulary: Any = VOCABULA
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", 3)]
         )
         names |= {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, model_max_length=LIMIT, **names
-    )
+    face: Any = transformers.PreTrainedTokenizerFast
+    wrapped = face(tokenizer_object=made, model_max_length=limit, **names)
     wrapped.save_pretrained(str(folder))

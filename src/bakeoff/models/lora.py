@@ -93,7 +93,8 @@ class Adapted(nn.Module):
         out: Tensor = self.base(inputs)
         if self.merged:
             return out
-        return out + self.scale * self.lora_B(self.lora_A(self.dropout(inputs)))
+        update: Tensor = self.lora_B(self.lora_A(self.dropout(inputs)))
+        return out + self.scale * update
 
     @torch.no_grad()
     def delta(self) -> Tensor:
