@@ -1,3 +1,5 @@
+"""The file of texts, with how varied they are."""
+
 import json
 from pathlib import Path
 

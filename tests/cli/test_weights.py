@@ -1,3 +1,5 @@
+"""Pretrained language models as commands load them."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Settings of generation, and what contradicts itself in them."""
+
 import pytest
 
 from bakeoff.core.errors import InputError

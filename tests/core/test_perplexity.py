@@ -1,3 +1,5 @@
+"""Names and values of perplexities, and texts of WikiText as people write them."""
+
 import math
 
 import pytest

@@ -1,3 +1,5 @@
+"""What a teacher says, as a student takes it."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Distinct n-grams and repetition, by hand."""
+
 import pytest
 
 from bakeoff.core.errors import InputError

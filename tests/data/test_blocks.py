@@ -1,3 +1,5 @@
+"""Blocks of tokens from documents."""
+
 import pytest
 
 from bakeoff.core.errors import InputError
@@ -30,6 +32,7 @@ def test_a_rest_of_one_token_is_left_out() -> None:
 
 
 def test_nothing_to_learn_from() -> None:
-    for documents in ([], [[]]):
+    nothing: list[list[list[int]]] = [[], [[]]]
+    for documents in nothing:
         with pytest.raises(InputError, match="fewer than two tokens"):
             cut_blocks(documents, BlockSettings(), END)

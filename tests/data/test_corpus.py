@@ -1,3 +1,5 @@
+"""Any text file as a data set."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The student's loss by its definition, and its gradient by central differences."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ KINDS: tuple[Literal["kl", "logits"], ...] = ("kl", "logits")
 
 def mixed(
     logits: NDArray[np.float64], settings: TeacherSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Each example's loss, and the gradient of their mean."""
     labels, distillation = SoftmaxCrossEntropy(), Distillation(Teaching(settings, TEACHER))
     losses = labels.forward(logits, LABELS)

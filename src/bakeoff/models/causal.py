@@ -74,7 +74,7 @@ def nats_of(model: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
     def of_chunk(states: Tensor, wanted: Tensor) -> Tensor:
         return cross_entropy(head(states).float(), wanted, reduction="none")
 
-    parts = zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True)
+    parts = zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True)
     if torch.is_grad_enabled():
         return torch.cat([checkpoint(of_chunk, *part, use_reentrant=False) for part in parts])
     return torch.cat([of_chunk(*part) for part in parts])
