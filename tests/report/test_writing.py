@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bakeoff.report.folder import RunFolder
-from bakeoff.report.writing import LONGEST, tables
 from bakeoff.report.words import THIN
+from bakeoff.report.writing import LONGEST, tables
 
 ENTRY: dict[str, Any] = {
     "prompts": ["the river", "a town"],
