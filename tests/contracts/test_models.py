@@ -21,8 +21,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "bakeoff" / "models"
 SHAPES = [(12, 12, 1), (28, 28, 1), (32, 32, 3)]
 CLASSES = 7
 NOT_MODELS = {
-    *("__init__", "attention", "layers", "lora", "macs", "pretrained", "recurrent", "settings"),
-    "text_encoder",
+    *("__init__", "attention", "causal", "generation", "language", "layers", "lora", "macs"),
+    *("pretrained", "recurrent", "settings", "text_encoder"),
 }
 
 Shape = tuple[int, int, int]
