@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 from tests.cli.calling import Caller, assert_clear
 from tests.models.causal_models import save_causal, text_of
 
@@ -77,5 +76,5 @@ def test_other_vocabulary(bakeoff: Caller, weights: Path, text: Path, tmp_path: 
         for name, array in arrays.items()
     }
     save_file(cut, tmp_path / "model.safetensors", {"format": "pt"})
-    assert any(torch.is_tensor(array) and len(array) == 100 for array in cut.values())
+    assert any(len(array) == 100 for array in cut.values())
     assert "do not belong together" in assert_clear(bakeoff("perplexity", tmp_path, text))

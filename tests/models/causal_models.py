@@ -26,7 +26,7 @@ def config_of(kind: str, vocabulary: int) -> Any:
     """The configuration of a model of two layers."""
     import transformers
 
-    ends = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
+    ends: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
     if kind == "gpt2":
         return transformers.GPT2Config(
             vocab_size=vocabulary,
@@ -66,9 +66,8 @@ def tokenizer_of() -> Any:
         show_progress=False,
     )
     made.train_from_iterator([text_of(400)], trainer)
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|end|>", bos_token="<|end|>"
-    )
+    face: Any = transformers.PreTrainedTokenizerFast
+    return face(tokenizer_object=made, eos_token="<|end|>", bos_token="<|end|>")
 
 
 def save_causal(folder: Path, kind: str, seed: int = 0, spread: float = 0.3) -> Path:
@@ -80,7 +79,8 @@ def save_causal(folder: Path, kind: str, seed: int = 0, spread: float = 0.3) -> 
     tokenizer = tokenizer_of()
     with quietly(), torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        model = transformers.AutoModelForCausalLM.from_config(config_of(kind, len(tokenizer)))
+        face: Any = transformers.AutoModelForCausalLM
+        model = face.from_config(config_of(kind, len(tokenizer)))
         for parameter in model.parameters():
             if parameter.dim() >= 2:
                 parameter.data.normal_(0, spread)

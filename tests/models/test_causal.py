@@ -100,7 +100,7 @@ def test_gradients_of_chunks_are_those_of_the_whole(
     for chunk in (5, 1000):
         monkeypatch.setattr(causal, "CHUNK", chunk)
         module.zero_grad()
-        block_nats(module, ids).sum().backward()
+        block_nats(module, ids).sum().backward()  # type: ignore[no-untyped-call]
         found.append(weight.grad.clone())
     torch.testing.assert_close(found[0], found[1])
     loss = module(ids, labels=ids).loss

@@ -39,7 +39,7 @@ class Loaded:
                 do_sample=False,
                 **settings,
             )
-        new = found[0, len(prompt) :].tolist()
+        new: list[int] = found[0, len(prompt) :].tolist()
         ended = [place for place, token in enumerate(new) if token in self.ends]
         return new[: ended[0]] if ended else new
 
@@ -107,9 +107,10 @@ def test_probabilities_are_cut_as_theirs() -> None:
 
     logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0)) * 3
     settings = GenerationSettings(sample=True, temperature=0.7, top_k=12, top_p=0.8)
-    theirs = LogitsProcessorList(
+    warpers: Any = LogitsProcessorList(
         [TemperatureLogitsWarper(0.7), TopKLogitsWarper(12), TopPLogitsWarper(0.8)]
-    )(torch.zeros(6, 1, dtype=torch.int64), logits)
+    )
+    theirs = warpers(torch.zeros(6, 1, dtype=torch.int64), logits)
     found = probabilities(logits, settings)
     torch.testing.assert_close(found, theirs.softmax(-1))
     assert 1 < (found > 0).sum(1).max() <= 12

@@ -172,7 +172,7 @@ def test_a_step_has_the_loss_and_gradients_of_a_plain_one(kind: Kind, home: Path
     texts, labels = ["the film was good", "awful", "not very good and not bad"], [1, 0, 1]
     ids = torch.from_numpy(predictor.tokeniser.padded(texts)).long()
     loss = torch.nn.functional.cross_entropy(module(ids), torch.tensor(labels))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     plain: Any = load_encoder(find_pretrained(str(home / kind)), attention="eager")
     rows = []
     for row in ids:
@@ -181,7 +181,7 @@ def test_a_step_has_the_loss_and_gradients_of_a_plain_one(kind: Kind, home: Path
     head = module.output
     logits = torch.stack(rows) @ head.weight.detach().T + head.bias.detach()
     wanted = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
-    wanted.backward()
+    wanted.backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, wanted, atol=1e-5, rtol=1e-5)
     own = dict(module.encoder.body.named_parameters())
     reached = {n: p.grad for n, p in plain.named_parameters() if p.grad is not None}

@@ -98,7 +98,7 @@ def test_frameworks_learn_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_a_teacher_is_asked_once(tmp_path: Path) -> None:
-    teacher = teacher_for(tmp_path)
+    teacher: Any = teacher_for(tmp_path)
     data = Bench(find("mlp"), tmp_path).data()
     recipe = recipe_of("mlp", {"recipe": "big"})
     cell = replace(cell_of(recipe), inputs={"big": "0123456789abcdef"})

@@ -166,7 +166,8 @@ def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
     try:
         with quietly(), torch.random.fork_rng([]):  # weights are drawn that we replace
             made = transformers.AutoConfig.for_model(content.pop("model_type"), **content)
-            module = transformers.AutoModelForCausalLM.from_config(made)
+            face: Any = transformers.AutoModelForCausalLM  # partly untyped
+            module = face.from_config(made)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the configuration of a causal model: {error}") from None
     return _causal(module.float(), words, limit)
