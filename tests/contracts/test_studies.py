@@ -80,7 +80,7 @@ def shortened(recipe: Recipe, classes: int, weights: Path) -> Recipe:
     """
     settings = recipe.settings
     model = getattr(settings, "model", None)
-    if model is not None and getattr(model, "weights", None) is not None:
+    if model is not None and recipe.technique == "language-model" and model.weights is not None:
         small = model.model_copy(update={"weights": str(weights)})
         short = {"scoring": Protocol(context=8, stride=8), "blocks": BlockSettings(tokens=8)}
         settings = settings.model_copy(update={"model": small, **short})
