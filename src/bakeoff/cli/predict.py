@@ -8,7 +8,6 @@ import click
 
 from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
-from bakeoff.cli.progress import Count
 
 if TYPE_CHECKING:
     from bakeoff.study.predict import Fitted, Predicted
@@ -56,6 +55,7 @@ def predict(
 
 def _write(fitted: "Fitted", items: str, output: Path, resize: bool) -> "Predicted":
     """Write a predictions file, and tell how far that is."""
+    from bakeoff.cli.progress import Count
     from bakeoff.study.predict import predict as write
 
     told = Count()
