@@ -481,7 +481,7 @@ def test_score(refused: Refused, work: Path, arguments: list[str], message: str)
         ("run:mpl", "digits", "run: unknown recipe 'mpl'; did you mean 'mlp'? (allowed: mlp, soft"),
         ("run:mlp:9", "digits", "run:mlp: unknown seed 'seed-9'"),
         ("run:mlp:9", "digits", "(allowed: seed-0, seed-1)"),
-        ("run:mlp", "nosuch", "nosuch: neither a file, a folder, nor one of ag-news, ag-news-7600, cifar10"),
+        ("run:mlp", "nosuch", "nosuch: neither a file, a folder, nor one of ag-news, "),
         ("run:mlp", "empty", "empty: no images (looked for .png, .jpg, "),
         ("run:mlp", "damaged", "cat/5.png: cannot be read: not a PNG"),
         ("run:mlp", "large.png", "large.png: 9 x 8 pixels, where 8 x 8 were learnt"),
