@@ -9,7 +9,7 @@ from tests.models.tiny import save_tiny
 @pytest.fixture(scope="session", autouse=True)
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("models")
-    save_tiny(home / "minilm", "bert", limit=128)
+    save_tiny(home / "minilm", "bert", limit=128, layers=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAKEOFF_MODELS", str(home))
         yield

@@ -136,12 +136,15 @@ class Bench:
     folder: Path
     framework: Framework | None = None
 
+    def dataset(self) -> Dataset:
+        """What the technique is tried on."""
+        if "language-modelling" in self.technique.tasks:
+            return corpus(self.folder)
+        return dataset_of(modality_of(self.technique), self.folder)
+
     def data(self, seed: int = 0) -> TrainingData:
         """A few examples, drawn as any study draws them."""
-        if "language-modelling" in self.technique.tasks:
-            dataset = corpus(self.folder)
-        else:
-            dataset = dataset_of(modality_of(self.technique), self.folder)
+        dataset = self.dataset()
         classes = classes_of(self.technique, dataset)
         labels, share = LABELS, 0.1
         if len(classes) < len(dataset.classes):  # of few examples, more must validate
@@ -171,10 +174,10 @@ class Bench:
         )
         data, check = self.data(), Check(stop_at)
         run = run_of(recipe, self.folder / place, seed, check)
-        predictor = technique.fit(cell_of(recipe, seed), data, self._inputs(settings), run)
+        predictor = technique.fit(cell_of(recipe, seed), data, self.inputs(settings), run)
         return Attempt(predictor, run, data, check.count)
 
-    def _inputs(self, settings: Settings) -> dict[str, Predictor]:
+    def inputs(self, settings: Settings) -> dict[str, Predictor]:
         """Fitted results of what the defaults refer to."""
         names = {reference.recipe for reference in references(settings)}
         return {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.contracts.small import Bench, classes_of, dataset_of, modality_of
+from tests.contracts.small import Bench, classes_of, dataset_of
 
 from bakeoff.core.cell import Folds, Replicate
 from bakeoff.core.examples import Examples
@@ -40,7 +40,7 @@ class FoldBench(Bench):
 
     def data(self, seed: int = 0) -> TrainingData:
         """All but the fold; where `spoil` is set, the fold has other items and labels."""
-        dataset = dataset_of(modality_of(self.technique), self.folder)
+        dataset = self.dataset()
         fold = held_out(dataset, Folds(count=3), REPLICATE)
         if self.spoil:
             dataset = _with(dataset, spoilt(dataset.train, fold))

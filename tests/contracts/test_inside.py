@@ -51,7 +51,7 @@ def test_the_beginning_is_what_the_fit_begins_with(technique: Technique, tmp_pat
 
     run.loop = stop  # type: ignore[method-assign]
     with pytest.raises(Begun) as begun:
-        technique.fit(cell_of(recipe, 3), data, {}, run)
+        technique.fit(cell_of(recipe, 3), data, bench.inputs(settings), run)
     assert technique.opens(settings)
     predictor = technique.beginning(settings, data, Streams(3))
     weights = technique.opened(settings, predictor, fresh=True).weights()

@@ -20,9 +20,15 @@ LIMIT = 32
 
 
 def save_tiny(
-    folder: Path, kind: Kind = "bert", *, causal: bool = False, seed: int = 0, limit: int = LIMIT
+    folder: Path,
+    kind: Kind = "bert",
+    *,
+    causal: bool = False,
+    seed: int = 0,
+    limit: int = LIMIT,
+    layers: int = 2,
 ) -> Path:
-    """Write a model of two layers of width 32 with its tokenizer.
+    """Write a model of a few layers of width 32 with its tokenizer.
 
     Args:
         folder: To be made.
@@ -30,6 +36,7 @@ def save_tiny(
         causal: With the head over the vocabulary.
         seed: Of the weights.
         limit: The most tokens it reads.
+        layers: How many.
     """
     import transformers
 
@@ -37,7 +44,7 @@ def save_tiny(
 
     with quietly(), torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        config = configuration(kind, limit)
+        config = configuration(kind, limit, layers)
         face: Any = transformers.AutoModelForCausalLM if causal else transformers.AutoModel
         model = face.from_config(config)
         for name, parameter in model.named_parameters():  # so that gains and biases matter, too
@@ -50,24 +57,29 @@ def save_tiny(
     return folder
 
 
-def configuration(kind: Kind, limit: int) -> Any:
+def configuration(kind: Kind, limit: int, layers: int = 2) -> Any:
     """Of the model, in Transformers' words."""
     import transformers
 
     sizes: Any = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
     if kind == "gpt2":
         return transformers.GPT2Config(
-            n_embd=32, n_layer=2, n_head=4, n_positions=limit, bos_token_id=2, eos_token_id=3,
+            n_embd=32, n_layer=layers, n_head=4, n_positions=limit, bos_token_id=2, eos_token_id=3,
             **sizes,
         )  # fmt: skip
     if kind == "distilbert":
         return transformers.DistilBertConfig(
-            dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=limit, **sizes
+            dim=32,
+            hidden_dim=64,
+            n_layers=layers,
+            n_heads=4,
+            max_position_embeddings=limit,
+            **sizes,
         )
     common: Any = {
         "hidden_size": 32,
         "intermediate_size": 64,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "max_position_embeddings": limit,
     }
