@@ -1,6 +1,7 @@
 """Generated tokens beside those of Transformers' `generate`."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.models.causal_models import KINDS, POSITIONS, save_causal
 
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.streams import Streams
-from bakeoff.models.generation import Generator, ends_of, probabilities
+from bakeoff.models.generation import Generator, continuation, ends_of, probabilities
 from bakeoff.models.pretrained import find_pretrained, load_causal, load_tokenizer, quietly
 
 PROMPTS = ["the old mill", "a quiet town where people", "bread", "at night the streets are empty"]
@@ -132,3 +133,21 @@ def test_draws_follow_the_probabilities(loaded: Loaded) -> None:
     for token, count in counts.items():
         share = expected[token].item()
         assert abs(count / 500 - share) < 5 * (share * (1 - share) / 500) ** 0.5 + 0.01
+
+
+def test_a_continuation_keeps_the_space_before_its_first_word() -> None:
+    words = {0: "The", 1: " dog", 2: " was", 3: " it"}
+
+    def decode(ids: Sequence[int]) -> str:  # as SentencePiece: nothing stands before a first word
+        return "".join(words[i] for i in ids).lstrip()
+
+    assert continuation(decode, [0, 1], [2, 3]) == " was it"
+    assert continuation(decode, [], [2, 3]) == "was it"
+    assert continuation(decode, [0], []) == ""
+
+
+def test_what_changes_the_prompt_is_decoded_alone() -> None:
+    def decode(ids: Sequence[int]) -> str:  # a character that the prompt ends in the middle of
+        return bytes(ids).decode("utf-8", "replace")
+
+    assert continuation(decode, [0xC3], [0xB6, 0x6C]) == "\N{REPLACEMENT CHARACTER}l"

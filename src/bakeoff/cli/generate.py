@@ -1,5 +1,6 @@
 """`bakeoff generate`: texts from a causal language model."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -38,7 +39,7 @@ def generate(
     from bakeoff.core.generation import GenerationSettings
     from bakeoff.core.streams import Streams
     from bakeoff.core.variety import variety
-    from bakeoff.models.generation import Generator, ends_of
+    from bakeoff.models.generation import Generator, continuation, ends_of
 
     content = {name: value for name, value in chosen.items() if value is not None}
     if {"top_p", "top_k", "temperature"} & content.keys():
@@ -51,7 +52,8 @@ def generate(
     asked = [prompt for prompt in prompts for _ in range(count)]
     generator = Generator(model.module, ends_of(model.module), model.limit)
     found = generator(given, settings, Streams(seed))
-    texts = [model.tokenizer.decode(ids, skip_special_tokens=True) for ids in found]
+    decode = partial(model.tokenizer.decode, skip_special_tokens=True)
+    texts = [continuation(decode, *pair) for pair in zip(given, found, strict=True)]
     figures = variety(found)
     if as_json:
         rows = [

@@ -7,7 +7,7 @@ Greedy and beam search choose the tokens that Transformers' `generate` chooses.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -218,3 +218,19 @@ def ends_of(model: nn.Module) -> tuple[int, ...]:
     if found is None:
         return ()
     return tuple(found) if isinstance(found, list | tuple) else (int(found),)
+
+
+def continuation(
+    decode: Callable[[Sequence[int]], str], prompt: Sequence[int], ids: Sequence[int]
+) -> str:
+    """What tokens say behind a prompt.
+
+    They are decoded together with it: some tokenizers drop the space before a first word.
+
+    Args:
+        decode: Ids to a text.
+        prompt: Ids of the prompt.
+        ids: Of what follows it.
+    """
+    before, whole = decode(prompt), decode([*prompt, *ids])
+    return whole[len(before) :] if whole.startswith(before) else decode(ids)

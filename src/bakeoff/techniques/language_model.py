@@ -191,13 +191,15 @@ class LanguagePredictor:
         self, prompts: Sequence[str], settings: GenerationSettings, streams: Streams
     ) -> list[str]:
         """What follows each prompt; of a prompt too long for the model, its end counts."""
-        from bakeoff.models.generation import Generator
+        from bakeoff.models.generation import Generator, continuation
 
         words, limit = self.causal.words, self.causal.limit
         longest = max(1, limit - settings.max_tokens)
         given = [(self.encode(prompt) or [words.end])[-longest:] for prompt in prompts]
         generator = Generator(self.causal.module, (words.end,), limit)
-        return [words.decode(ids) for ids in generator(given, settings, streams)]
+        found = generator(given, settings, streams)
+        pairs = zip(given, found, strict=True)
+        return [continuation(words.decode, prompt, ids) for prompt, ids in pairs]
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """Embeddings, blocks, head; MACs are those of one window."""
