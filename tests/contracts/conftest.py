@@ -6,7 +6,7 @@ import pytest
 from tests.models.tiny import save_tiny
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("models")
     save_tiny(home / "minilm", "bert", limit=128, layers=3)

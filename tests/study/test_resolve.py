@@ -246,8 +246,8 @@ def test_a_variants_own_unknown_ref_is_told_beside_the_controls() -> None:
 
 
 def test_a_control_of_another_task_is_told_once(texts: Dataset) -> None:
-    control = {"technique": "softmax"}
-    given = study(dataset={"table": "x.csv"}, control=control, variants=VARIANTS)
+    control, variants = {"technique": "softmax"}, VARIANTS | {"other": {"technique": "mlp"}}
+    given = study(dataset={"table": "x.csv"}, control=control, variants=variants)
     with pytest.raises(InputError) as caught:
         resolve(given, texts)
     assert [fault.partition(":")[0] for fault in caught.value.faults] == [

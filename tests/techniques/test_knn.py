@@ -154,7 +154,7 @@ def test_one_example_has_no_others(noise: TrainingData, cell_of: Cells, run: Run
 
 
 def test_texts_need_an_encoder(texts: TrainingData, cell_of: Cells, run: Run) -> None:
-    with pytest.raises(InputError, match="or an encoder that turns texts into vectors"):
+    with pytest.raises(InputError, match="encoder: needed for texts"):
         Knn().fit(cell_of("knn", k=1), texts, {}, run)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bakeoff.core.recipe import Framework
 from bakeoff.training.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import TaughtSettings
 
 
 def test_every_name_has_its_row() -> None:
@@ -27,4 +27,4 @@ def test_each_framework_has_some(framework: Framework) -> None:
 
 def test_fields_are_optional_ones_of_the_settings() -> None:
     for name in FIELDS:
-        assert TrainingSettings.model_fields[name].default is None
+        assert TaughtSettings.model_fields[name].default is None
