@@ -134,7 +134,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_causal(tmp_path_factory.mktemp("llama"), "llama")
 
 
-def test_every_recipe_runs(study: Study, tmp_path: Path, weights: Path) -> None:
+def test_every_recipe_runs(
+    study: Study, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.training.torch.inference.LARGEST_PASS", 16)  # passes are filled up
     dataset = made_up(entry_of(study))
     fitted: dict[str, Predictor] = {}
     for planned in resolve(study, dataset):
