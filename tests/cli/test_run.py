@@ -48,10 +48,20 @@ def test_quiet(bakeoff: Caller, tiny: Path) -> None:
 def test_more_seeds_in_workers(bakeoff: Caller, finished: Path, tiny: Path) -> None:
     called = bakeoff("run", tiny, "--out", finished, "--seeds", "3", "--jobs", "2")
     assert called.code == 0
-    lines = called.err.splitlines()
+    warning, *lines = called.err.splitlines()
+    assert "2 cells at a time" in warning  # all threads there are, for each
+    assert "--set numerics.threads=" in warning
     assert lines[0] == "4 cells were finished before"
     assert sorted(line.split()[1] for line in lines[1:]) == ["mlp/seed-2:", "softmax/seed-2:"]
     assert [line.split()[0] for line in lines[1:]] == ["[1/2]", "[2/2]"]
+
+
+def test_workers_that_have_cores_of_their_own_are_no_news(
+    bakeoff: Caller, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.execution.cores.core_count", lambda: 2)
+    options = ["--jobs", "2", "--set", "numerics.threads=1"]
+    assert "cells at a time" not in bakeoff("run", tiny, *options).err
 
 
 def test_settings(bakeoff: Caller, tiny: Path, work: Path) -> None:

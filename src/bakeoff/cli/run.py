@@ -112,6 +112,8 @@ def execute(
     from bakeoff.cli.standings import tell
     from bakeoff.study.run import Options
 
+    if not quiet:
+        _warn_of_threads(study, jobs)
     progress = watcher(study.metric, quiet)
     try:
         options = Options(seeds=seeds, jobs=jobs, offline=offline, watcher=progress)
@@ -124,6 +126,22 @@ def execute(
         tell(finished.results)
         click.echo(f"Report: {finished.report}")
     _end(finished, require_verdict)
+
+
+def _warn_of_threads(study: "Study", jobs: int) -> None:
+    """Say so where workers would take each other's cores: their threads wait by spinning."""
+    from bakeoff.execution.cores import core_count
+
+    cores = core_count()
+    asked = study.control.get("numerics", {}).get("threads", "auto")
+    threads = cores if asked == "auto" else asked
+    if jobs > 1 and jobs * threads > cores:
+        fitting = max(1, cores // jobs)
+        say(
+            f"bakeoff: {jobs} cells at a time, with {threads} threads each, wait for each other on "
+            f"{cores} cores; add --set numerics.threads={fitting} (threads are part of a recipe's "
+            "numerics, so they do not follow --jobs)"
+        )
 
 
 def _end(finished: "Finished", require_verdict: bool) -> None:
