@@ -32,7 +32,7 @@ def settings_of(weights: Path, method: str = "full", **training: Any) -> FineTun
     return FineTuneSettings.parse(
         {
             "model": {"weights": str(weights), "max_tokens": 16},
-            "adapt": {"method": method, "rank": 2},
+            "adapt": {"method": method} | ({"rank": 2} if method == "lora" else {}),
             "training": {**TRAINING, "learning_rate": 0.01, **training},
         }
     )
@@ -219,8 +219,8 @@ def test_bad_settings_are_told_before_anything_runs(
 
 
 def test_adapters_without_lora_are_refused() -> None:
-    with pytest.raises(InputError, match="targets or dropout received with method full"):
-        FineTuneSettings.parse({"adapt": {"method": "full", "targets": ["query"]}})
+    with pytest.raises(InputError, match="rank, targets received with method full"):
+        FineTuneSettings.parse({"adapt": {"method": "full", "rank": 4, "targets": ["query"]}})
 
 
 def test_draws_with_replacement_are_refused(home: Path) -> None:

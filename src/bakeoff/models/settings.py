@@ -10,6 +10,35 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 Activation = Literal["relu", "leaky-relu", "elu", "swish", "gelu", "tanh"]
 
 
+class AdapterSettings(Frozen):
+    """Base of a section `adapt`: what of pretrained weights learns, and updates beside layers.
+
+    Each technique has the methods that it knows; all have the fields of `lora`.
+    """
+
+    method: str
+    rank: Annotated[int, Field(ge=1)] = 8
+    """Of `lora`: the update of a layer is a product of matrices this narrow."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """Of `lora`: updates are scaled by alpha / rank."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of `lora`: names of layers; None: the projections of queries and values."""
+
+    @model_validator(mode="after")
+    def _updates_of_lora_alone(self) -> "AdapterSettings":
+        given = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name != "method" and getattr(self, name) != field.default
+        ]
+        if given and self.method != "lora":
+            raise ValueError(
+                f"{', '.join(given)} received with method {self.method}, which puts nothing beside "
+                "layers (allowed: with lora)"
+            )
+        return self
+
+
 class LeNetSettings(Frozen):
     """LeNet-5: two convolutions, two poolings, three fully connected layers; 61,706 parameters."""
 

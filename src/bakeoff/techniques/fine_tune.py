@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
-from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.models.settings import AdapterSettings
 from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
@@ -55,28 +56,13 @@ class ClassifierSettings(WeightsSettings):
     """Of all layers but attention's weights; None: the model's own, and 0.1 before the head."""
 
 
-class AdaptSettings(Frozen):
+class AdaptSettings(AdapterSettings):
     """How much of the pretrained weights is trained, besides the head."""
 
     method: Literal["none", "head", "lora", "full"] = "full"
     """`none`: not even the head, which stays as it was drawn: a reference."""
-    rank: Annotated[int, Field(ge=1)] = 8
-    """Of `lora`: the update of a layer is a product of matrices this narrow."""
-    alpha: Annotated[float, Field(gt=0)] = 16.0
-    """Of `lora`: updates are scaled by alpha / rank."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Of `lora`: names of layers; None: the projections of queries and values."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of `lora`: share of an update's inputs that is dropped in training."""
-
-    @model_validator(mode="after")
-    def _adapters_of_lora_alone(self) -> "AdaptSettings":
-        if self.method != "lora" and (self.targets is not None or self.dropout):
-            raise ValueError(
-                f"targets or dropout received with method {self.method}, which puts nothing beside "
-                "layers (allowed: with lora)"
-            )
-        return self
 
 
 class LoraAdaptSettings(AdaptSettings):

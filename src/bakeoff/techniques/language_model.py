@@ -31,7 +31,7 @@ from bakeoff.core.protocols import (
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.blocks import BlockSettings, cut_blocks
-from bakeoff.models.settings import CausalSettings
+from bakeoff.models.settings import AdapterSettings, CausalSettings
 from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
@@ -74,24 +74,12 @@ class LanguageTraining(TrainingSettings):
         return self
 
 
-class AdaptSettings(Frozen):
+class AdaptSettings(AdapterSettings):
     """What of the model learns."""
 
     method: Literal["full", "lora", "none"] = "full"
     """`full`: all weights; `lora`: low-rank updates beside layers that stay as they are (Hu et al.
     2021); `none`: nothing does, the weights are scored as they are."""
-    rank: Annotated[int, Field(ge=1)] = 8
-    """Of the updates. Of `lora`, as the next two are."""
-    alpha: Annotated[float, Field(gt=0)] = 16.0
-    """The updates are scaled by alpha / rank."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Names of layers; None: the projections of queries and values."""
-
-    @model_validator(mode="after")
-    def _of_lora(self) -> "AdaptSettings":
-        if self.method != "lora" and self != AdaptSettings.model_construct(method=self.method):
-            raise ValueError(f"rank, alpha and targets are of lora (received with {self.method})")
-        return self
 
 
 class SampleSettings(Frozen):
