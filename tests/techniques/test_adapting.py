@@ -1,9 +1,9 @@
-"""A model that looks at training images before it learns, in the technique `cnn`."""
+"""A model that looks at training images before it learns, in `cnn` and in `contrastive`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,8 +17,9 @@ from bakeoff.core.protocols import Normaliser, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Classification
 from bakeoff.models.speedrun import EPSILON, Whitening, patch_statistics
-from bakeoff.techniques import cnn
+from bakeoff.techniques import adapting
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
+from bakeoff.techniques.contrastive import Contrastive, ContrastiveSettings
 
 SHAPE = (9, 10, 3)
 SPEEDRUN: dict[str, Any] = {
@@ -89,9 +90,22 @@ def test_where_a_fit_begins_can_be_seen() -> None:
     assert opened.filters().shape == (24, 2, 2, 3)  # type: ignore[union-attr]
 
 
+def test_an_encoder_has_the_filters_of_a_classifier() -> None:
+    content = {
+        "model": SPEEDRUN["model"],
+        "training": {"epochs": 1, "batch_size": 16},
+    }
+    base = cell(SPEEDRUN)
+    recipe = base.recipe.model_copy(update={"settings": ContrastiveSettings.parse(content)})
+    encoder = Contrastive().fit(replace(base, recipe=recipe), data(), {}, MemoryRun(0))
+    own = cast(Any, encoder.inference.module).trunk.whitening
+    begun = Cnn().beginning(CnnSettings.parse(SPEEDRUN), data(), Streams(0))
+    assert torch.equal(own.weight, whitening(begun).weight)
+
+
 def test_only_so_many_images_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawn by name, so that a seed has the same ones each time."""
-    monkeypatch.setattr(cnn, "ADAPTED_PIXELS", 10 * SHAPE[0] * SHAPE[1])
+    monkeypatch.setattr(adapting, "ADAPTED_PIXELS", 10 * SHAPE[0] * SHAPE[1])
     given = CnnSettings.parse(SPEEDRUN)
     some, other = (Cnn().beginning(given, data(), Streams(seed)) for seed in (0, 1))
     assert torch.equal(

@@ -32,6 +32,7 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
+from bakeoff.techniques.adapting import begin
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.techniques.teachers import teaching_of
 from bakeoff.training.optimisers import OptimizerName
@@ -185,7 +186,7 @@ class Cnn:
         _check_teacher(settings)
         teaching = teaching_of(training.teacher, cell, data, inputs, run)
         inference = _inference(settings, shape, len(classes), data.normaliser, cell.recipe.numerics)
-        _draw(inference, run.streams, data.train.items)
+        begin(inference.module, inference, run.streams, data.train.items)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         device = inference.pixels.device
         augmentation = Augmentation(draws, data.normaliser.mean, device)
@@ -239,7 +240,7 @@ class Cnn:
         channels = shape[-1]
         normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
         inference = _inference(chosen, cast(Shape, shape), classes, normaliser, Numerics())
-        _draw(inference, Streams(0))
+        begin(inference.module, inference, Streams(0))
         return TorchPredictor(self.name, inference, chosen.model, [str(i) for i in range(classes)])
 
     def opens(self, settings: Settings) -> bool:
@@ -257,7 +258,7 @@ class Cnn:
         chosen, classes = cast(CnnSettings, settings), data.task.classes
         shape = cast(Shape, data.train.items.shape[1:])
         inference = _inference(chosen, shape, len(classes), data.normaliser, Numerics())
-        _draw(inference, streams, data.train.items)
+        begin(inference.module, inference, streams, data.train.items)
         return TorchPredictor(self.name, inference, chosen.model, classes)
 
     def opened(self, settings: Settings, predictor: Predictor, *, fresh: bool) -> "ModuleInside":
@@ -304,35 +305,6 @@ def _check_teacher(settings: CnnSettings) -> None:
             f"augmentation.mixup: {settings.augmentation.mixup} received with training.teacher, "
             "which says nothing of blended images (allowed: 0)"
         )
-
-
-ADAPTED_PIXELS = 5_000 * 32 * 32
-"""Of the training images that a model looks at before it learns."""
-
-
-def _draw(
-    inference: "Inference", streams: Streams, images: NDArray[np.uint8] | None = None
-) -> None:
-    """Give a model its initial weights.
-
-    Args:
-        inference: Changed in place.
-        streams: The cell's.
-        images: Training images (N, H, W, C), of which a model may look at some, drawn by name;
-            None: it must do without.
-    """
-    import torch
-
-    from bakeoff.models.speedrun import Adapting
-    from bakeoff.training.torch.initialise import initialise
-
-    initialise(inference.module, streams, {"output": "lecun"})
-    if images is not None and isinstance(inference.module, Adapting):
-        height, width, _ = inference.pixels.shape
-        count = min(len(images), max(1, ADAPTED_PIXELS // (height * width)))
-        chosen = streams.generator("adapt").choice(len(images), count, replace=False)
-        some = torch.from_numpy(images[np.sort(chosen)]).to(inference.pixels.device)
-        inference.module.adapt(inference.inputs(some))
 
 
 def _inference(

@@ -32,12 +32,15 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
+from bakeoff.techniques.adapting import begin
 from bakeoff.techniques.prototypes import Prototypes, spread_rows
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings, check_parts
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bakeoff.training.torch.inference import Inference, Network
     from bakeoff.training.torch.step import TorchStep
 
@@ -280,7 +283,7 @@ class Contrastive:
         chosen, channels = cast(ContrastiveSettings, settings), shape[-1]
         normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
         inference = _inference(chosen, shape, normaliser, Numerics())
-        _draw(inference, Streams(0))
+        begin(_trunk(inference), inference, Streams(0))
         size = inference.features(np.zeros((0, *shape), np.uint8)).shape[1]
         names = tuple(str(i) for i in range(classes))
         blank = Prototypes(
@@ -320,7 +323,7 @@ def _step(
     from bakeoff.training.torch.step import TorchStep
     from bakeoff.training.torch.transforms import Augmentation
 
-    _draw(inference, streams)
+    begin(_trunk(inference), inference, streams, np.asarray(data.train.items))
     pixels, chosen = inference.pixels, settings.loss
     draws = Draws(settings.augmentation, pixels.shape, len(data.train), streams)
     augmentation = Augmentation(draws, pixels.normaliser.mean, pixels.device)
@@ -333,12 +336,9 @@ def _step(
     return step
 
 
-def _draw(inference: "Inference", streams: Streams) -> None:
-    """Give an encoder its initial weights: the trunk's are those of `cnn` where paths are equal."""
-    from bakeoff.training.torch.initialise import initialise
-
-    trunk = cast(Any, inference.module).trunk
-    initialise(trunk, streams, {"output": "lecun"})
+def _trunk(inference: "Inference") -> "nn.Module":
+    """The image model below the vectors: it begins as that of `cnn` where paths are equal."""
+    return cast("nn.Module", inference.module.trunk)
 
 
 def _inference(
