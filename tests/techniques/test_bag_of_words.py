@@ -61,6 +61,10 @@ def test_the_strength_with_the_least_validation_loss_is_kept(tmp_path: Path) -> 
     assert data.task.score(data.validation.labels, found)["accuracy"] == 1
     none = predictor.predict(["words never seen", ""])
     assert (none[0] == none[1]).all(), "biases alone"
+    known = len(predictor.terms.vocabulary)
+    assert predictor.weight.shape == (predictor.settings.words.size, len(data.task.classes))
+    assert predictor.weight[1:known].any(axis=1).all()
+    assert not predictor.weight[known:].any(), "terms that no training text holds"
 
 
 def test_bad_settings_and_a_damaged_folder_are_refused(tmp_path: Path) -> None:

@@ -261,10 +261,14 @@ class BagOfWords:
 def _fit(
     terms: Terms, strengths: Sequence[float], train: Examples, validation: Examples, task: Task
 ) -> Arrays:
-    """Weights of the strength with the least log loss on validation, and all losses."""
+    """Weights of the strength with the least log loss on validation, and all losses.
+
+    Only terms of the vocabulary are fitted: the penalty leaves the weights of all others at 0.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    inputs, others = terms.matrix(list(train.items)), terms.matrix(list(validation.items))
+    known, size = len(terms.vocabulary), terms.settings.size
+    inputs, others = (terms.matrix(list(part.items))[:, :known] for part in (train, validation))
     best: dict[str, NDArray[Any]] = {}
     losses: list[float] = []
     for l2 in strengths:
@@ -275,6 +279,8 @@ def _fit(
         losses.append(task.score(validation.labels, outputs)[task.loss])
         if losses[-1] == min(losses):
             best = {"weight": weight, "bias": bias, "chosen": np.array(l2)}
+    rest = np.zeros((size - known, len(task.classes)))
+    best["weight"] = np.concatenate([best["weight"], rest])
     return best | {"losses": np.array(losses)}
 
 
