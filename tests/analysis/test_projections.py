@@ -110,3 +110,11 @@ def test_distances_of_classes() -> None:
     assert found[0, 1] == pytest.approx(expected, rel=1e-5)
     inner = table[np.ix_(LABELS == 2, LABELS == 2)].sum() / (30 * 29) / unit
     assert found[2, 2] == pytest.approx(inner, rel=1e-5)
+
+
+def test_some_points_are_asked_about_all() -> None:
+    places = pca(VECTORS)
+    rows = np.arange(len(VECTORS))
+    for measure in (trustworthiness, neighbours_kept):
+        single = [measure(VECTORS, places, 10, rows[[i]]) for i in rows]
+        assert measure(VECTORS, places, 10) == pytest.approx(np.mean(single))

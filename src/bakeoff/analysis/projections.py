@@ -17,6 +17,7 @@ from bakeoff.core.errors import InputError
 
 Doubles = NDArray[np.float64]
 Vectors = NDArray[np.floating[Any]]
+Rows = NDArray[np.intp]
 LARGE = 15_000
 """Points from which openTSNE is asked, where it is installed: its time grows with the points alone
 (Linderman et al. 2019, "Fast interpolation-based t-SNE"); of fewer scikit-learn is sooner done."""
@@ -82,22 +83,25 @@ def tsne(vectors: Vectors, perplexity: float = 30.0, seed: int = 0, jobs: int = 
     return np.asarray(theirs.fit_transform(vectors.astype(np.float32)), np.float64)
 
 
-def _squares(points: Vectors) -> Doubles:
-    """(N, N) squared distances, infinite on the diagonal."""
+def _squares(points: Vectors, rows: Rows | None = None) -> Doubles:
+    """(R, N) squared distances of the points at `rows` (all) from all; infinite from themselves."""
     exact = points.astype(np.float64)
+    chosen = np.arange(len(points)) if rows is None else rows
     lengths = np.square(exact).sum(axis=1)
-    table: Doubles = lengths[:, None] + lengths[None, :] - 2 * exact @ exact.T
-    np.fill_diagonal(table, np.inf)
+    table: Doubles = lengths[chosen, None] + lengths[None, :] - 2 * exact[chosen] @ exact.T
+    table[np.arange(len(chosen)), chosen] = np.inf
     np.maximum(table, 0, out=table)
     return table
 
 
-def _nearest(points: Vectors, k: int) -> NDArray[np.intp]:
-    """(N, k) the nearest of each, itself apart."""
-    return np.argsort(_squares(points), axis=1, kind="stable")[:, :k]
+def _nearest(points: Vectors, k: int, rows: Rows | None = None) -> NDArray[np.intp]:
+    """(R, k) the nearest of each of the points at `rows` (all), itself apart."""
+    return np.argsort(_squares(points, rows), axis=1, kind="stable")[:, :k]
 
 
-def trustworthiness(vectors: Vectors, places: Doubles, k: int = 10) -> float:
+def trustworthiness(
+    vectors: Vectors, places: Doubles, k: int = 10, rows: Rows | None = None
+) -> float:
     """How far neighbours in a picture are neighbours in truth, 0..1: 1 where all k of each are.
 
     Each of a point's k neighbours in the picture that is none of its k nearest vectors costs by how
@@ -107,19 +111,25 @@ def trustworthiness(vectors: Vectors, places: Doubles, k: int = 10) -> float:
         vectors: (N, D).
         places: (N, 2) in the picture.
         k: Less than N / 2.
+        rows: (R,) the points that are asked, each about all N; None: all. Memory grows with R x N.
     """
     count = len(vectors)
-    order = np.argsort(_squares(vectors), axis=1, kind="stable")
+    order = np.argsort(_squares(vectors, rows), axis=1, kind="stable")
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(1, count + 1)[None, :], axis=1)
-    beyond = np.take_along_axis(ranks, _nearest(places, k), axis=1) - k
+    beyond = np.take_along_axis(ranks, _nearest(places, k, rows), axis=1) - k
     cost = float(np.maximum(beyond, 0).sum())
-    return 1 - cost * 2 / (count * k * (2 * count - 3 * k - 1))
+    return 1 - cost * 2 / (len(order) * k * (2 * count - 3 * k - 1))
 
 
-def neighbours_kept(vectors: Vectors, places: Doubles, k: int = 10) -> float:
-    """Which share of the k nearest vectors of each point are among its k nearest in the picture."""
-    true, shown = _nearest(vectors, k), _nearest(places, k)
+def neighbours_kept(
+    vectors: Vectors, places: Doubles, k: int = 10, rows: Rows | None = None
+) -> float:
+    """Which share of the k nearest vectors of each point are among its k nearest in the picture.
+
+    Arguments as of `trustworthiness`.
+    """
+    true, shown = _nearest(vectors, k, rows), _nearest(places, k, rows)
     return float((true[:, :, None] == shown[:, None, :]).any(axis=2).mean())
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine and installation can do."),
     "generate": ("bakeoff.cli.generate:generate", "Texts from a language model."),
     "list": ("bakeoff.cli.show:list_", "List techniques, models, data sets or studies."),
+    "map": ("bakeoff.cli.map:map_", "All vectors of an encoder on a plane, and in a picture."),
     "pack": ("bakeoff.cli.folder:pack", "Reduce a run to evidence that verify can check."),
     "perplexity": (
         "bakeoff.cli.perplexity:perplexity",

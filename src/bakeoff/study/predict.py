@@ -134,7 +134,7 @@ def predict(
         DiskError: where the file cannot be written.
     """
     notes: list[str] = []
-    parts = _written(fitted, _read(source, fitted, resize, notes))
+    parts = _written(fitted, read_items(source, fitted, resize, notes))
     begun = next(parts)  # what is refused at once leaves not even a folder behind
     rows = 0
     with new_file(output) as partial, partial.open("wb") as stream:
@@ -154,7 +154,14 @@ def _written(fitted: Fitted, parts: Iterator[Examples]) -> Iterator[tuple[int, b
         yield len(examples), task.write(table, header=number == 0)
 
 
-def _read(source: Path | str, fitted: Fitted, resize: bool, notes: list[str]) -> Iterator[Examples]:
+def read_items(
+    source: Path | str, fitted: Fitted, resize: bool, notes: list[str]
+) -> Iterator[Examples]:
+    """What `predict` reads, in parts; of images notes are added once all is read.
+
+    Raises:
+        InputError: as `predict` does.
+    """
     path = Path(source)
     if str(source) in catalogue.DATASETS and not path.exists():
         yield _test_split(str(source), fitted.record)
