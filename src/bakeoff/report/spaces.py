@@ -31,6 +31,8 @@ MOST_POINTS = 1_000
 PANEL, GAP, TOP, BOTTOM = 330, 46, 34, 74
 """Pixels of a map's height, between rows of maps, above and below all of them: there is the
 legend."""
+ALONE = 520
+"""Pixels of the height of a map that is alone on a wide page."""
 ROOM = 500_000
 """Bytes that all strips of a page may take."""
 WARNING = (
@@ -171,8 +173,8 @@ def _maps(run: RunFolder, known: Known) -> Figure | None:
         f"components as its start. {WARNING} Point at one to see what it is; a name below hides or "
         "shows its points.",
         height={
-            "wide": TOP + -(-len(drawn) // 2) * (PANEL + GAP) - GAP + BOTTOM,
-            "narrow": TOP + len(drawn) * (PANEL + GAP) - GAP + BOTTOM,
+            "wide": TOP + _height(-(-len(drawn) // 2) if len(drawn) > 1 else 0) + BOTTOM,
+            "narrow": TOP + _height(len(drawn)) + BOTTOM,
         },
         traces=traces,
         layout=_panels(drawn),
@@ -184,6 +186,11 @@ def _maps(run: RunFolder, known: Known) -> Figure | None:
         tables=[_trust(known)],
         peek=_peek(run, known),
     )
+
+
+def _height(rows: int) -> int:
+    """Pixels of so many rows of maps; of none: of one map alone."""
+    return rows * (PANEL + GAP) - GAP if rows else ALONE
 
 
 def _cloud(name: str, key: str, colour: str, style: int, panel: int) -> Trace:
@@ -211,7 +218,7 @@ def _cloud(name: str, key: str, colour: str, style: int, panel: int) -> Trace:
 
 
 def _panels(drawn: Sequence[Seen]) -> dict[str, Any]:
-    """Axes without numbers, which would mean nothing, two in a row or one below another."""
+    """Axes of one scale without numbers, which would mean nothing; two maps in a row, or one."""
     layout: dict[str, Any] = {
         "margin": {"l": 8, "r": 8, "t": TOP, "b": BOTTOM},
         "showlegend": True,
@@ -237,6 +244,7 @@ def _panels(drawn: Sequence[Seen]) -> dict[str, Any]:
         }  # fmt: skip
         layout[f"yaxis{end}"] = {
             **blank, **frame, "domain": on_screen(wide, narrow), "anchor": f"x{end}",
+            "scaleanchor": f"x{end}",
         }  # fmt: skip
         layout["annotations"].append(
             {
