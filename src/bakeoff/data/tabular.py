@@ -93,8 +93,10 @@ def _not_utf8(path: Path, data: bytes) -> list[str]:
     lines = data.split(b"\n")
     bad = [i for i, line in enumerate(lines, start=1) if not _is_utf8(line)]
     first = lines[bad[0] - 1].decode("cp1252", "replace").strip()
+    which = f"line {bad[0]} is" if len(bad) == 1 else f"{len(bad)} lines are"
+    at = "" if len(bad) == 1 else f", the first is line {bad[0]}"
     return [
-        f"{path}: {len(bad)} lines are not UTF-8, the first is line {bad[0]}: {first[:60]}",
+        f"{path}: {which} not UTF-8{at}: {first[:60]}",
         f"  perhaps it is Windows-1252: iconv -f cp1252 -t utf-8 {path.name} > utf8-{path.name}",
     ]
 
