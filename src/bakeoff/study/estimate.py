@@ -32,6 +32,8 @@ from bakeoff.training.observers import Silent
 
 PROBE_STEPS = 12
 PROBE_EXAMPLES = 2_000
+PROBE_VALIDATION = 200
+"""Examples that validate a probe of a loop, at most: those of a large model take their time."""
 FINAL = "(chosen)"
 """Stands for the recipe that folds are going to choose; no recipe has such a name."""
 RATED = 512
@@ -149,6 +151,7 @@ class _Probe:
         self.encodes = getattr(self.settings, "encoder", None) is not None
         # Vectors are computed once, unless what computes them learns.
         self.on_vectors = self.encodes and not getattr(self.settings, "tunes", False)
+        self.validated = 0
 
     @property
     def price_key(self) -> bytes:
@@ -246,6 +249,10 @@ class _Probe:
                 train=data.train.take(_spread(len(data.train), examples)),
                 validation=data.validation.take(some),
             )
+        else:
+            some = _spread(len(data.validation), PROBE_VALIDATION)
+            data = replace(data, validation=data.validation.take(some))
+        self.validated = len(data.validation)
         recipe = self.recipe.model_copy(update={"settings": settings})
         cell = Cell(recipe, self.replicate, "", "", self.technique.version)
         run = CellRun(folder, self.replicate.streams, fingerprint, True, Silent(), lambda: None)
@@ -275,8 +282,7 @@ class _Probe:
         """
         share = self._share if self.encodes else 1.0
         encoding, a_validation = self._encoding_seconds(run), 0.0 if self.on_vectors else 1 / rate
-        validating = len(self.data.validation) * a_validation / share
-        probed = encoding + validating + run.compile_seconds
+        probed = encoding + self.validated * a_validation + run.compile_seconds
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
         per_epoch = run.per_epoch or -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
