@@ -181,3 +181,20 @@ def test_levels_may_have_classes_of_their_own(tmp_path: Path) -> None:
 def test_what_is_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not a run folder: it has no plan\.json"):
         open_folder(tmp_path)
+
+
+def test_counts_are_those_of_cells_that_did_not_diverge(
+    copy_of: Callable[[Path], Path], shared_run: Path
+) -> None:
+    """What stands in for lost weights has no parameters: a recipe's price is not lowered by it."""
+    folder = copy_of(shared_run)
+    whole = results(open_folder(folder))["recipes"]["softmax"]["cost"]
+    lost = {"status": "diverged", "cost|parameters": 0, "cost|peak_bytes": 10**9}
+    for seed in (0, 2):
+        change_json(folder / f"cells/softmax/seed-{seed}/record.json", lost)
+    found = results(open_folder(folder))["recipes"]["softmax"]["cost"]
+    assert found["parameters"] == whole["parameters"] > 0
+    assert found["peak_bytes"] < 10**9
+    assert found["train_seconds"] == whole["train_seconds"]
+    change_json(folder / "cells/softmax/seed-1/record.json", lost)
+    assert results(open_folder(folder))["recipes"]["softmax"]["cost"]["parameters"] == 0

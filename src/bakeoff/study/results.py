@@ -118,10 +118,16 @@ def _summary(scores: Mapping[Replicate, float], resampling: Resampling | None) -
 
 
 def _cost(records: Sequence[Record]) -> dict[str, Any]:
-    """Means over seeds, counts rounded; seconds are a price only where `alone` is true."""
+    """Means over seeds, counts rounded; seconds are a price only where `alone` is true.
+
+    Counts are those of cells that did not diverge, where there are any: what stands in for weights
+    that were lost has none.
+    """
     cost: dict[str, Any] = {}
+    whole = [record for record in records if record.status == "done"] or records
     for name in (*COUNTS, *MEASURES):
-        values = [v for r in records if (v := getattr(r.cost, name)) is not None]
+        counted = whole if name in COUNTS else records
+        values = [v for r in counted if (v := getattr(r.cost, name)) is not None]
         mean = float(np.mean(values)) if values else None
         cost[name] = round(mean) if name in COUNTS and mean is not None else mean
     return cost | {"alone": all(r.cost.alone for r in records)}
