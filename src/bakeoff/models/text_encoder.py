@@ -86,6 +86,22 @@ class TextEncoder(nn.Module):
         return {"attention_mask": seen}
 
 
+class TokenEncoder(nn.Module):
+    """The vectors of all tokens: what an encoder pools.
+
+    Args:
+        encoder: Whose; used as it is.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, T) int64, -1 where there is no token, to (B, T, D), which means nothing there."""
+        return self.encoder.hidden(ids)
+
+
 class TextClassifier(nn.Module):
     """A text's vector, dropout, and a linear layer.
 
