@@ -4,7 +4,8 @@
 as the published model has (Devlin et al. 2019, "BERT", section 3, says 110M).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from tests.contracts.small import cell_of, resolved
 from tests.models.tiny import VOCABULARY, save_tokenizer
 from tests.techniques.conftest import MemoryRun
 
+from bakeoff.core.cell import Key
 from bakeoff.core.examples import Examples
-from bakeoff.core.protocols import Predictor, TrainingData
+from bakeoff.core.protocols import Arrays, Predictor, TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.core.task import Classification
 from bakeoff.techniques import find
@@ -68,7 +70,24 @@ def data() -> TrainingData:
     return TrainingData(task, "text", part([0, 1, 2, 5, 6, 7]), part([3, 4, 8, 9]), None)
 
 
-def fitted(name: str, sections: dict[str, Any], data: TrainingData, **inputs: Any) -> Predictor:
+class SharingRun(MemoryRun):
+    """Computes what has a key once, as the cache does."""
+
+    def __init__(self, kept: dict[Key, Arrays]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
+        if share is None:
+            return compute()
+        if share not in self._kept:
+            self._kept[share] = compute()
+        return self._kept[share]
+
+
+def fitted(
+    name: str, sections: dict[str, Any], data: TrainingData, run: MemoryRun, **inputs: Any
+) -> Predictor:
     technique = find(name)
     recipe = Recipe(
         name="it",
@@ -77,7 +96,8 @@ def fitted(name: str, sections: dict[str, Any], data: TrainingData, **inputs: An
         numerics=resolved("torch"),
         settings=technique.settings.parse(sections),
     )
-    return technique.fit(cell_of(recipe), data, inputs, MemoryRun())
+    cell = replace(cell_of(recipe), inputs=dict.fromkeys(inputs, "0123456789abcdef"))
+    return technique.fit(cell, data, inputs, run)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +115,8 @@ def test_through_every_probe(
     torch.set_num_threads(1)
     monkeypatch.setattr(token_inference, "PASS_TOKENS", {"cpu": 16})
     section = {"weights": str(weights), "max_tokens": 8, **model}
-    encoder = fitted("pretrained", {"model": section}, data)
+    run = SharingRun({})
+    encoder = fitted("pretrained", {"model": section}, data, run)
     blocks = model.get("layer", 12)
     block = 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768
     means = 2 * 768
@@ -105,7 +126,7 @@ def test_through_every_probe(
     found = {}
     for name, (technique, sections) in PROBES.items():
         given = {**sections, "encoder": {"recipe": "it"}}
-        predictor = fitted(technique, given, data, it=encoder)
+        predictor = fitted(technique, given, data, run, it=encoder)
         found[name] = predictor.predict(data.validation.items)
         assert found[name].shape == (4, 2), name
         np.testing.assert_allclose(found[name].sum(axis=1), 1, atol=1e-5, err_msg=name)

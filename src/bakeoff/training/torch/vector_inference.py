@@ -23,12 +23,13 @@ class Table:
     """Vectors that were computed before: an id is a row.
 
     Args:
-        rows: (R, D) float16, at least one.
+        rows: (R, D) float16.
         device: Where they are kept.
     """
 
     def __init__(self, rows: NDArray[np.float16], device: torch.device) -> None:
-        self.rows = torch.from_numpy(rows).to(device)
+        blank = np.zeros((1, rows.shape[1]), np.float16)  # a pass of no texts looks up, too
+        self.rows = torch.from_numpy(rows if len(rows) else blank).to(device)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """(B, T) to (B, T, D); ids that are no rows, as a pass on trial has them, are some row."""
