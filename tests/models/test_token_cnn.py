@@ -44,7 +44,7 @@ def test_the_greatest_output_over_all_windows_by_hand() -> None:
     beyond = torch.zeros((1, D))
     around = torch.cat([beyond, standard, beyond])
     convolution = filters.of_width["3"]
-    weight, bias = convolution.weight.detach(), convolution.bias.detach()  # type: ignore[union-attr, operator]
+    weight, bias = convolution.weight.detach(), convolution.bias.detach()  # type: ignore[operator]
     windows = torch.stack([around[i : i + 3].T for i in range(4)])  # (4, D, 3)
     wanted = (torch.einsum("ndw,fdw->nf", windows, weight) + bias).relu().amax(dim=0)
     np.testing.assert_allclose(model.features(text)[0].detach(), wanted, atol=1e-5)

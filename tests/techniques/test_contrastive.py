@@ -13,12 +13,8 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batches, Fitted, Guarded, LoopPlan, Step, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.techniques.cnn import Cnn, CnnSettings
-from bakeoff.techniques.contrastive import (
-    COLLAPSED,
-    Contrastive,
-    ContrastivePredictor,
-    ContrastiveSettings,
-)
+from bakeoff.techniques.contrast import COLLAPSED, ContrastiveSettings
+from bakeoff.techniques.contrastive import Contrastive, ContrastivePredictor
 
 Cells = Callable[..., Cell]
 SMALL = {"name": "mlp", "hidden": [64]}

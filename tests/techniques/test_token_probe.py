@@ -9,13 +9,13 @@ import torch
 from tests.contracts.small import cell_of, resolved
 from tests.models.tiny import save_tiny
 from tests.techniques.conftest import MemoryRun
+from tests.techniques.sentences import opinions
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
-from bakeoff.core.task import Classification
 from bakeoff.techniques import find, token_probe
 from bakeoff.techniques.pretrained import PretrainedPredictor, PretrainedSettings
 from bakeoff.techniques.probe import Probe, ProbeSettings
@@ -23,27 +23,14 @@ from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.token_probe import TokenProbePredictor
 from bakeoff.training.torch.vector_inference import Computed
 
-GOOD, BAD = ("good", "great", "fine"), ("bad", "awful", "dull")
 ENCODER = {"encoder": {"recipe": "it"}}
 CNN = {"name": "cnn", "widths": [2, 3], "filters": 8, "dropout": 0.1}
 TRAINING = {"epochs": 12, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.01}
 
 
-def sentences(count: int, seed: int) -> Examples:
-    """Short sentences of different lengths that praise (1) or do not (0)."""
-    generator = np.random.default_rng(seed)
-    labels = np.arange(count) % 2
-    texts = []
-    for label in labels:
-        word = generator.choice(GOOD if label else BAD)
-        texts.append(f"the {'very ' * int(generator.integers(0, 6))}{word} film {seed}")
-    return Examples(texts, labels.astype(np.int64), np.arange(count).astype(np.str_))
-
-
 @pytest.fixture(scope="module")
 def data() -> TrainingData:
-    task = Classification(["no", "yes"])
-    return TrainingData(task, "text", sentences(64, 0), sentences(24, 1), None)
+    return opinions()
 
 
 def encoder_of(folder: Path, **model: Any) -> PretrainedPredictor:
