@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Items
 from bakeoff.core.frozen import Frozen, plain
-from bakeoff.core.protocols import Batch, LayerProfile, Run, TrainingData
+from bakeoff.core.protocols import Arrays, Batch, LayerProfile, Run, TrainingData
 from bakeoff.core.recipe import Numerics, Ref
 from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
@@ -158,7 +158,7 @@ def fit_token_cnn(
     data: TrainingData,
     run: Run,
 ) -> TokenProbePredictor:
-    """Train in the phase `train`; where vectors are kept, `encode` comes before.
+    """Train in the phase `train`, after `encode`.
 
     Args:
         classifier: What is trained.
@@ -173,19 +173,12 @@ def fit_token_cnn(
     """
     from bakeoff.training.plan import plan
     from bakeoff.training.torch.step import TorchStep
-    from bakeoff.training.torch.vector_inference import Computed, Table, VectorSource
+    from bakeoff.training.torch.vector_inference import Table
 
-    reference, reader = encoder
-    train, validation = (reader.tokens(part.items) for part in (data.train, data.validation))
-    vectors_of, count = reader.token_encoder, len(train)
-    few = train.take(np.linspace(0, count - 1, min(count, STANDARDISED_FROM)).astype(np.intp))
-    standard = standardiser(finite(vectors_of.token_outputs(few), TECHNIQUE))
-    both = _joined(train, validation)
-    kept = 2 * len(standard.mean) * len(both.ids) <= KEPT_BYTES
-    source: VectorSource = Computed(vectors_of)
-    if kept:
-        vectors = finite(encode_tokens(reader, both, reference, cell, run), TECHNIQUE)
-        source, both = Table(vectors, vectors_of.device), _places(both)
+    train, validation = (encoder[1].tokens(part.items) for part in (data.train, data.validation))
+    count, both = len(train), _joined(train, validation)
+    few = np.linspace(0, count - 1, min(count, STANDARDISED_FROM)).astype(np.intp)
+    source, both, standard = _vectors(encoder, both, few, cell, run)
     train, validation = both.take(np.arange(count)), both.take(np.arange(count, len(both)))
     inference = _inference(
         classifier, standard, len(data.task.classes), source, cell.recipe.numerics
@@ -202,11 +195,47 @@ def fit_token_cnn(
     watched = validating if len(items) else None
     run.loop("train", step, batches, plan(training, batches, data.task, watched))
     step.keep()
-    predictor = TokenProbePredictor(reader, inference, classifier, data.task.classes)
-    if kept:
+    predictor = TokenProbePredictor(encoder[1], inference, classifier, data.task.classes)
+    if isinstance(source, Table):
         predictor.remember(data.train.items, train)
         predictor.remember(data.validation.items, validation)
     return predictor
+
+
+def _vectors(
+    encoder: tuple[Ref, TokenReader],
+    tokens: Tokens,
+    few: NDArray[np.intp],
+    cell: Cell,
+    run: Run,
+) -> tuple["VectorSource", Tokens, Standardised]:
+    """Where the vectors of all texts come from, what they are looked up by, and how they spread.
+
+    Args:
+        encoder: The recipe that is referred to, and its fitted predictor.
+        tokens: Of the training and the validation texts.
+        few: Training texts whose tokens say what mean and standard deviation are.
+        cell: Whose fit it is.
+        run: What is worked through.
+
+    Raises:
+        InputError: where the encoder has diverged.
+    """
+    from bakeoff.training.torch.vector_inference import Computed, Table
+
+    network = encoder[1].token_encoder
+    size = network.token_outputs(Tokens.of([])).shape[1]
+    if 2 * size * len(tokens.ids) > KEPT_BYTES:
+
+        def compute() -> Arrays:
+            return {"vectors": network.token_outputs(tokens.take(few))}
+
+        sample = finite(run.solve("encode", compute)["vectors"], TECHNIQUE)
+        return Computed(network), tokens, standardiser(sample)
+    vectors = finite(encode_tokens(encoder[1], tokens, encoder[0], cell, run), TECHNIQUE)
+    places = _places(tokens)
+    sample = vectors[places.take(few).ids]
+    return Table(vectors, network.device), places, standardiser(sample)
 
 
 def load_token_cnn(
