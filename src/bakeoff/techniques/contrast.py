@@ -171,12 +171,11 @@ def learn(
 
     training, train, streams = settings.training, data.train, run.streams
     take_items, held_out = items
-    rows = spread_rows(train.labels, streams.generator("reference"))
+    rows, classes = spread_rows(train.labels, streams.generator("reference")), data.task.classes
     reference, known = train.take(rows), take_items(rows)
-    classes = tuple(data.task.classes)
 
     def prototypes(encoder: "Network") -> Prototypes:
-        return Prototypes.of(encoder.outputs(known), reference, classes)
+        return Prototypes.of(encoder.outputs(known), reference, tuple(classes))
 
     def judge(encoder: "Network", given: NDArray[Any]) -> NDArray[np.float32]:
         found = prototypes(encoder)
