@@ -25,7 +25,9 @@ CONTRAST = {"name": "supervised-contrastive"}
 
 def fitted(data: TrainingData, cell: Cell, run: MemoryRun | None = None) -> ContrastivePredictor:
     torch.set_num_threads(1)
-    return Contrastive().fit(cell, data, {}, run or MemoryRun())
+    predictor = Contrastive().fit(cell, data, {}, run or MemoryRun())
+    assert isinstance(predictor, ContrastivePredictor)
+    return predictor
 
 
 @pytest.mark.parametrize(
