@@ -41,6 +41,10 @@ class TextEncoder(nn.Module):
         self.body, self.family = body, family
         self.pooling, self.normalise = pooling, normalise
 
+    def extra_repr(self) -> str:
+        """What it does besides its body, in what it prints as."""
+        return f"family={self.family}, pooling={self.pooling}, normalise={self.normalise}"
+
     def forward(self, ids: Tensor) -> Tensor:
         """(B, T) int64, -1 where there is no token, to vectors (B, D)."""
         vectors = pooled(self.hidden(ids), ids >= 0, self.pooling)

@@ -28,6 +28,11 @@ PIECE_TOKENS = 1 << 16
 """Tokens whose vectors are held in float32 at once: 100 MB at 384 numbers each."""
 
 
+_lengths: dict[tuple[object, ...], PassSize] = {}
+"""How long passes are, by all that decides which kernels compute them. Weights do not: so what was
+tried out holds for every network of an architecture, fitted, loaded or of another seed."""
+
+
 class TokenInference(Network):
     """A network with its passes.
 
@@ -53,7 +58,7 @@ class TokenInference(Network):
         super().__init__(module, device, precision, compiles)
         self._rows, self._multiple = rows, multiple
         self.pass_size = self._most(multiple)
-        self._sizes: dict[int, PassSize] = {}
+        self._kind = (type(self), repr(module), device.type)
 
     def of(self, module: nn.Module) -> "TokenInference":
         """The same with another module of the same kind."""
@@ -65,11 +70,6 @@ class TokenInference(Network):
     def inputs(self, items: Tensor) -> Tensor:
         """(B, T) int64 on its device."""
         return items.long()
-
-    def cut_passes(self, cuts: int) -> None:
-        """Pass at most a share of the sequences at once from now on."""
-        super().cut_passes(cuts)
-        self._sizes = {}
 
     def _most(self, width: int) -> int:
         """Sequences of the longest pass of a width."""
@@ -125,7 +125,9 @@ class TokenInference(Network):
         """The outputs of sequences of one width (N, width)."""
         width = items.shape[1]
         most = max(1, self._most(width) // self.cuts)
-        finder = self._sizes.setdefault(width, PassSize(most))
+        threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        kind = (*self._kind, self.precision, threads, exact, width, most)
+        finder = _lengths.setdefault(kind, PassSize(most))
         size = finder(lambda x: self._pass(x).cpu().numpy(), lambda count: drawn(count, width))
         filled = np.zeros((size, width), np.int32)
         found = []

@@ -77,9 +77,9 @@ class VectorInference(TokenInference):
         return made
 
     def on(self, source: VectorSource) -> "VectorInference":
-        """The same network on other vectors; what is known of its passes holds there, too."""
+        """The same network on other vectors."""
         made = self.of(self.module)
-        made.source, made._sizes = source, self._sizes
+        made.source = source
         return made
 
     def inputs(self, items: Tensor) -> Tensor:
