@@ -1,10 +1,12 @@
 """What a network says of a sequence depends on that sequence alone."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.recipe import Numerics
@@ -115,3 +117,30 @@ def test_vectors_of_all_tokens_lie_one_text_behind_another(
     rows = [*range(texts.starts[4], texts.starts[5]), *range(texts.starts[1], texts.starts[2])]
     np.testing.assert_array_equal(on_tokens.token_outputs(few), found[rows])
     assert on_tokens.token_outputs(Tokens.of([])).shape == (0, 32)
+
+
+def test_what_was_tried_out_holds_for_an_architecture(
+    network: TokenInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded again or trained, a network is not tried out again; another one is."""
+    tried = []
+
+    def counted(count: int, width: int) -> NDArray[np.int32]:
+        tried.append((count, width))
+        return drawn(count, width)
+
+    monkeypatch.setattr(token_inference, "drawn", counted)
+    monkeypatch.setattr(token_inference, "_lengths", {})
+    ids = Tokens.of([[2, 5, 6, 3], [2, 3]]).padded(-1)
+    wanted = network.of(network.module).outputs(ids)
+    assert len(tried) == 1
+    again = network.of(copy.deepcopy(network.module))
+    np.testing.assert_array_equal(again.outputs(ids), wanted)
+    assert len(tried) == 1
+    again.cut_passes(2)
+    again.outputs(ids)
+    assert len(tried) == 2
+    encoder: TextEncoder = copy.deepcopy(network.module)  # type: ignore[assignment]
+    encoder.pooling = "max"
+    network.of(encoder).outputs(ids)
+    assert len(tried) == 3
