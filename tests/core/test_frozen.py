@@ -102,12 +102,16 @@ def test_every_fault_is_told_at_once() -> None:
             {"set": 3},
             "data.set: input should be a valid string, or a mapping with channels, folder, size, "
             "or a mapping with group, id, inputs, label, split, table, target, text, "
+            "or a mapping with configuration, group, hub, label, revision, test, text, train, "
+            "validation, "
             "or a mapping with corpus, words (received 3)",
         ),
         (
             {"set": {}},
             "data.set: input should be a valid string, or a mapping with channels, folder, size, "
             "or a mapping with group, id, inputs, label, split, table, target, text, "
+            "or a mapping with configuration, group, hub, label, revision, test, text, train, "
+            "validation, "
             "or a mapping with corpus, words (received {})",
         ),
         (

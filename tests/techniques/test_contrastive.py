@@ -13,12 +13,8 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batches, Fitted, Guarded, LoopPlan, Step, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.techniques.cnn import Cnn, CnnSettings
-from bakeoff.techniques.contrastive import (
-    COLLAPSED,
-    Contrastive,
-    ContrastivePredictor,
-    ContrastiveSettings,
-)
+from bakeoff.techniques.contrast import COLLAPSED, ContrastiveSettings
+from bakeoff.techniques.contrastive import Contrastive, ContrastivePredictor
 
 Cells = Callable[..., Cell]
 SMALL = {"name": "mlp", "hidden": [64]}
@@ -29,7 +25,9 @@ CONTRAST = {"name": "supervised-contrastive"}
 
 def fitted(data: TrainingData, cell: Cell, run: MemoryRun | None = None) -> ContrastivePredictor:
     torch.set_num_threads(1)
-    return Contrastive().fit(cell, data, {}, run or MemoryRun())
+    predictor = Contrastive().fit(cell, data, {}, run or MemoryRun())
+    assert isinstance(predictor, ContrastivePredictor)
+    return predictor
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def accuracy(predictor: Predictor, data: TrainingData) -> float:
 def probed(
     data: TrainingData, cell: Cell, encoder: Predictor, run: MemoryRun | None = None
 ) -> ProbePredictor:
-    return Probe().fit(cell, data, {"net": encoder}, run or MemoryRun())
+    predictor = Probe().fit(cell, data, {"net": encoder}, run or MemoryRun())
+    assert isinstance(predictor, ProbePredictor)
+    return predictor
 
 
 @pytest.mark.parametrize("name", ["contrastive", "cnn", "mlp"])

@@ -112,14 +112,16 @@ def parse_reference(text: str) -> "DatasetReference":
     """A data set as written on the command line.
 
     Raises:
-        InputError: for a mapping that is neither a folder nor a table nor a text file.
+        InputError: for a mapping that is none of these.
     """
-    from bakeoff.core.recipe import CorpusSource, FolderSource, TableSource
+    from bakeoff.core.recipe import CorpusSource, FolderSource, HubSource, TableSource
 
     if text.lstrip().startswith("{"):
         content = _mapping(text)
         if "corpus" in content:
             return CorpusSource.parse(content, "dataset")
+        if "hub" in content:
+            return HubSource.parse(content, "dataset")
         kind = TableSource if "table" in content else FolderSource
         return kind.parse(content, "dataset")
     if Path(text).is_dir():

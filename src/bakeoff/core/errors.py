@@ -45,6 +45,12 @@ def shown(text: object) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, short; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return shown(lines[0][:200]) if lines else type(error).__name__
+
+
 def suggest(received: str, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest allowed name, or the empty string."""
     near = nearest(received, allowed)

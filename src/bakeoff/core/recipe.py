@@ -50,6 +50,36 @@ class TableSource(Frozen):
         return self
 
 
+class HubSource(Frozen):
+    """Labelled texts of a data set of the Hugging Face hub, or of a folder laid out like one.
+
+    Columns and splits are guessed by their usual names where they are not named.
+    """
+
+    hub: str
+    """Its id, `owner/name`, or a folder."""
+    configuration: str | None = None
+    """Its part, where it has several."""
+    revision: str | None = None
+    """A commit, a tag or a branch; None: what is newest now. A note of the data set tells the
+    commit."""
+    text: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """One column, or several that are put together with a space between them."""
+    label: str | None = None
+    group: str | None = None
+    train: str | None = None
+    """What the split to learn from is called there."""
+    validation: str | None = None
+    test: str | None = None
+
+    @model_validator(mode="after")
+    def _a_split_has_one_use(self) -> "HubSource":
+        named = [name for name in (self.train, self.validation, self.test) if name is not None]
+        if len(set(named)) < len(named):
+            raise ValueError(f"{', '.join(named)} received as splits (allowed: each split once)")
+        return self
+
+
 class CorpusSource(Frozen):
     """A text file, whose text is to be foretold."""
 
@@ -60,8 +90,9 @@ class CorpusSource(Frozen):
 
 Framework = Literal["numpy", "torch", "keras"]
 """What a network computes in: NumPy with the scratch layers, PyTorch, or Keras on TensorFlow."""
-DatasetReference = str | FolderSource | TableSource | CorpusSource
-"""A name of the catalogue, a folder of images, a table of texts or numbers, or a text file."""
+DatasetReference = str | FolderSource | TableSource | HubSource | CorpusSource
+"""A name of the catalogue, a folder of images, a table of texts or numbers, texts of a hub, or a
+text file."""
 
 
 class DataSettings(Frozen):

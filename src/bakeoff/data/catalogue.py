@@ -12,7 +12,13 @@ from pathlib import Path
 from stat import S_ISREG
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.recipe import CorpusSource, DatasetReference, FolderSource, TableSource
+from bakeoff.core.recipe import (
+    CorpusSource,
+    DatasetReference,
+    FolderSource,
+    HubSource,
+    TableSource,
+)
 from bakeoff.data import sources
 from bakeoff.data.ag_news import AG_NEWS, AG_NEWS_7600
 from bakeoff.data.cifar10 import CIFAR10
@@ -61,8 +67,8 @@ def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
     downloaded into the cache.
 
     Args:
-        reference: A name of the catalogue, a folder of images, a table of texts or numbers, or a
-            text file.
+        reference: A name of the catalogue, a folder of images, a table of texts or numbers, texts
+            of a hub, or a text file.
         offline: Do not download. `BAKEOFF_OFFLINE=1` and `HF_HUB_OFFLINE=1` say the same.
 
     Returns:
@@ -76,7 +82,7 @@ def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
         folder = None if not isinstance(reference, str) else _folder(find(reference), offline)
         key = (reference, *_state(reference, folder))
         if key not in _kept:
-            _kept[key] = _read(reference, folder)
+            _kept[key] = _read(reference, folder, offline)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
@@ -124,7 +130,7 @@ def _not_found(entry: Entry) -> list[str]:
     return [f"data set '{entry.name}' is not on this machine, {reason}; looked in", *looked]
 
 
-def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
+def _read(reference: DatasetReference, folder: Path | None, offline: bool) -> Dataset:
     if isinstance(reference, FolderSource):
         from bakeoff.data.folder import load_folder
 
@@ -137,6 +143,10 @@ def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
         from bakeoff.data.tables import load_table
 
         return load_table(reference)
+    if isinstance(reference, HubSource):
+        from bakeoff.data.hub import load_hub
+
+        return load_hub(reference, offline=offline)
     if isinstance(reference, CorpusSource):
         from bakeoff.data.corpus import load_corpus
 
@@ -162,9 +172,12 @@ def _state(reference: DatasetReference, folder: Path | None) -> tuple[object, ..
     return (str(root.absolute()), len(states), sum(s.st_size for s in states), newest)
 
 
-def _place(reference: FolderSource | TableSource | CorpusSource) -> str:
+def _place(reference: FolderSource | TableSource | HubSource | CorpusSource) -> str:
+    """The path of a reference; a data set of a hub has none, and no file lies there."""
     if isinstance(reference, FolderSource):
         return reference.folder
+    if isinstance(reference, HubSource):
+        return reference.hub
     return reference.table if isinstance(reference, TableSource) else reference.corpus
 
 

@@ -62,10 +62,28 @@ def load_table(source: TableSource) -> Dataset:
             many rows lack something, or the labels are no classes.
     """
     path = Path(source.table).expanduser()
-    rows = read_rows(path)
+    return texts_of_rows(path, read_rows(path), source)
+
+
+def texts_of_rows(
+    path: Path, rows: Rows, source: TableSource, order: tuple[str, ...] = ()
+) -> Dataset:
+    """The texts of rows that were read, as `load_table` gives them.
+
+    Args:
+        path: Where they come from, for names and messages.
+        rows: What was read.
+        source: The columns where they should not be guessed.
+        order: Class names in their publisher's order; () sorts them.
+
+    Raises:
+        InputError: as `load_table`.
+    """
     names, notes = _choose_columns(path, rows, source)
     columns = _clean(path, rows, names, source)
     classes = _classes(path, names["label"], columns.label)
+    if {*order} >= {*classes}:
+        classes = tuple(name for name in order if name in classes)
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index[label] for label in columns.label], dtype=np.int64)
     groups = None if columns.group is None else group_codes(columns.group)

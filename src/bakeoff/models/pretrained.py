@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bakeoff.core.errors import InputError, shown, suggest
+from bakeoff.core.errors import InputError, first_line, shown, suggest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -229,7 +229,7 @@ def load_tokenizer(pretrained: Pretrained) -> Any:
                 str(pretrained.folder), local_files_only=True, trust_remote_code=False
             )
         except Exception as error:  # each format has errors of its own
-            raise InputError(f"{pretrained.folder}: tokenizer: {_line(error)}") from None
+            raise InputError(f"{pretrained.folder}: tokenizer: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise InputError(f"{pretrained.folder}: tokenizer: there is no fast one of this kind")
     highest, rows = max(tokenizer.get_vocab().values(), default=-1), pretrained.vocabulary
@@ -289,7 +289,9 @@ def _load(face: str, pretrained: Pretrained, attention: str) -> "nn.Module":
                 output_loading_info=True,
             )
         except Exception as error:  # Transformers has none in common
-            raise InputError(f"{pretrained.folder}: cannot be loaded: {_line(error)}") from None
+            raise InputError(
+                f"{pretrained.folder}: cannot be loaded: {first_line(error)}"
+            ) from None
     missing = sorted(key for key in told["missing_keys"] if ".pooler." not in f".{key}")
     wrong = sorted(
         str(key[0] if isinstance(key, tuple) else key) for key in told["mismatched_keys"]
@@ -341,7 +343,7 @@ def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
             )
             return Path(found)
         except Exception as error:  # as many kinds as there are ways of not being reached
-            why = _line(error)
+            why = first_line(error)
     looked.append("huggingface.co (not asked: offline)" if offline else f"huggingface.co ({why})")
     known = suggest(name, [*NAMED, *_local_names()])
     raise InputError(f"weights '{shown(name)}': not found in {'; '.join(looked)}{known}")
@@ -363,7 +365,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no readable configuration: {_line(error)}") from None
+        raise InputError(f"{path}: no readable configuration: {first_line(error)}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path}: no readable configuration: a mapping needed")
     return config
@@ -380,7 +382,7 @@ def _weight_faults(folder: Path) -> list[str]:
                 set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            return [f"{index}: not readable: {_line(error)}"]
+            return [f"{index}: not readable: {first_line(error)}"]
         return [
             f"{folder / Path(str(shard)).name}: missing, though {index.name} names it"
             for shard in shards
@@ -393,9 +395,3 @@ def _weight_faults(folder: Path) -> list[str]:
             "any code (allowed: model.safetensors; Transformers' `save_pretrained` writes it)"
         ]
     return [f"{folder}: no weights (model.safetensors needed)"]
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an error, short."""
-    lines = str(error).strip().splitlines()
-    return shown(lines[0][:200]) if lines else type(error).__name__

@@ -41,6 +41,10 @@ class TextEncoder(nn.Module):
         self.body, self.family = body, family
         self.pooling, self.normalise = pooling, normalise
 
+    def extra_repr(self) -> str:
+        """What it does besides its body, in what it prints as."""
+        return f"family={self.family}, pooling={self.pooling}, normalise={self.normalise}"
+
     def forward(self, ids: Tensor) -> Tensor:
         """(B, T) int64, -1 where there is no token, to vectors (B, D)."""
         vectors = pooled(self.hidden(ids), ids >= 0, self.pooling)
@@ -84,6 +88,22 @@ class TextEncoder(nn.Module):
                 )
             }
         return {"attention_mask": seen}
+
+
+class TokenEncoder(nn.Module):
+    """The vectors of all tokens: what an encoder pools.
+
+    Args:
+        encoder: Whose; used as it is.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, T) int64, -1 where there is no token, to (B, T, D), which means nothing there."""
+        return self.encoder.hidden(ids)
 
 
 class TextClassifier(nn.Module):

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.cell import Cell
+from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
+from bakeoff.core.examples import Items
 from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.protocols import Predictor, Representer, Run, TrainingData
+from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
 from bakeoff.core.recipe import Ref
+from bakeoff.core.tokens import Tokens
 from bakeoff.techniques import find
 from bakeoff.techniques.saved import read_state
+
+if TYPE_CHECKING:
+    from bakeoff.training.torch.token_inference import TokenInference
 
 Vectors = NDArray[np.float32]
 FOLDER = "encoder"
@@ -22,6 +27,25 @@ FOLDER = "encoder"
 
 class Encoder(Predictor, Representer, Protocol):
     """A predictor that turns items into vectors."""
+
+
+@runtime_checkable
+class TokenReader(Encoder, Protocol):
+    """An encoder of texts that gives a vector of every token, too."""
+
+    @property
+    def limit(self) -> int:
+        """The most tokens of a text."""
+        ...
+
+    @property
+    def token_encoder(self) -> "TokenInference":
+        """Ids (B, T) to vectors (B, T, D)."""
+        ...
+
+    def tokens(self, items: Items) -> Tokens:
+        """The tokens of N texts, at least one each."""
+        ...
 
 
 def encoder_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) -> Encoder:
@@ -43,6 +67,21 @@ def encoder_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) 
     return cast(Encoder, found)
 
 
+def token_reader_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) -> TokenReader:
+    """The fitted recipe that is referred to, as one that gives vectors of tokens.
+
+    Raises:
+        InputError: where it gives none.
+    """
+    found = inputs[reference.recipe]
+    if not isinstance(found, TokenReader):
+        raise InputError(
+            f"{technique}: encoder: recipe '{reference.recipe}' gives no vectors of tokens "
+            "(allowed with classifier cnn: a recipe of technique pretrained)"
+        )
+    return found
+
+
 def encode(
     encoder: Encoder,
     reference: Ref,
@@ -57,23 +96,43 @@ def encode(
     that use the same fitted encoder on the same examples share what it computed; its key says
     device and precision.
     """
-    phase, examples = "encode", data.train
-    content = {
-        "vectors of": cell.inputs.get(reference.recipe),
-        "data": cell.data_hash,
-        "split": cell.split_hash,
-    }
+    phase, examples, more = "encode", data.train, {}
     if part == "validation":
-        phase, examples = "encode-validation", data.validation
-        content["part"] = part
-    known = reference.recipe in cell.inputs
-    share = digest(canonical_json(content))[:16] if known else None
+        phase, examples, more = "encode-validation", data.validation, {"part": part}
+    share = _shared("vectors of", reference, cell, **more)
     return run.solve(phase, lambda: {"vectors": encoder.represent(examples.items)}, share)[
         "vectors"
     ]
 
 
-def finite(vectors: Vectors, technique: str) -> Vectors:
+def encode_tokens(
+    encoder: TokenReader, tokens: Tokens, reference: Ref, cell: Cell, run: Run
+) -> NDArray[np.float16]:
+    """The vectors (T, D) of all tokens of the training and then the validation texts.
+
+    The phase is `encode`, shared like that of `encode`.
+    """
+    share = _shared("token vectors of", reference, cell)
+
+    def compute() -> Arrays:
+        return {"vectors": encoder.token_encoder.token_outputs(tokens)}
+
+    return run.solve("encode", compute, share)["vectors"]
+
+
+def _shared(what: str, reference: Ref, cell: Cell, **more: str) -> Key | None:
+    """The key of what an encoder makes of a cell's examples; None where the encoder has none."""
+    if reference.recipe not in cell.inputs:
+        return None
+    content = {
+        what: cell.inputs[reference.recipe],
+        "data": cell.data_hash,
+        "split": cell.split_hash,
+    }
+    return digest(canonical_json(content | more))[:16]
+
+
+def finite(vectors: NDArray[Any], technique: str) -> NDArray[Any]:
     """The vectors themselves.
 
     Raises:

@@ -7,6 +7,7 @@ Torch and Transformers load when something is fitted or loaded, not with the set
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
@@ -21,6 +22,7 @@ from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Arrays, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.softmax import softmax
+from bakeoff.core.tokens import Tokens
 from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
@@ -98,6 +100,26 @@ class PretrainedPredictor:
         """
         texts = texts_of(items, Pretrained.name)
         return self.inference.outputs(self.tokeniser.padded(texts))
+
+    def tokens(self, items: Items) -> Tokens:
+        """The tokens of N texts, at least one each.
+
+        Raises:
+            InputError: where the items are not texts.
+        """
+        return self.tokeniser(texts_of(items, Pretrained.name))[0]
+
+    @cached_property
+    def token_encoder(self) -> "TokenInference":
+        """Ids to the vectors that pooling makes one of, neither pooled nor scaled."""
+        from bakeoff.models.text_encoder import TokenEncoder
+
+        return self.inference.of(TokenEncoder(cast("TextEncoder", self.inference.module)))
+
+    @property
+    def limit(self) -> int:
+        """The most tokens of a text."""
+        return self.settings.max_tokens
 
     def attention(self, text: str, most: int) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """The tokens T of a text, `most` at the most, and weights (layers, heads, T, T)."""

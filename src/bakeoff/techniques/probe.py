@@ -3,8 +3,9 @@
 Source: Alain and Bengio 2016, "Understanding intermediate layers using linear classifier probes".
 Vectors are computed once and kept by content (`techniques/encoders.py`). `network-b` adds layers,
 as in a known course report; its log-softmax and negative log likelihood are together softmax and
-cross-entropy. It may go on with layers of the encoder thawed. Nearest neighbours on vectors are the
-technique `knn` with an `encoder`.
+cross-entropy. It may go on with layers of the encoder thawed. `cnn` reads the vectors of a text's
+tokens (`techniques/token_probe.py`). Nearest neighbours on vectors are the technique `knn` with an
+`encoder`.
 """
 
 import copy
@@ -40,11 +41,18 @@ from bakeoff.techniques.encoders import (
     finite,
     load_encoder,
     save_encoder,
+    token_reader_of,
 )
 from bakeoff.techniques.heads import Head, Standardised, fit_head, standardiser
 from bakeoff.techniques.linear import LinearTraining
 from bakeoff.techniques.networks import initial_schemes
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.techniques.token_probe import (
+    TokenCnnClassifier,
+    TokenProbePredictor,
+    fit_token_cnn,
+    load_token_cnn,
+)
 from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import check_framework, check_parts
 
@@ -87,6 +95,10 @@ class NetworkB(Frozen):
         return self
 
 
+VectorClassifier = SoftmaxClassifier | NetworkB
+"""What reads one vector of an item."""
+
+
 class ProbeTraining(LinearTraining):
     """How the classifier trains, on standardised vectors."""
 
@@ -103,9 +115,9 @@ class ProbeSettings(Settings):
 
     encoder: Ref | None = None
     """The recipe whose fitted predictor gives the vectors; None: normalised pixels."""
-    classifier: Annotated[SoftmaxClassifier | NetworkB, Field(discriminator="name")] = (
-        SoftmaxClassifier()
-    )
+    classifier: Annotated[
+        SoftmaxClassifier | NetworkB | TokenCnnClassifier, Field(discriminator="name")
+    ] = SoftmaxClassifier()
     training: ProbeTraining = ProbeTraining()
     augmentation: AugmentationSettings = AugmentationSettings()
     """Of the images, where layers of the encoder learn; vectors are computed once."""
@@ -113,13 +125,21 @@ class ProbeSettings(Settings):
     @field_validator("classifier", mode="before")
     @classmethod
     def _default_classifier(cls, value: Any) -> Any:
-        """Fields without a name are those of network-b, which alone has any."""
+        """Fields without a name are those of network-b."""
         return {"name": "network-b"} | value if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _nothing_without_meaning(self) -> "ProbeSettings":
         self.augmentation.check_unblended("probe")
-        check_framework(self.training, "torch" if self.tunes else "numpy")
+        on_tokens = isinstance(self.classifier, TokenCnnClassifier)
+        check_framework(self.training, "torch" if self.tunes or on_tokens else "numpy")
+        if on_tokens and self.encoder is None:
+            raise ValueError(
+                "classifier cnn received without an encoder (needed: a recipe of technique "
+                "pretrained, whose vectors of tokens it reads)"
+            )
+        if on_tokens and self.training.solver != "loop":
+            raise ValueError("training.solver lbfgs received with classifier cnn (allowed: loop)")
         if not self.tunes:
             if self.augmentation != AugmentationSettings():
                 raise ValueError(
@@ -181,7 +201,7 @@ class ProbePredictor:
         self,
         source: Encoder | PixelVectors,
         head: Head,
-        classifier: SoftmaxClassifier | NetworkB,
+        classifier: VectorClassifier,
         classes: tuple[str, ...],
         trained: Mapping[str, int] | None = None,
     ) -> None:
@@ -259,7 +279,7 @@ class Probe:
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
-    ) -> ProbePredictor:
+    ) -> ProbePredictor | TokenProbePredictor:
         """Train on vectors: phases `encode`, `encode-validation`, then `train` or `solve`.
 
         Where layers of the encoder learn, `encode` is followed by `tune`.
@@ -268,6 +288,10 @@ class Probe:
             InputError: where the encoder gives no vectors, has diverged, or cannot learn.
         """
         settings = cast(ProbeSettings, cell.recipe.settings)
+        if isinstance(settings.classifier, TokenCnnClassifier):
+            reference = cast(Ref, settings.encoder)
+            encoder = reference, token_reader_of(reference, inputs, self.name)
+            return fit_token_cnn(settings.classifier, settings.training, encoder, cell, data, run)
         if settings.tunes:
             return self._tune(settings, cell, data, inputs, run)
         source: Encoder | PixelVectors
@@ -327,7 +351,7 @@ class Probe:
         trained = {row.name: row.trained_parameters for row in encoder.layers()}
         return ProbePredictor(encoder, head, classifier, classes, trained)
 
-    def load(self, folder: Path) -> ProbePredictor:
+    def load(self, folder: Path) -> ProbePredictor | TokenProbePredictor:
         """A saved predictor, back, with its encoder.
 
         Raises:
@@ -335,15 +359,20 @@ class Probe:
         """
         arrays, state = read_predictor(folder, self.name)
         try:
+            if state["classifier"]["name"] == TokenCnnClassifier().name:
+                return load_token_cnn(folder, arrays, state)
             source: Encoder | PixelVectors
             if state["shape"] is None:
                 source = load_encoder(folder)
             else:
                 normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
                 source = PixelVectors(normaliser, tuple(state["shape"]))
-            classifier = ProbeSettings.model_validate(
-                {"classifier": state["classifier"], "encoder": {"recipe": "its-own"}}
-            ).classifier
+            classifier = cast(
+                VectorClassifier,
+                ProbeSettings.model_validate(
+                    {"classifier": state["classifier"], "encoder": {"recipe": "its-own"}}
+                ).classifier,
+            )
             reader = Standardised(arrays["vectors.mean"], arrays["vectors.sd"])
             head = _head(classifier, reader, len(state["classes"]))
             head.restore(arrays)
@@ -352,22 +381,39 @@ class Probe:
         return ProbePredictor(source, head, classifier, tuple(state["classes"]), state["trained"])
 
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> ProbePredictor:
-        """On pixels: how large an encoder's vectors are is the encoder's to say."""
+        """On pixels: how large an encoder's vectors are is the encoder's to say.
+
+        Raises:
+            InputError: where the classifier reads nothing but an encoder's vectors.
+        """
         channels = shape[-1:]
         normaliser = Normaliser(np.zeros(channels, np.float32), np.ones(channels, np.float32))
         source, size = PixelVectors(normaliser, shape), int(np.prod(shape))
         reader = Standardised(np.zeros(size, np.float32), np.ones(size, np.float32))
         chosen = cast(ProbeSettings, settings).classifier
+        if isinstance(chosen, TokenCnnClassifier):
+            raise InputError("classifier cnn: its sizes depend on an encoder's vectors of tokens")
         names = tuple(str(i) for i in range(classes))
         return ProbePredictor(source, _head(chosen, reader, classes), chosen, names)
 
     def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse shifts beyond the images, and batch norm in parts of batches.
+        """Refuse shifts beyond the images, batch norm in parts of batches, and tokens of images.
 
         Raises:
             InputError: naming the setting.
         """
         chosen = cast(ProbeSettings, settings)
+        if isinstance(chosen.classifier, TokenCnnClassifier):
+            if shape:
+                raise InputError(
+                    "classifier: cnn received for data that are not texts: it reads the vectors of "
+                    "a text's tokens (allowed: softmax, network-b)"
+                )
+            if chosen.training.sampling != "shuffle":
+                raise InputError(
+                    f"training.sampling: {chosen.training.sampling} received (allowed with "
+                    "classifier cnn: shuffle)"
+                )
         if chosen.tunes:
             chosen.augmentation.check(shape)
         normalisation = getattr(chosen.classifier, "normalisation", "none")
@@ -375,7 +421,7 @@ class Probe:
 
 
 def _head(
-    classifier: SoftmaxClassifier | NetworkB,
+    classifier: VectorClassifier,
     reader: Standardised,
     classes: int,
     streams: Streams | None = None,
@@ -396,7 +442,7 @@ def _head(
     return Head(network, reader)
 
 
-def _check_same_layers(theirs: SoftmaxClassifier | NetworkB, mine: NetworkB, recipe: str) -> None:
+def _check_same_layers(theirs: VectorClassifier, mine: NetworkB, recipe: str) -> None:
     """Whether the added layers of two recipes are the same, so that one can go on with the other's.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.examples import Examples
-from bakeoff.core.protocols import Arrays
+from bakeoff.core.protocols import Arrays, LayerProfile
 from bakeoff.core.softmax import softmax
 
 REFERENCE = 2_000
@@ -65,6 +65,12 @@ class Prototypes:
         return cls(means.astype(np.float32), counts > 0, width, classes)
 
     @classmethod
+    def blank(cls, classes: int, size: int) -> Self:
+        """Of K classes, all at 0: nothing was seen."""
+        names = tuple(str(i) for i in range(classes))
+        return cls(np.zeros((classes, size), np.float32), np.ones(classes, bool), 1.0, names)
+
+    @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]], classes: Sequence[str]) -> Self:
         """Back from what `arrays` gave, which is taken out."""
         means, known = arrays.pop("prototypes.means"), arrays.pop("prototypes.known")
@@ -77,6 +83,18 @@ class Prototypes:
             "prototypes.known": self.known,
             "prototypes.spread": np.array([self.spread]),
         }
+
+    def profile(self) -> LayerProfile:
+        """The comparison as a layer: nothing of it learns."""
+        return LayerProfile(
+            name="class-means",
+            kind="nearest mean",
+            input=(self.means.shape[1],),
+            output=(len(self.means),),
+            weights={"means": self.means.shape},
+            parameters=self.means.size,
+            macs=self.means.size,
+        )
 
     @property
     def collapsed(self) -> bool:

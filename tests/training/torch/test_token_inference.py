@@ -1,16 +1,22 @@
 """What a network says of a sequence depends on that sequence alone."""
 
+import copy
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
+from bakeoff.core.tokens import Tokens
 from bakeoff.models.pretrained import find_pretrained, load_encoder
 from bakeoff.models.recurrent import Recurrent
 from bakeoff.models.settings import RecurrentSettings
-from bakeoff.models.text_encoder import TextEncoder
+from bakeoff.models.text_encoder import TextEncoder, TokenEncoder
+from bakeoff.training.torch import token_inference
 from bakeoff.training.torch.initialise import initialise
 from bakeoff.training.torch.token_inference import (
     STEP,
@@ -89,3 +95,52 @@ def test_shorter_passes_where_memory_is_short(network: TokenInference) -> None:
     shorter.cut_passes(4)
     assert shorter.of(shorter.module).cuts == 4
     np.testing.assert_allclose(shorter.outputs(ids), network.outputs(ids), atol=1e-5)
+
+
+def test_vectors_of_all_tokens_lie_one_text_behind_another(
+    network: TokenInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pooled, they are what the encoder gives; alone or together, the same bits."""
+    generator = np.random.default_rng(0)
+    lengths = [3, 17, 1, 8, 9, 12]
+    texts = Tokens.of([generator.integers(0, 20, n).tolist() for n in lengths])
+    encoder: TextEncoder = network.module  # type: ignore[assignment]
+    on_tokens = network.of(TokenEncoder(encoder))
+    found = on_tokens.token_outputs(texts)
+    assert found.shape == (sum(lengths), 32)
+    assert found.dtype == np.float16
+    means = [found[a:b].astype(np.float64).mean(axis=0) for a, b in pairwise(texts.starts)]
+    np.testing.assert_allclose(means, network.outputs(texts.padded(-1)), atol=2e-3)
+    monkeypatch.setattr(token_inference, "PIECE_TOKENS", 1)
+    np.testing.assert_array_equal(on_tokens.token_outputs(texts), found)
+    few = texts.take(np.array([4, 1]))
+    rows = [*range(texts.starts[4], texts.starts[5]), *range(texts.starts[1], texts.starts[2])]
+    np.testing.assert_array_equal(on_tokens.token_outputs(few), found[rows])
+    assert on_tokens.token_outputs(Tokens.of([])).shape == (0, 32)
+
+
+def test_what_was_tried_out_holds_for_an_architecture(
+    network: TokenInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loaded again or trained, a network is not tried out again; another one is."""
+    tried = []
+
+    def counted(count: int, width: int) -> NDArray[np.int32]:
+        tried.append((count, width))
+        return drawn(count, width)
+
+    monkeypatch.setattr(token_inference, "drawn", counted)
+    monkeypatch.setattr(token_inference, "_lengths", {})
+    ids = Tokens.of([[2, 5, 6, 3], [2, 3]]).padded(-1)
+    wanted = network.of(network.module).outputs(ids)
+    assert len(tried) == 1
+    again = network.of(copy.deepcopy(network.module))
+    np.testing.assert_array_equal(again.outputs(ids), wanted)
+    assert len(tried) == 1
+    again.cut_passes(2)
+    again.outputs(ids)
+    assert len(tried) == 2
+    encoder: TextEncoder = copy.deepcopy(network.module)  # type: ignore[assignment]
+    encoder.pooling = "max"
+    network.of(encoder).outputs(ids)
+    assert len(tried) == 3

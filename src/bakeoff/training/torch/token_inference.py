@@ -5,6 +5,9 @@ own length; passes of a width all have the same number of rows (`core.passes`), 
 up. So neither what is beside a sequence nor how far that is padded changes a bit.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 
 from bakeoff.core.passes import PassSize
 from bakeoff.core.recipe import Numerics
+from bakeoff.core.tokens import Tokens
 from bakeoff.training.torch.inference import Network
 from bakeoff.training.torch.numerics import Precision, resolve_device_and_precision
 
@@ -20,6 +24,13 @@ Ids = NDArray[np.int32]
 STEP = 8
 PASS_TOKENS = {"cpu": 1 << 10, "cuda": 1 << 15}
 """Tokens of a pass, padding included."""
+PIECE_TOKENS = 1 << 16
+"""Tokens whose vectors are held in float32 at once: 100 MB at 384 numbers each."""
+
+
+_lengths: dict[tuple[object, ...], PassSize] = {}
+"""How long passes are, by all that decides which kernels compute them. Weights do not: so what was
+tried out holds for every network of an architecture, fitted, loaded or of another seed."""
 
 
 class TokenInference(Network):
@@ -47,7 +58,7 @@ class TokenInference(Network):
         super().__init__(module, device, precision, compiles)
         self._rows, self._multiple = rows, multiple
         self.pass_size = self._most(multiple)
-        self._sizes: dict[int, PassSize] = {}
+        self._kind = (type(self), repr(module), device.type)
 
     def of(self, module: nn.Module) -> "TokenInference":
         """The same with another module of the same kind."""
@@ -60,11 +71,6 @@ class TokenInference(Network):
         """(B, T) int64 on its device."""
         return items.long()
 
-    def cut_passes(self, cuts: int) -> None:
-        """Pass at most a share of the sequences at once from now on."""
-        super().cut_passes(cuts)
-        self._sizes = {}
-
     def _most(self, width: int) -> int:
         """Sequences of the longest pass of a width."""
         if self._rows is not None and self.device.type == "cpu":
@@ -73,11 +79,9 @@ class TokenInference(Network):
 
     def outputs(self, items: Ids) -> NDArray[np.float32]:
         """(N, ...) float32 of (N, T) int32 that end in -1; of none, (0, ...)."""
-        self.module.eval()
-        lengths = (items >= 0).sum(axis=1)
-        widths = np.maximum(1, -(-lengths // self._multiple)) * self._multiple
+        widths = self._widths((items >= 0).sum(axis=1))
         found, rows = [], []
-        with torch.inference_mode(), self.autocast():
+        with self._evaluating():
             for width in np.unique(widths).tolist() or [self._multiple]:
                 at = np.flatnonzero(widths == width)
                 found.append(self._of_width(cut_to(items[at], width)))
@@ -87,11 +91,43 @@ class TokenInference(Network):
         out[np.concatenate(rows)] = together
         return out
 
+    def token_outputs(self, tokens: Tokens) -> NDArray[np.float16]:
+        """(T, D) float16 of all tokens of N sequences, one sequence behind another.
+
+        Of a module that gives a vector of every token, (B, width) to (B, width, D). A few passes'
+        outputs are held in float32 at once. What is too great for float16 becomes infinite.
+        """
+        widths = self._widths(tokens.lengths)
+        with self._evaluating():
+            none = np.zeros((0, self._multiple), np.int32)
+            out = np.empty((len(tokens.ids), self._of_width(none).shape[2]), np.float16)
+            for width in np.unique(widths).tolist():
+                rows = np.flatnonzero(widths == width)
+                for at in np.split(rows, range(0, len(rows), max(1, PIECE_TOKENS // width))[1:]):
+                    items = tokens.take(at).padded(-1, width)
+                    places = (tokens.starts[at][:, None] + np.arange(width))[items >= 0]
+                    with np.errstate(over="ignore"):
+                        out[places] = self._of_width(items)[items >= 0]
+        return out
+
+    def _widths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(N,) what sequences of these lengths are padded to."""
+        return np.maximum(1, -(-lengths // self._multiple)) * self._multiple
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The module in evaluation mode, nothing noted for gradients, in its precision."""
+        self.module.eval()
+        with torch.inference_mode(), self.autocast():
+            yield
+
     def _of_width(self, items: Ids) -> NDArray[np.float32]:
         """The outputs of sequences of one width (N, width)."""
         width = items.shape[1]
         most = max(1, self._most(width) // self.cuts)
-        finder = self._sizes.setdefault(width, PassSize(most))
+        threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        kind = (*self._kind, self.precision, threads, exact, width, most)
+        finder = _lengths.setdefault(kind, PassSize(most))
         size = finder(lambda x: self._pass(x).cpu().numpy(), lambda count: drawn(count, width))
         filled = np.zeros((size, width), np.int32)
         found = []
