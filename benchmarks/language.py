@@ -201,6 +201,7 @@ def trainer(work: Work) -> Callable[[], float]:
                 train_dataset=rows,
                 data_collator=transformers.DataCollatorWithPadding(tokenizer),
             )
+            made.remove_callback(transformers.PrinterCallback)  # writes on stdout
             began = time.perf_counter()
             made.train()
             return time.perf_counter() - began
