@@ -27,6 +27,14 @@ def test_targets() -> None:
     np.testing.assert_array_equal(of_logits.targets(rows), LOGITS[rows])
 
 
+def test_extra_texts_come_last_and_a_file_alone_names_them() -> None:
+    settings = TeacherSettings.parse({"recipe": "t", "extra": "more.txt"})
+    assert settings == TeacherSettings.parse({"recipe": "t", "extra": {"texts": "more.txt"}})
+    assert "extra" not in TeacherSettings(recipe="t").model_dump(), "keys stay as they were"
+    teaching = Teaching(settings, LOGITS, ("one", "two"))
+    assert teaching.labelled == len(LOGITS) - 2
+
+
 def test_a_teacher_of_other_classes_is_refused() -> None:
     with pytest.raises(InputError, match="'big' tells 4 classes apart, the student 3"):
         centred_logits(softmax(LOGITS.copy()), 3, "big")
@@ -45,7 +53,16 @@ def test_it_is_a_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"temperature": 0}, {"alpha": 1.5}, {"loss": "mse"}, {"temprature": 1}]
+    "wrong",
+    [
+        {"temperature": 0},
+        {"alpha": 1.5},
+        {"loss": "mse"},
+        {"temprature": 1},
+        {"extra": 3},
+        {"extra": {"text": "more.txt"}},
+        {"alpha": 1, "extra": "more.txt"},
+    ],
 )
 def test_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):

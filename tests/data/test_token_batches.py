@@ -16,6 +16,7 @@ from bakeoff.data.token_batches import (
     PaddedBatches,
     TokenBatches,
     TokenExamples,
+    VectorBatches,
     token_evaluation_batches,
 )
 
@@ -47,6 +48,18 @@ def test_a_batch_holds_what_its_positions_say(buckets: bool) -> None:
         assert batch.labels.tolist() == given_examples.labels[batch.indices].tolist()
         for place, row in enumerate(batch.indices):
             assert tokens(batch)[place].tolist() == given_examples.tokens[int(row)].tolist()
+
+
+def test_vectors_take_the_place_of_tokens() -> None:
+    plain = TokenBatches(examples(100), 8, Streams(0))
+    vectors = np.arange(200, dtype=np.float32).reshape(100, 2)
+    batches = VectorBatches(plain, vectors)
+    assert batches.per_epoch == plain.per_epoch
+    for found, wanted in zip(batches.epoch(2, 3), plain.epoch(2, 3), strict=True):
+        assert found.indices.tolist() == wanted.indices.tolist()
+        assert found.labels.tolist() == wanted.labels.tolist()
+        assert isinstance(found.items, np.ndarray)
+        assert found.items.tolist() == vectors[wanted.indices].tolist()
 
 
 def test_an_epoch_can_be_entered_anywhere() -> None:

@@ -10,6 +10,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.models.macs import count_macs
 from bakeoff.models.pretrained import find_pretrained, load_encoder
 from bakeoff.models.text_encoder import (
+    ClassifierHead,
     Pooling,
     TextClassifier,
     TextEncoder,
@@ -88,6 +89,15 @@ def test_a_classifier_is_a_linear_layer_on_the_vector(kind: Kind, home: Path) ->
     logits = made(IDS)
     assert logits.shape == (3, 3)
     torch.testing.assert_close(logits, made.output(made.features(IDS)))
+
+
+def test_a_head_is_what_the_classifier_makes_of_its_vectors(home: Path) -> None:
+    classifier = TextClassifier(encoder(home / "bert"), 32, 3, 0.5).eval()
+    head = ClassifierHead(classifier)
+    with torch.inference_mode():
+        torch.testing.assert_close(head.eval()(classifier.features(IDS)), classifier(IDS))
+    assert {name for name, _ in head.named_parameters()} == {"output.weight", "output.bias"}
+    assert head.output.weight is classifier.output.weight
 
 
 def test_vectors_of_length_one(home: Path) -> None:

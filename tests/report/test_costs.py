@@ -59,6 +59,15 @@ def test_training_time_includes_that_of_teachers() -> None:
     assert found[1].x == 12
 
 
+def test_latency_is_what_a_thousand_examples_take() -> None:
+    content = study(a=(1, 0.7), b=(2, 0.8))
+    price = next(p for p in PRICES if p.key == "evaluate_examples_per_second")
+    fast = replace(content.recipes[1], cost={"evaluate_examples_per_second": 4000.0})
+    found = points(replace(content, recipes=(content.recipes[0], fast)), price)
+    assert [(p.recipe.name, p.x) for p in found] == [("b", 0.25)]
+    assert price.write(0.25) == "250\u202fms"
+
+
 def test_labels_do_not_collide() -> None:
     crowd = {f"recipe-{i}": (10 + 0.1 * i, 0.80 + 0.001 * i) for i in range(12)}
     found = points(study("max", **crowd, far=(100, 0.99)), PRICES[0])

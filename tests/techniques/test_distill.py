@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.calling import Caller, assert_clear
+from tests.contracts.small import dataset_of
 
 from bakeoff.core.errors import InputError
 from bakeoff.techniques import find
@@ -52,6 +54,55 @@ def test_study(bakeoff: Caller, tmp_path: Path) -> None:
     assert costs["distilled"]["parameters"] == costs["student"]["parameters"]
     assert costs["distilled"]["parameters"] < costs["teacher"]["parameters"]
     assert bakeoff("verify", out).code == 0
+
+
+TEXTS = """\
+question: Does a teacher help a small network on few texts?
+dataset: {table: TABLE}
+margin: 0.01
+seeds: {exactly: 2}
+control:
+  name: student
+  technique: lstm
+  numerics: {threads: 1}
+  data: {labels: 90}
+  words: {length: 6, size: 60, minimum_count: 1}
+  model: {embedding: 4, hidden: 4}
+  training: {epochs: 2}
+variants:
+  teacher: {technique: bag-of-words}
+  distilled: {training.teacher: {recipe: teacher}}
+  more: {training.teacher: {recipe: teacher, extra: MORE}}
+"""
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_study_of_texts(bakeoff: Caller, tmp_path: Path) -> None:
+    dataset_of("text", tmp_path)
+    more, path, out = (tmp_path / name for name in ("more.txt", "study.yaml", "run"))
+    written = TEXTS.replace("TABLE", str(tmp_path / "texts.csv")).replace("MORE", str(more))
+    path.write_text(written, encoding="utf-8")
+    told = assert_clear(bakeoff("run", path, "--out", out))
+    assert f"variants.more.training.teacher.extra: {more}: cannot be read" in told
+    assert not out.exists()
+    more.write_text("it is fine and warm\nit was rude\n", encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+
+    def record(recipe: str) -> Any:
+        return json.loads((out / f"cells/{recipe}/seed-0/record.json").read_text(encoding="utf-8"))
+
+    first = record("more")
+    assert first["recipe"]["training"]["teacher"]["extra"]["hash"]
+    assert any("2 texts of " in note for note in first["notes"])
+    assert record("distilled")["cost"]["upstream_seconds"] > 0
+    assert bakeoff("verify", out).code == 0
+    kept = record("distilled")["key"]
+    more.write_text("it was rude\n", encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    assert record("more")["key"] != first["key"]
+    assert record("distilled")["key"] == kept
 
 
 def test_a_missing_teacher(bakeoff: Caller, tmp_path: Path) -> None:

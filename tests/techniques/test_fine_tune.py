@@ -12,12 +12,17 @@ from tests.contracts.small import TRAINING, Bench, cell_of, resolved, run_of, sa
 from tests.models.tiny import Kind, save_tiny
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Batch
 from bakeoff.core.recipe import DataSettings, Recipe
+from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
 from bakeoff.execution.run import CellRun
 from bakeoff.models.lora import load_adapters
 from bakeoff.models.pretrained import find_pretrained, load_encoder
+from bakeoff.models.text_encoder import TextEncoder
 from bakeoff.techniques import find
 from bakeoff.techniques.fine_tune import FineTunedPredictor, FineTuneSettings
+from bakeoff.training.plan import plan
+from bakeoff.training.torch.step import TorchStep
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +43,22 @@ def settings_of(weights: Path, method: str = "full", **training: Any) -> FineTun
     )
 
 
-def fit(
-    settings: FineTuneSettings, place: Path, seed: int = 0
-) -> tuple[FineTunedPredictor, CellRun]:
-    technique = find("fine-tune")
-    place.mkdir(exist_ok=True)
-    recipe = Recipe(
+def cell_recipe(settings: FineTuneSettings) -> Recipe:
+    return Recipe(
         name="it",
         technique="fine-tune",
         data=DataSettings(set="digits"),
         numerics=resolved("torch"),
         settings=settings,
     )
+
+
+def fit(
+    settings: FineTuneSettings, place: Path, seed: int = 0
+) -> tuple[FineTunedPredictor, CellRun]:
+    technique = find("fine-tune")
+    place.mkdir(exist_ok=True)
+    recipe = cell_recipe(settings)
     run = run_of(recipe, place / "cell", seed)
     fitted = technique.fit(cell_of(recipe, seed), Bench(technique, place).data(), {}, run)
     assert isinstance(fitted, FineTunedPredictor)
@@ -127,6 +136,59 @@ def test_frozen_layers_cost_no_gradients(home: Path, tmp_path: Path) -> None:
     module(torch.tensor([[2, 7, 3]])).sum().backward()
     assert not hidden[0].requires_grad
     assert all(p.grad is None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_a_head_learns_from_what_the_encoder_said_once(
+    kind: Kind, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The numbers are those of passes through all of the model, update by update."""
+    settings = settings_of(home / kind, "head", iterations=12, validate_every=4)
+    asked = counted(monkeypatch)
+    found, run = fit(settings, tmp_path)
+    passes = len(asked)
+    fit(settings_of(home / kind, "head", iterations=36, validate_every=4), tmp_path / "b")
+    assert len(asked) == passes, "kept by content, however long the head learns"
+    data, technique = Bench(find("fine-tune"), tmp_path).data(), find("fine-tune")
+    whole: Any = technique.untrained(settings, (), len(data.task.classes))
+    streams = run.streams
+    examples = TokenExamples(whole.tokeniser(data.train.items)[0], data.train.labels)
+    batches = PaddedBatches(TokenBatches(examples, settings.training.batch_size, streams))
+    step = TorchStep(whole.inference, settings.training, streams)
+    held_out = whole.tokeniser.padded(data.validation.items)
+    labels = data.validation.labels
+    by_hand = run_of(cell_recipe(settings), tmp_path / "whole")
+    by_hand.loop(
+        "train",
+        step,
+        batches,
+        plan(
+            settings.training,
+            batches,
+            data.task,
+            lambda: iter([Batch(held_out, labels, np.arange(len(labels)))]),
+        ),
+    )
+    assert len(run.rows) == len(by_hand.rows) == 3
+    for mine, theirs in zip(run.rows, by_hand.rows, strict=True):
+        for name in ("train/loss", "validation/log_loss"):
+            assert mine[name] == pytest.approx(theirs[name], rel=1e-5)
+    np.testing.assert_allclose(
+        found.predict(data.validation.items), whole.predict(data.validation.items), atol=1e-5
+    )
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of every pass through an encoder from now on, and no cache of other tests."""
+    rows: list[int] = []
+    own = TextEncoder.forward
+
+    def forward(self: TextEncoder, ids: torch.Tensor) -> torch.Tensor:
+        rows.append(len(ids))
+        return own(self, ids)
+
+    monkeypatch.setattr(TextEncoder, "forward", forward)
+    return rows
 
 
 def test_rates_fall_block_by_block(home: Path) -> None:

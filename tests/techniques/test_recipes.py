@@ -10,7 +10,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
 from bakeoff.techniques import TECHNIQUES, framework_of
 from bakeoff.techniques.mlp import MlpSettings
-from bakeoff.techniques.recipes import parse_recipe
+from bakeoff.techniques.recipes import parse_recipe, students
 
 CONTENT: dict[str, Any] = {"technique": "mlp", "data": {"set": "digits"}}
 
@@ -149,6 +149,19 @@ def test_fields_that_are_not_used_leave_recipes_as_they_were_recorded() -> None:
             recorded = planned["recipe"]
             content = recorded | {"numerics": {**BEFORE, **recorded["numerics"]}}
             assert parse_recipe(content, name).resolved() == recorded
+
+
+def test_who_can_be_taught_is_told_where_another_has_a_teacher() -> None:
+    assert students() == ["cnn", "distill", "lstm", "mlp"]
+    training = {"teacher": {"recipe": "big"}, "epochz": 3}
+    content = CONTENT | {"technique": "fine-tune", "training": training}
+    teacher, misspelt = faults_of(content, "variants.it")
+    assert teacher == (
+        "variants.it.training.teacher: received, but fine-tune has no teachers "
+        "(allowed: with cnn, distill, lstm, mlp)"
+    )
+    assert misspelt.startswith("variants.it.training.epochz: unknown field")
+    assert parse_recipe(CONTENT | {"training": {"teacher": None}}).settings.model_dump()
 
 
 @pytest.mark.parametrize("technique", ["softmax", "logistic"])

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.contracts.small import Bench, cell_of, resolved, run_of, same_bits
+from tests.models.tiny import save_tiny
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.core.teaching import TeacherSettings
 from bakeoff.techniques import find
-from bakeoff.techniques.teachers import teaching_of
+from bakeoff.techniques.teachers import pin_extra, teaching_of
 
 TRAINING = {"iterations": 6, "batch_size": 32, "validate_every": 3}
 
@@ -133,6 +134,152 @@ def test_blended_images_are_refused() -> None:
         InputError, match=r"augmentation\.mixup: 0\.2 received with training\.teacher"
     ):
         technique.check(settings, (8, 8, 1), 100)  # type: ignore[attr-defined]
+
+
+WORDS = {"length": 6, "size": 60, "minimum_count": 1}
+SMALL = {"words": WORDS, "model": {"embedding": 8, "hidden": 8, "dropout": 0.0}}
+
+
+class Words:
+    """A teacher of texts: those with `word` are of the first class, mostly."""
+
+    def __init__(self, classes: tuple[str, ...], word: str = "") -> None:
+        self.classes, self.word = classes, word
+        self.asked: list[list[str]] = []
+
+    def predict(self, items: Any) -> NDArray[np.float32]:
+        self.asked.append(list(items))
+        found = np.full((len(items), len(self.classes)), 0.01, np.float32)
+        found[np.arange(len(items)), [int(self.word not in item) for item in items]] = 0.9
+        return found
+
+
+def student(
+    folder: Path, teacher: dict[str, Any] | None, asked: Any = None, iterations: int = 6
+) -> tuple[Any, Any]:
+    """An `lstm` and its run on short texts."""
+    recipe = recipe_of("lstm", teacher, **SMALL)
+    training = {"iterations": iterations, "batch_size": 32, "learning_rate": 0.02}
+    training["restore_best"] = False  # what is best, the labels say
+    taught = {} if teacher is None else {"teacher": teacher}
+    settings = find("lstm").settings.parse({**SMALL, "training": {**training, **taught}})
+    recipe = recipe.model_copy(update={"settings": settings})
+    run = run_of(recipe, folder / "cell")
+    inputs = {} if asked is None else {"big": asked}
+    data = texts_in(folder)
+    return find("lstm").fit(cell_of(recipe), data, inputs, run), run
+
+
+def texts_in(folder: Path) -> Any:
+    folder.mkdir(exist_ok=True)
+    return Bench(find("lstm"), folder).data()
+
+
+def test_a_recurrent_student_listens_as_much_as_it_should(tmp_path: Path) -> None:
+    data = texts_in(tmp_path)
+    teacher, items = Words(tuple(data.task.classes), "warm"), data.validation.items
+    plain, _ = student(tmp_path / "a", None)
+    deaf, _ = student(tmp_path / "b", {"recipe": "big", "alpha": 1.0}, teacher)
+    np.testing.assert_allclose(deaf.predict(items), plain.predict(items), rtol=1e-4, atol=1e-6)
+    for loss in ("kl", "logits"):
+        how = {"recipe": "big", "alpha": 0.0, "loss": loss, "temperature": 1.0}
+        heard, _ = student(tmp_path / loss, how, teacher, iterations=80)
+        says = heard.predict(items).argmax(axis=1)
+        wanted = np.array([int("warm" not in text) for text in items])
+        assert (says == wanted).mean() > 0.9, "what the teacher says, not the labels"
+    assert teacher.asked[0] == list(data.train.items)
+
+
+@pytest.mark.parametrize("technique", ["bag-of-words", "probe"])
+def test_teachers_of_texts_are_any_that_classify(technique: str, tmp_path: Path) -> None:
+    data = texts_in(tmp_path)
+    inputs: dict[str, Predictor] = {}
+    if technique == "probe":
+        home = tmp_path / "weights"
+        save_tiny(home, "bert")
+        model = {"model": {"weights": str(home), "max_tokens": 8}}
+        recipe = named("pretrained", model)
+        inputs["encoder"] = find("pretrained").fit(
+            cell_of(recipe), data, {}, run_of(recipe, tmp_path / "encoder")
+        )
+    recipe = named(technique, {"encoder": {"recipe": "encoder"}} if inputs else {})
+    fitted = find(technique).fit(cell_of(recipe), data, inputs, run_of(recipe, tmp_path / "big"))
+    found, run = student(tmp_path / "it", {"recipe": "big", "alpha": 0.3}, fitted, iterations=30)
+    assert run.solve_seconds["teacher"] > 0
+    scores = data.task.score(data.validation.labels, found.predict(data.validation.items))
+    assert scores["accuracy"] > 0.7
+
+
+def named(technique: str, settings: dict[str, Any]) -> Recipe:
+    return Recipe(
+        name=technique,
+        technique=technique,
+        data=DataSettings(set="digits"),
+        numerics=resolved(find(technique).framework),
+        settings=find(technique).settings.parse(settings),
+    )
+
+
+def test_a_teacher_of_texts_of_other_classes_is_refused(tmp_path: Path) -> None:
+    for classes in (("a", "b"), ("a", "b", "c")):
+        with pytest.raises(InputError, match=r"training.teacher: 'big' tells a, b.* apart"):
+            student(tmp_path, {"recipe": "big"}, Words(classes))
+
+
+def test_texts_without_labels_are_learnt_from_the_teacher(tmp_path: Path) -> None:
+    """A word that no training text holds is learnt from them alone."""
+    file = tmp_path / "more.txt"
+    file.write_text("\ufeff" + "wholly zebra\r\n\n  zebra again \n" * 60, encoding="utf-8")
+    data = texts_in(tmp_path)
+    teacher = Words(tuple(data.task.classes), "zebra")
+    how = {"recipe": "big", "alpha": 0.5}
+    without, _ = student(tmp_path / "a", how, teacher, iterations=40)
+    found, run = student(tmp_path / "b", how | {"extra": str(file)}, teacher, iterations=40)
+    assert teacher.asked[1] == [*data.train.items, *["wholly zebra", "zebra again"] * 60]
+    assert found.predict(["a zebra"])[0].argmax() == 0
+    assert without.predict(["a zebra"])[0, 0] < found.predict(["a zebra"])[0, 0] - 0.2
+    assert any(
+        f"120 texts of {file} (hash " in note and f"beside {len(data.train)} with" in note
+        for note in run.notes
+    )
+    assert "train/accuracy" not in run.rows[-1], "they have no labels to be hit"
+
+
+def test_the_hash_of_extra_texts_is_of_their_content(tmp_path: Path) -> None:
+    file = tmp_path / "more.txt"
+    file.write_text("one\ntwo\n", encoding="utf-8")
+    settings = TeacherSettings.parse({"recipe": "big", "extra": str(file)})
+    pinned = pin_extra(settings, "text")
+    assert pinned.extra is not None
+    assert pinned.extra.texts == str(file)
+    assert pin_extra(pinned, "text") == pinned
+    file.write_text("one\n\ntwo", encoding="utf-8")
+    assert pin_extra(settings, "text") == pinned, "the same texts"
+    file.write_text("two\none\n", encoding="utf-8")
+    assert pin_extra(settings, "text") != pinned
+    with pytest.raises(InputError, match=r"training\.teacher\.extra: .*more\.txt has changed"):
+        pin_extra(pinned, "text")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read"), (b" \n", "holds no text"), (b"caf\xe9", "not UTF-8")],
+)
+def test_extra_texts_that_cannot_be_read_are_refused(
+    content: bytes | None, told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "more.txt"
+    if content is not None:
+        file.write_bytes(content)
+    settings = TeacherSettings.parse({"recipe": "big", "extra": str(file)})
+    with pytest.raises(InputError, match=rf"training\.teacher\.extra: .*more\.txt: {told}"):
+        pin_extra(settings, "text")
+
+
+def test_extra_texts_beside_images_are_refused(tmp_path: Path) -> None:
+    recipe = recipe_of("cnn", {"recipe": "big", "extra": "more.txt"})
+    with pytest.raises(InputError, match=r"teacher\.extra: texts received for image data"):
+        learnt(recipe, tmp_path, teacher_for(tmp_path))
 
 
 def test_a_framework_that_has_no_teachers_is_refused() -> None:

@@ -21,7 +21,7 @@ from bakeoff.techniques.pretrained import PretrainedPredictor, PretrainedSetting
 from bakeoff.techniques.probe import Probe, ProbeSettings
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.token_probe import TokenProbePredictor
-from bakeoff.training.torch.vector_inference import Computed
+from bakeoff.training.torch.token_vectors import Computed
 
 ENCODER = {"encoder": {"recipe": "it"}}
 CNN = {"name": "cnn", "widths": [2, 3], "filters": 8, "dropout": 0.1}

@@ -6,19 +6,30 @@ really need to be deep?", and of Tang et al. 2019, "Distilling task-specific kno
 into simple neural networks", arXiv:1903.12136.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.frozen import Frozen, later
 from bakeoff.core.recipe import Ref
 from bakeoff.core.softmax import softmax
 
 SMALLEST = np.finfo(np.float32).tiny
 """Probabilities below it count as it: their logarithm is -87.3."""
+
+
+class ExtraSettings(Frozen):
+    """Texts without labels; the name of their file alone says the same."""
+
+    texts: str
+    """A text file in UTF-8, one text a line; empty lines count as none."""
+    hash: str | None = None
+    """Of the texts; None: a study fills it in, so that another content is another recipe."""
 
 
 class TeacherSettings(Ref):
@@ -27,6 +38,7 @@ class TeacherSettings(Ref):
     The loss is `alpha * cross-entropy + (1 - alpha) * D`, where D compares the student's outputs
     with the teacher's: with `kl` it is `T^2 * KL(teacher || student)` of probabilities at
     temperature T; with `logits` the sum over the classes of the squared differences of logits.
+    Of texts without labels it is `(1 - alpha) * D`.
     """
 
     temperature: Annotated[float, Field(gt=0)] = 4.0
@@ -34,20 +46,43 @@ class TeacherSettings(Ref):
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the labels' cross-entropy; 1: the teacher is not listened to."""
     loss: Literal["kl", "logits"] = "kl"
+    extra: ExtraSettings | None = later(None)
+    """Texts without labels, which the student learns from the teacher alone."""
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _file_alone(cls, value: Any) -> Any:
+        return {"texts": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _listened_to(self) -> "TeacherSettings":
+        if self.extra is not None and self.alpha == 1:
+            raise ValueError(
+                "alpha 1 received with extra texts, which only the teacher says something of "
+                "(allowed: less than 1)"
+            )
+        return self
 
 
 @dataclass(frozen=True, eq=False)
 class Teaching:
-    """The outputs of a teacher for N training examples.
+    """The outputs of a teacher for N examples: the training examples, then extra texts.
 
     Args:
         settings: How the student listens.
         logits: (N, K) float32, their mean over the classes 0: a softmax does not see it, and
             probabilities do not tell it.
+        extra: The last M of the N examples: texts without labels.
     """
 
     settings: TeacherSettings
     logits: NDArray[np.float32]
+    extra: Sequence[str] = ()
+
+    @property
+    def labelled(self) -> int:
+        """How many of the first examples have labels: N - M."""
+        return len(self.logits) - len(self.extra)
 
     def targets(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """(B, K) what the student's outputs for some training examples are compared with.

@@ -103,6 +103,24 @@ class PaddedBatches:
             yield replace(batch, items=cast(Tokens, batch.items).padded(-1, self._width))
 
 
+class VectorBatches:
+    """The same examples in the same batches, with vectors in place of their tokens.
+
+    Args:
+        batches: Of N token sequences.
+        vectors: (N, D) of the sequences.
+    """
+
+    def __init__(self, batches: TokenBatches, vectors: NDArray[np.float32]) -> None:
+        self._batches, self.per_epoch = batches, batches.per_epoch
+        self._vectors = vectors
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from the `start`-th on; their items are (B, D) float32."""
+        for batch in self._batches.epoch(number, start):
+            yield replace(batch, items=self._vectors[batch.indices])
+
+
 def token_evaluation_batches(examples: TokenExamples, batch_size: int) -> Iterator[Batch]:
     """All examples once, shortest first: labels say which is which."""
     order = np.argsort(examples.tokens.lengths, kind="stable")

@@ -133,6 +133,23 @@ class TextClassifier(nn.Module):
         return vectors
 
 
+class ClassifierHead(nn.Module):
+    """What a `TextClassifier` makes of its encoder's vectors: the same dropout and linear layer.
+
+    Args:
+        classifier: Whose; what the head learns, it knows.
+    """
+
+    def __init__(self, classifier: TextClassifier) -> None:
+        super().__init__()
+        self.dropout, self.output = classifier.dropout, classifier.output
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, D) to logits (B, K)."""
+        logits: Tensor = self.output(self.dropout(vectors))
+        return logits
+
+
 def pooled(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
     """(B, D) of the vectors (B, T, D) of the tokens that are `real` (B, T); the others never count.
 

@@ -43,11 +43,19 @@ class Price:
         value = recipe.cost.get(self.key)
         if self.key == "train_seconds" and value is not None:
             return value + (recipe.cost.get("upstream_seconds") or 0.0)
+        if self.key == "evaluate_examples_per_second":
+            return 1000 / value if value else None
         return value
 
 
 PRICES = (
     Price("train_seconds", "training time", "Training time", words.duration, 60),
+    Price(
+        "evaluate_examples_per_second",
+        "prediction time for 1,000 examples",
+        "Time to predict 1,000 examples",
+        words.duration,
+    ),
     Price("macs_per_example", "MACs per example", "Multiply-accumulates per example", words.big),
     Price("parameters", "parameters", "Parameters", words.big),
     Price("trained_parameters", "trained parameters", "Trained parameters", words.big),

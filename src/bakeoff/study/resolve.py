@@ -19,6 +19,7 @@ from bakeoff.execution import numerics
 from bakeoff.study.declaration import AGAIN, Changes, Declaration, changed
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
+from bakeoff.techniques.teachers import pin_extra
 
 AGAIN_SEEDS = 1_000_000
 """What its seeds are moved by."""
@@ -362,7 +363,11 @@ def _selection_faults(recipe: Recipe, metric: str) -> tuple[str, ...]:
 
 
 def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
-    """A recipe with `auto` resolved in its data and training."""
+    """A recipe with `auto` resolved in its data and training, and its extra texts told by content.
+
+    Raises:
+        InputError: where there are extra texts that cannot be read.
+    """
     data, settings = recipe.data, recipe.settings
     if data.normalise == "auto":
         kind = "channel" if dataset.modality == "image" else "none"
@@ -370,6 +375,10 @@ def _settled(recipe: Recipe, dataset: Dataset, metric: str) -> Recipe:
     training: Any = getattr(settings, "training", None)
     if getattr(training, "select", None) == "auto":
         training = training.model_copy(update={"select": metric})
+        settings = settings.model_copy(update={"training": training})
+    if (teacher := getattr(training, "teacher", None)) is not None:
+        pinned = pin_extra(teacher, dataset.modality)
+        training = training.model_copy(update={"teacher": pinned})
         settings = settings.model_copy(update={"training": training})
     return recipe.model_copy(update={"data": data, "settings": settings})
 

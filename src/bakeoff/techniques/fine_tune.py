@@ -19,9 +19,10 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.protocols import Arrays, Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
 from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
@@ -29,7 +30,9 @@ from bakeoff.techniques.texts import (
     WeightsSettings,
     attended,
     cut_note,
+    key_of,
     same_weights,
+    texts_hash,
     texts_of,
     tokeniser_of,
 )
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
 
     from bakeoff.models.lora import Adapters
     from bakeoff.models.text_encoder import TextClassifier, TextEncoder
+    from bakeoff.training.torch.inference import Network
     from bakeoff.training.torch.token_inference import TokenInference
+    from bakeoff.training.torch.vector_inference import VectorInference
 
 HEAD = "output."
 """What the names of the head's parameters begin with."""
@@ -202,10 +207,12 @@ class FineTune:
     ) -> FineTunedPredictor:
         """Train in one phase, `train`; what the untrained head scores goes into the record.
 
+        An encoder that learns nothing speaks once, in phases of its own (`vectors`,
+        `validation-vectors`), which are kept by content: the head learns from what it said.
+
         Raises:
             InputError: where the data are not texts, or the weights cannot be loaded or adapted.
         """
-        from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
         from bakeoff.training.plan import plan
         from bakeoff.training.torch.step import TorchStep
 
@@ -217,22 +224,33 @@ class FineTune:
         run.remark(cut_note(long, len(texts), tokeniser.limit))
         classes, numerics = data.task.classes, cell.recipe.numerics
         inference = _inference(settings, tokeniser, len(classes), run.streams, numerics)
-        held_out = data.validation
-        items = tokeniser.padded(texts_of(held_out.items, self.name))
-        batch = Batch(items, held_out.labels, np.arange(len(held_out)))
+        made = FineTunedPredictor(self.name, settings, tokeniser, inference, classes)
+        if settings.adapt.method == "none":
+            return made
+        examples = TokenExamples(tokens, data.train.labels)
+        plain = TokenBatches(examples, training.batch_size, run.streams)
+        held_out = texts_of(data.validation.items, self.name)
+        network: Network = inference
+        batches: PaddedBatches | VectorBatches = PaddedBatches(plain)
+        items: NDArray[Any]
+        if settings.adapt.method == "head":
+            network = _head_of(inference)
+            batches = VectorBatches(plain, _vectors(made, "vectors", texts, run))
+            items = _vectors(made, "validation-vectors", held_out, run)
+        else:
+            items = tokeniser.padded(held_out)
+        labels = data.validation.labels
+        batch = Batch(items, labels, np.arange(len(labels)))
 
         def validation() -> Iterator[Batch]:
             return iter([batch])
 
-        if settings.adapt.method != "none":
-            before = data.task.score(held_out.labels, inference.probabilities(items))
-            run.remark([f"the untrained head: validation/accuracy {before['accuracy']:.4f}"])
-            step = TorchStep(inference, training, run.streams)
-            examples = TokenExamples(tokens, data.train.labels)
-            batches = PaddedBatches(TokenBatches(examples, training.batch_size, run.streams))
-            run.loop("train", step, batches, plan(training, batches, data.task, validation))
-            step.keep()
-        return FineTunedPredictor(self.name, settings, tokeniser, inference, classes)
+        before = data.task.score(labels, network.probabilities(items))
+        run.remark([f"the untrained head: validation/accuracy {before['accuracy']:.4f}"])
+        step = TorchStep(network, training, run.streams)
+        run.loop("train", step, batches, plan(training, batches, data.task, validation))
+        step.keep()
+        return made
 
     def load(self, folder: Path) -> FineTunedPredictor:
         """A saved predictor, back; the pretrained weights must be found again.
@@ -322,6 +340,32 @@ def _inference(
     if method == "full" and settings.training.layer_decay < 1:
         _share_rates(module, settings.training.layer_decay, pretrained.layers)
     return inference_on(module, numerics)
+
+
+def _head_of(inference: "TokenInference") -> "VectorInference":
+    """The head of a model alone, which reads the encoder's vectors."""
+    from bakeoff.models.text_encoder import ClassifierHead
+    from bakeoff.training.torch.vector_inference import VectorInference
+
+    head = ClassifierHead(cast("TextClassifier", inference.module))
+    return VectorInference(head, inference.device, inference.precision)
+
+
+def _vectors(
+    made: FineTunedPredictor, phase: str, texts: Sequence[str], run: Run
+) -> NDArray[np.float32]:
+    """(N, D) what the encoder says of texts, through the cache."""
+    model, pretrained = made.settings.model, made.tokeniser.pretrained
+    content = {
+        "what the head sees": plain(model) | {"weights": pretrained.digest, "dropout": None},
+        "precision": made.inference.precision,
+        "texts": texts_hash(texts),
+    }
+
+    def encode() -> Arrays:
+        return {"vectors": made.represent(texts)}
+
+    return run.solve(phase, encode, key_of(content))["vectors"]
 
 
 def _adapters(settings: FineTuneSettings, kind: str) -> "Adapters":

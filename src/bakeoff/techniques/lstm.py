@@ -6,6 +6,7 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -30,8 +31,9 @@ from bakeoff.data.vocabulary import (
 )
 from bakeoff.models.settings import RecurrentSettings
 from bakeoff.techniques.saved import read_predictor, texts, write_predictor
+from bakeoff.techniques.teachers import teaching_of
 from bakeoff.training.optimisers import OptimizerName
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import TaughtSettings
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.token_inference import TokenInference
@@ -46,7 +48,7 @@ WORDS = "vocabulary"
 """What the saved vocabulary is called among the arrays."""
 
 
-class LstmTraining(TrainingSettings):
+class LstmTraining(TaughtSettings):
     """How the network trains."""
 
     epochs: Annotated[int, Field(ge=1)] | None = 5
@@ -141,27 +143,35 @@ class Lstm:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> RecurrentPredictor:
-        """Number the words, then train in one phase, `train`.
+        """Number the words, then train in one phase, `train`; a teacher speaks in one before.
+
+        A teacher's extra texts are training texts without labels: their words count, too.
 
         Raises:
-            InputError: where the data are no texts.
+            InputError: where the data are no texts, or the teacher tells other classes apart.
         """
         from bakeoff.training.plan import plan
+        from bakeoff.training.torch.losses import summed_cross_entropy, taught
         from bakeoff.training.torch.step import TorchStep
 
         settings = cast(LstmSettings, cell.recipe.settings)
         words, training = settings.words, settings.training
-        read = read_words(texts(data.train.items, self.name), words)
+        known = texts(data.train.items, self.name)
+        teaching = teaching_of(training.teacher, cell, data, inputs, run)
+        extra = teaching.extra if teaching else ()
+        read = read_words([*known, *extra], words)
         vocabulary = Vocabulary.of(read, words)
         run.remark(sequence_notes(read, vocabulary, words))
-        train = TokenExamples(vocabulary.tokens(read, words), data.train.labels)
+        labels = np.pad(data.train.labels, (0, len(extra)))  # of texts without one, it is not read
+        train = TokenExamples(vocabulary.tokens(read, words), labels)
         validation = self._matrix(data.validation, vocabulary, words)
         classes = data.task.classes
         inference = _inference(settings, len(classes), cell.recipe.numerics)
         _draw(inference, run.streams)
         if (cell.recipe.numerics.precision, inference.precision) == ("bfloat16", "float32"):
             run.remark(["computed in float32: this processor has no units for bfloat16"])
-        step = TorchStep(inference, training, run.streams)
+        loss = taught(partial(summed_cross_entropy, smoothing=training.label_smoothing), teaching)
+        step = TorchStep(inference, training, run.streams, loss=loss)
         buckets = training.batches == "buckets"
         batches = PaddedBatches(
             TokenBatches(train, training.batch_size, run.streams, buckets=buckets),

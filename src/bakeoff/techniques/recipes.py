@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.protocols import Technique
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe
-from bakeoff.techniques import find, framework_of
-from bakeoff.training.settings import TrainingSettings, check_framework
+from bakeoff.techniques import TECHNIQUES, find, framework_of
+from bakeoff.training.settings import TaughtSettings, TrainingSettings, check_framework
 
 OWN_SECTIONS = ("name", "technique", "data", "numerics")
 
@@ -30,7 +31,9 @@ def parse_recipe(content: Mapping[str, Any], name: str | None = None, where: str
     except InputError as error:
         raise InputError(f"{place}technique: {error}") from None
     sections = {key: value for key, value in content.items() if key not in OWN_SECTIONS}
-    faults: list[str] = []
+    faults = _teacher_faults(technique, sections, place)
+    if faults:  # told once
+        sections["training"] = {k: v for k, v in sections["training"].items() if k != "teacher"}
     parsed: dict[str, Any] = {}
     for field, kind, value in (
         ("data", DataSettings, content.get("data", {})),
@@ -52,3 +55,26 @@ def parse_recipe(content: Mapping[str, Any], name: str | None = None, where: str
         except InputError as error:
             raise InputError([f"{place}{fault}" for fault in error.faults]) from None
     return recipe
+
+
+def students() -> list[str]:
+    """The techniques that can have a teacher."""
+    return [name for name in sorted(TECHNIQUES) if _can_be_taught(find(name))]
+
+
+def _can_be_taught(technique: Technique) -> bool:
+    field = technique.settings.model_fields.get("training")
+    kind = None if field is None else field.annotation
+    return isinstance(kind, type) and issubclass(kind, TaughtSettings)
+
+
+def _teacher_faults(technique: Technique, sections: Mapping[str, Any], place: str) -> list[str]:
+    """What is wrong where a teacher stands beside a technique that does not listen to one."""
+    training = sections.get("training")
+    given = isinstance(training, Mapping) and training.get("teacher") is not None
+    if not given or _can_be_taught(technique):
+        return []
+    return [
+        f"{place}training.teacher: received, but {technique.name} has no teachers "
+        f"(allowed: with {', '.join(students())})"
+    ]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bakeoff.models.token_cnn import Filters
-    from bakeoff.training.torch.vector_inference import VectorInference, VectorSource
+    from bakeoff.training.torch.token_vectors import TokenVectorInference, VectorSource
 
 KEPT_BYTES = 1 << 30
 """The most bytes of vectors that are kept: 1.4 million tokens of 384 numbers."""
@@ -82,7 +82,7 @@ class TokenProbePredictor:
     def __init__(
         self,
         source: TokenReader,
-        inference: "VectorInference",
+        inference: "TokenVectorInference",
         classifier: TokenCnnClassifier,
         classes: Sequence[str],
     ) -> None:
@@ -111,9 +111,9 @@ class TokenProbePredictor:
         filters = cast("nn.Module", self.inference.module.filters)
         return self._outputs(self.inference.of(filters), items)
 
-    def _outputs(self, network: "VectorInference", items: Items) -> NDArray[np.float32]:
+    def _outputs(self, network: "TokenVectorInference", items: Items) -> NDArray[np.float32]:
         """What a network says of the vectors of texts, which are held a few texts at a time."""
-        from bakeoff.training.torch.vector_inference import Table
+        from bakeoff.training.torch.token_vectors import Table
 
         for known, places in self._known:
             if known is items:
@@ -173,7 +173,7 @@ def fit_token_cnn(
     """
     from bakeoff.training.plan import plan
     from bakeoff.training.torch.step import TorchStep
-    from bakeoff.training.torch.vector_inference import Table
+    from bakeoff.training.torch.token_vectors import Table
 
     train, validation = (encoder[1].tokens(part.items) for part in (data.train, data.validation))
     count, both = len(train), _joined(train, validation)
@@ -221,7 +221,7 @@ def _vectors(
     Raises:
         InputError: where the encoder has diverged.
     """
-    from bakeoff.training.torch.vector_inference import Computed, Table
+    from bakeoff.training.torch.token_vectors import Computed, Table
 
     network = encoder[1].token_encoder
     size = network.token_outputs(Tokens.of([])).shape[1]
@@ -252,7 +252,7 @@ def load_token_cnn(
         InputError, KeyError, TypeError, ValueError: where these contradict each other.
     """
     from bakeoff.training.torch.arrays import copy_into, named_tensors
-    from bakeoff.training.torch.vector_inference import Computed
+    from bakeoff.training.torch.token_vectors import Computed
 
     reader = cast(TokenReader, load_encoder(folder))
     classifier = TokenCnnClassifier.parse(state["classifier"])
@@ -269,13 +269,13 @@ def _inference(
     classes: int,
     source: "VectorSource",
     numerics: Numerics,
-) -> "VectorInference":
+) -> "TokenVectorInference":
     """The network on its device; its weights are still to be set."""
     import torch
 
     from bakeoff.models.token_cnn import Filters, TokenCnn
     from bakeoff.training.torch.numerics import resolve_device_and_precision
-    from bakeoff.training.torch.vector_inference import VectorInference
+    from bakeoff.training.torch.token_vectors import TokenVectorInference
 
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     mean, sd = (torch.from_numpy(values.copy()) for values in (standard.mean, standard.sd))
@@ -283,10 +283,10 @@ def _inference(
         filters = Filters(mean, sd, classifier.widths, classifier.filters)
         features = len(classifier.widths) * classifier.filters
         module = TokenCnn(filters, features, classes, classifier.dropout)
-    return VectorInference(module, torch.device(device), precision, source)
+    return TokenVectorInference(module, torch.device(device), precision, source)
 
 
-def _begin(inference: "VectorInference", streams: Streams) -> None:
+def _begin(inference: "TokenVectorInference", streams: Streams) -> None:
     """Draw the initial weights."""
     from bakeoff.training.torch.initialise import initialise
 

@@ -31,10 +31,38 @@ def test_equals_numpy(loss: Literal["kl", "logits"], smoothing: float) -> None:
     found = taught(partial(summed_cross_entropy, smoothing=smoothing), teaching)(
         logits, torch.from_numpy(LABELS), ROWS
     )
+    assert isinstance(found, torch.Tensor)
     found.backward()  # type: ignore[no-untyped-call]
     assert found.item() == pytest.approx(losses.sum(), rel=1e-5)
     assert logits.grad is not None
     np.testing.assert_allclose(logits.grad.numpy(), gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["kl", "logits"])
+def test_examples_without_labels_are_compared_with_the_teacher_alone(
+    loss: Literal["kl", "logits"],
+) -> None:
+    settings = TeacherSettings(recipe="t", alpha=0.3, loss=loss)
+    logits, labels = torch.from_numpy(LOGITS), torch.from_numpy(LABELS)
+    with_extra = taught(summed_cross_entropy, Teaching(settings, TEACHER, [""] * 10))
+    told = with_extra(logits, labels, ROWS)
+    assert isinstance(told, dict)
+    assert list(told) == ["loss"]
+    known = ROWS < 10
+    assert 0 < known.sum() < len(ROWS)
+    deaf = taught(
+        summed_cross_entropy, Teaching(settings.model_copy(update={"alpha": 0.0}), TEACHER)
+    )
+    distance = deaf(logits, labels, ROWS)
+    assert isinstance(distance, torch.Tensor)
+    entropy = summed_cross_entropy(logits[known], labels[known], ROWS[known])
+    wanted = 0.3 * entropy.item() + 0.7 * distance.item()
+    assert told["loss"].item() == pytest.approx(wanted, rel=1e-6)
+    alone = with_extra(logits[~known], labels[~known] * 0, ROWS[~known])
+    other = with_extra(logits[~known], labels[~known] * 0 + 1, ROWS[~known])
+    assert isinstance(alone, dict)
+    assert isinstance(other, dict)
+    assert alone["loss"] == other["loss"] > 0, "their labels are not read"
 
 
 def test_without_a_teacher_the_loss_is_the_labels() -> None:

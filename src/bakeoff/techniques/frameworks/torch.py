@@ -27,7 +27,7 @@ from bakeoff.techniques.frameworks.base import NONE, Extras
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import named_tensors
 from bakeoff.training.torch.inference import Inference
-from bakeoff.training.torch.losses import LabelLoss, summed_cross_entropy, taught
+from bakeoff.training.torch.losses import LabelLoss, Loss, summed_cross_entropy, taught
 from bakeoff.training.torch.numerics import resolve_device_and_precision
 from bakeoff.training.torch.step import TorchStep
 from bakeoff.training.torch.transforms import Augmentation, Pixels
@@ -291,9 +291,11 @@ class TorchEngine:
         augmentation, changes = None, extras.augmentation
         if changes is not None:
             augmentation = Augmentation(changes.draws, changes.mean, self._inference.pixels.device)
-        loss = LOSSES[extras.loss]
+        loss: Loss | None = LOSSES[extras.loss]
         if extras.teaching is not None:
-            labels = loss or partial(summed_cross_entropy, smoothing=training.label_smoothing)
+            labels = LOSSES[extras.loss] or partial(
+                summed_cross_entropy, smoothing=training.label_smoothing
+            )
             loss = taught(labels, extras.teaching)
         step = TorchStep(
             self._inference,

@@ -31,10 +31,10 @@ def summed_cross_entropy(
     return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
 
 
-def taught(loss: LabelLoss, teaching: Teaching | None) -> LabelLoss:
+def taught(loss: LabelLoss, teaching: Teaching | None) -> Loss:
     """A loss of labels, mixed with the distance from a teacher where there is one.
 
-    See `core.teaching`.
+    See `core.teaching`. With extra examples, which have no labels, no hits are told.
 
     Args:
         loss: Of the labels.
@@ -42,16 +42,25 @@ def taught(loss: LabelLoss, teaching: Teaching | None) -> LabelLoss:
     """
     if teaching is None:
         return loss
-    settings = teaching.settings
+    settings, labelled = teaching.settings, teaching.labelled
 
-    def mixed(logits: Tensor, targets: Tensor, rows: NDArray[np.intp]) -> Tensor:
+    def distance(logits: Tensor, rows: NDArray[np.intp]) -> Tensor:
         theirs = torch.from_numpy(teaching.targets(rows)).to(logits.device)
         if settings.loss == "logits":
             away = logits - logits.mean(dim=1, keepdim=True) - theirs
-            distance = away.square().sum()
-        else:
-            own = log_softmax(logits / settings.temperature, dim=1)
-            distance = settings.temperature**2 * kl_div(own, theirs, reduction="sum")
-        return settings.alpha * loss(logits, targets, rows) + (1 - settings.alpha) * distance
+            return away.square().sum()
+        own = log_softmax(logits / settings.temperature, dim=1)
+        return settings.temperature**2 * kl_div(own, theirs, reduction="sum")
 
-    return mixed
+    def mixed(logits: Tensor, targets: Tensor, rows: NDArray[np.intp]) -> Tensor:
+        labels = loss(logits, targets, rows)
+        return settings.alpha * labels + (1 - settings.alpha) * distance(logits, rows)
+
+    def with_extra(logits: Tensor, targets: Tensor, rows: NDArray[np.intp]) -> Mapping[str, Tensor]:
+        known = np.flatnonzero(rows < labelled)
+        chosen = torch.from_numpy(known).to(logits.device)
+        labels = loss(logits[chosen], targets[chosen], rows[known])
+        away = distance(logits, rows)
+        return {"loss": settings.alpha * labels + (1 - settings.alpha) * away}
+
+    return with_extra if teaching.extra else mixed
