@@ -32,7 +32,13 @@ WARNING = (
 )
 @click.option("--picture", type=NEW, callback=can_be_made, help="A PNG file to draw.")
 @click.option("--vectors", type=NEW, callback=can_be_made, help="A .npy file for the vectors.")
-@click.option("--method", type=click.Choice(["tsne", "pca"]), default="tsne", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["tsne", "pca"]),
+    default="tsne",
+    show_default=True,
+    help="t-SNE, or the first two principal components.",
+)
 @click.option(
     "--perplexity",
     type=float,
