@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.training.test_guard import Careful
 from tests.training.tiny import TinyBatches, TinyStep, bits, make_plan, stopping_at
 
@@ -158,6 +159,26 @@ def test_solves_with_a_key_are_shared_between_cells(tmp_path: Path) -> None:
         assert run.train_seconds > 0
     assert count == 3
     assert (tmp_path / "cache" / "arrays" / "01" / "0123abcd.safetensors").exists()
+
+
+def test_rows_are_shared_between_cells_item_by_item(tmp_path: Path) -> None:
+    computed: list[int] = []
+
+    def compute(at: NDArray[np.intp]) -> NDArray[np.intp]:
+        computed.append(len(at))
+        return at * 10
+
+    for name, count in (("a", 4), ("b", 6), ("c", 6)):
+        run = cell_run(tmp_path / name)
+        digests = np.arange(count, dtype=np.uint64) + 7
+        rows = run.solve_rows("vectors", digests, compute, "0123abcd")
+        # What "b" computes is the rows of its fifth and sixth item.
+        assert rows.tolist() == [10 * i for i in range(count)]
+        assert run.train_seconds == run.solve_seconds["vectors"] > 0
+        with pytest.raises(ValueError, match="asked for twice"):
+            run.solve_rows("vectors", digests, compute, "0123abcd")
+    assert computed == [4, 2]
+    assert len(list((tmp_path / "cache" / "rows" / "01" / "0123abcd").iterdir())) == 2
 
 
 def test_the_seconds_of_solves_are_told_apart(tmp_path: Path) -> None:

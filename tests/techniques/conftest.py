@@ -51,6 +51,17 @@ class MemoryRun:
         self.solved[phase] = share
         return compute()
 
+    def solve_rows(
+        self,
+        phase: str,
+        digests: NDArray[np.uint64],
+        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
+        share: Key,
+    ) -> NDArray[Any]:
+        """Compute."""
+        self.solved[phase] = share
+        return compute(np.arange(len(digests)))
+
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
         """Remember."""
         self.fitted.append(fitted)

@@ -6,12 +6,14 @@ as the published model has (Devlin et al. 2019, "BERT", section 3, says 110M).
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tests.contracts.small import cell_of, resolved
 from tests.models.tiny import VOCABULARY, save_tokenizer
 from tests.techniques.conftest import MemoryRun
@@ -83,6 +85,16 @@ class SharingRun(MemoryRun):
         if share not in self._kept:
             self._kept[share] = compute()
         return self._kept[share]
+
+    def solve_rows(
+        self,
+        phase: str,
+        digests: NDArray[np.uint64],
+        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
+        share: Key,
+    ) -> NDArray[Any]:
+        of_all = sha256(digests.tobytes()).hexdigest()
+        return self.solve(phase, lambda: {"": compute(np.arange(len(digests)))}, share + of_all)[""]
 
 
 def fitted(

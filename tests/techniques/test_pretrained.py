@@ -78,14 +78,32 @@ def test_neighbours_are_found_among_the_vectors(weights: Path, tmp_path: Path) -
 
 
 def test_vectors_are_cached_by_content(weights: Path, tmp_path: Path) -> None:
-    fit(weights, tmp_path)
-    arrays = sorted((cache_folder() / "arrays").rglob("*.safetensors"))
-    assert len(arrays) == 2  # tokens, vectors
+    def cached() -> list[str]:
+        found = cache_folder().rglob("*.safetensors")
+        return sorted(str(path.relative_to(cache_folder())) for path in found)
+
+    encoder = fit(weights, tmp_path)
+    files = cached()
+    assert [name.split("/")[0] for name in files] == ["arrays", "rows"]  # tokens, vectors
     shutil.copytree(weights, tmp_path / "elsewhere")
     fit(tmp_path / "elsewhere", tmp_path)  # the same weights, wherever they lie
-    assert sorted((cache_folder() / "arrays").rglob("*.safetensors")) == arrays
+    assert cached() == files
+
+    data = Bench(find("pretrained"), tmp_path).data()
+    recipe = Recipe(
+        name="probe",
+        technique="probe",
+        data=DataSettings(set="digits"),
+        numerics=resolved("torch"),
+        settings=find("probe").settings.parse({"encoder": {"recipe": "it"}}),
+    )
+    run = run_of(recipe, tmp_path / "probe")
+    find("probe").fit(cell_of(recipe), data, {"it": encoder}, run)
+    more = set(cached()) - set(files)
+    assert len(more) == 1, "of the texts that validate alone: the others had their vectors"
+
     fit(weights, tmp_path, pooling="cls")
-    assert len(sorted((cache_folder() / "arrays").rglob("*.safetensors"))) == 3
+    assert len(cached()) == 4
 
 
 def test_texts_that_are_too_long_are_cut_counted_and_said(weights: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def arrays_at(path: Path, compute: Callable[[], Arrays]) -> tuple[Arrays, float]
     Raises:
         DiskError: where they cannot be written.
     """
-    if (found := _read(path)) is not None:
+    if (found := arrays_in(path)) is not None:
         return found
     began = time.perf_counter()
     arrays = dict(compute())
@@ -50,8 +50,8 @@ def arrays_at(path: Path, compute: Callable[[], Arrays]) -> tuple[Arrays, float]
     return arrays, seconds
 
 
-def _read(path: Path) -> tuple[Arrays, float] | None:
-    """What is there and whole, or None."""
+def arrays_in(path: Path) -> tuple[Arrays, float] | None:
+    """The arrays in a file of `arrays_at` and the seconds they took; None where it is not whole."""
     try:
         with safe_open(path, framework="numpy") as stream:
             metadata = stream.metadata() or {}

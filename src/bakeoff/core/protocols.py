@@ -204,6 +204,19 @@ class Run(Protocol):
         """Compute arrays in one piece, or read them back; `share`: from the cache, if there."""
         ...
 
+    def solve_rows(
+        self,
+        phase: str,
+        digests: NDArray[np.uint64],
+        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
+        share: Key,
+    ) -> NDArray[Any]:
+        """The rows (N, ...) of N items, from the cache those that are there.
+
+        `compute`: positions (M,) of items to their rows (M, ...), each of its item alone.
+        """
+        ...
+
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
         """What an iterative solve came to, and its curve: a loop says both of itself."""
         ...

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff.core.cell import Key
 from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
 from bakeoff.core.streams import Streams
@@ -38,6 +41,16 @@ class MemoryRun:
     def solve(self, phase: str, compute: Callable[[], Arrays], share: Key | None = None) -> Arrays:
         """Compute arrays in one piece."""
         return compute()
+
+    def solve_rows(
+        self,
+        phase: str,
+        digests: NDArray[np.uint64],
+        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
+        share: Key,
+    ) -> NDArray[Any]:
+        """Compute the rows of items."""
+        return compute(np.arange(len(digests)))
 
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
         """Remember what a solve came to, and its curve."""

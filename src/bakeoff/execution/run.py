@@ -6,11 +6,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff.core.cache import arrays_at, shared_path
 from bakeoff.core.cell import Key
 from bakeoff.core.files import canonical_json
 from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
 from bakeoff.core.record import Interruption
+from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.core.streams import Streams
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.loop import Surroundings, run_loop
@@ -47,7 +51,7 @@ class CellRun:
         self.compile_seconds = 0.0
         self.notes: list[str] = []
         self.solve_seconds: dict[str, float] = {}
-        """Of each phase in one piece; they are part of `train_seconds`."""
+        """Of each phase that is no loop; they are part of `train_seconds`."""
         self.per_epoch: int | None = None
         """Batches in an epoch of the last loop."""
         self._folder = folder / "checkpoints" / "last"
@@ -91,9 +95,26 @@ class CellRun:
         self._check()
         path = shared_path(share) if share else self._folder / f"{phase}.safetensors"
         arrays, seconds = arrays_at(path, compute)
-        self.train_seconds += seconds
-        self.solve_seconds[phase] = seconds
+        self._took(phase, seconds)
         return arrays
+
+    def solve_rows(
+        self,
+        phase: str,
+        digests: NDArray[np.uint64],
+        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
+        share: Key,
+    ) -> NDArray[Any]:
+        """Compute the rows of items, or read back those that any cell has computed.
+
+        Raises:
+            ValueError: where the cell has had a phase of that name.
+        """
+        self._begin(phase)
+        self._check()
+        found, seconds = rows_at(rows_folder(share), digests, compute)
+        self._took(phase, seconds)
+        return found
 
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
         """Put what a solve came to into the record, and its curve into `metrics.jsonl`."""
@@ -103,6 +124,10 @@ class CellRun:
     def remark(self, sentences: Sequence[str]) -> None:
         """Put sentences into the record."""
         self.notes += sentences
+
+    def _took(self, phase: str, seconds: float) -> None:
+        self.train_seconds += seconds
+        self.solve_seconds[phase] = seconds
 
     def _begin(self, phase: str) -> None:
         """A phase's name is where its results lie: a second one would read the first one's."""

@@ -14,8 +14,10 @@ from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
 from bakeoff.core.recipe import Ref
 from bakeoff.core.tokens import Tokens
+from bakeoff.data.hashing import item_digests
 from bakeoff.techniques import find
 from bakeoff.techniques.saved import read_state
+from bakeoff.techniques.texts import texts_of
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.token_inference import TokenInference
@@ -27,6 +29,16 @@ FOLDER = "encoder"
 
 class Encoder(Predictor, Representer, Protocol):
     """A predictor that turns items into vectors."""
+
+
+@runtime_checkable
+class FixedEncoder(Encoder, Protocol):
+    """An encoder of texts that learns nothing: whatever it was fitted on, its vectors are these."""
+
+    @property
+    def vectors_key(self) -> Key:
+        """What a text's vector is a function of, besides the text."""
+        ...
 
 
 @runtime_checkable
@@ -94,11 +106,18 @@ def encode(
 
     The phase is `encode` for training and `encode-validation`. All recipes, seeds and searches
     that use the same fitted encoder on the same examples share what it computed; its key says
-    device and precision.
+    device and precision. What does not depend on a fit is shared text by text.
     """
     phase, examples, more = "encode", data.train, {}
     if part == "validation":
         phase, examples, more = "encode-validation", data.validation, {"part": part}
+    if isinstance(encoder, FixedEncoder):
+        texts = texts_of(examples.items, cell.recipe.technique)
+
+        def rows(at: NDArray[np.intp]) -> Vectors:
+            return encoder.represent([texts[i] for i in at])
+
+        return run.solve_rows(phase, item_digests(texts), rows, encoder.vectors_key)
     share = _shared("vectors of", reference, cell, **more)
     return run.solve(phase, lambda: {"vectors": encoder.represent(examples.items)}, share)[
         "vectors"

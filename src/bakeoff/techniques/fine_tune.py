@@ -19,9 +19,10 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Arrays, Batch, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.data.hashing import item_digests
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
 from bakeoff.techniques.saved import read_predictor, write_predictor
@@ -32,7 +33,6 @@ from bakeoff.techniques.texts import (
     cut_note,
     key_of,
     same_weights,
-    texts_hash,
     texts_of,
     tokeniser_of,
 )
@@ -359,13 +359,12 @@ def _vectors(
     content = {
         "what the head sees": plain(model) | {"weights": pretrained.digest, "dropout": None},
         "precision": made.inference.precision,
-        "texts": texts_hash(texts),
     }
 
-    def encode() -> Arrays:
-        return {"vectors": made.represent(texts)}
+    def encode(at: NDArray[np.intp]) -> NDArray[np.float32]:
+        return made.represent([texts[i] for i in at])
 
-    return run.solve(phase, encode, key_of(content))["vectors"]
+    return run.solve_rows(phase, item_digests(texts), encode, key_of(content))
 
 
 def _adapters(settings: FineTuneSettings, kind: str) -> "Adapters":

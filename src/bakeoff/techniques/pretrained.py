@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bakeoff.core.cell import Cell
+from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Arrays, LayerProfile, Predictor, Run, TrainingData
+from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.tokens import Tokens
+from bakeoff.data.hashing import item_digests
 from bakeoff.techniques.saved import read_predictor, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
@@ -31,7 +32,6 @@ from bakeoff.techniques.texts import (
     cut_note,
     key_of,
     same_weights,
-    texts_hash,
     texts_of,
     tokeniser_of,
 )
@@ -100,6 +100,11 @@ class PretrainedPredictor:
         """
         texts = texts_of(items, Pretrained.name)
         return self.inference.outputs(self.tokeniser.padded(texts))
+
+    @property
+    def vectors_key(self) -> Key:
+        """What a text's vector is a function of, besides the text."""
+        return _vectors_key(self.settings, self.tokeniser, self.inference)
 
     def tokens(self, items: Items) -> Tokens:
         """The tokens of N texts, at least one each.
@@ -184,16 +189,13 @@ class Pretrained:
         tokens, long = tokeniser.through(run, "tokens", texts)
         run.remark(cut_note(long, len(texts), tokeniser.limit))
         inference = _inference(settings, tokeniser, cell.recipe.numerics)
-        content = {
-            "vectors of": plain(settings) | {"weights": tokeniser.pretrained.digest},
-            "precision": inference.precision,
-            "texts": texts_hash(texts),
-        }
 
-        def encode() -> Arrays:
-            return {"vectors": inference.outputs(tokens.padded(-1))}
+        def encode(at: NDArray[np.intp]) -> NDArray[np.float32]:
+            return inference.outputs(tokens.take(at).padded(-1))
 
-        vectors = run.solve("vectors", encode, key_of(content))["vectors"].astype(np.float64)
+        share = _vectors_key(settings, tokeniser, inference)
+        found = run.solve_rows("vectors", item_digests(texts), encode, share)
+        vectors = found.astype(np.float64)
         classes, labels = data.task.classes, data.train.labels
         chosen = [vectors[labels == k] for k in range(len(classes))]
         means = np.stack([some.mean(axis=0) if len(some) else vectors.mean(0) for some in chosen])
@@ -230,6 +232,13 @@ class Pretrained:
         means = np.zeros((classes, tokeniser.pretrained.width), np.float32)
         names = [str(i) for i in range(classes)]
         return PretrainedPredictor(chosen, tokeniser, inference, means, 1.0, names)
+
+
+def _vectors_key(
+    settings: EncoderSettings, tokeniser: Tokeniser, inference: "TokenInference"
+) -> Key:
+    content = plain(settings) | {"weights": tokeniser.pretrained.digest}
+    return key_of({"vectors of": content, "precision": inference.precision})
 
 
 def _inference(
