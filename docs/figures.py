@@ -4,8 +4,9 @@
     python docs/figures.py --check    exits with 1 where a block differs
 
 A block stands between `<!-- figures: NAME -->` and `<!-- /figures -->`; NAME is a folder of
-`evidence/`. Between `<!-- levels: NAME -->` and `<!-- /levels -->` stand, of each recipe, the mean
-over all levels of the study's factor, the lowest and the highest.
+`evidence/`. Of a study with a factor, between `<!-- levels: NAME -->` and `<!-- /levels -->` stand
+the mean of each recipe over all levels, the lowest and the highest; between `<!-- ladder: NAME -->`
+and `<!-- /ladder -->` its mean at each level, with the outcome against the control.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Any
 from bakeoff.study.tables import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (figures|levels): ([\w-]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (figures|levels|ladder): ([\w-]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
@@ -28,7 +29,7 @@ def filled(text: str) -> str:
     def fill(match: re.Match[str]) -> str:
         path = ROOT / "evidence" / match[3] / "results.json"
         results = json.loads(path.read_text(encoding="utf-8"))
-        table = markdown(results) if match[2] == "figures" else over_levels(results)
+        table = TABLES[match[2]](results)
         return f"{match[1]}{table}\n{match[4]}"
 
     return BLOCK.sub(fill, text)
@@ -47,6 +48,36 @@ def over_levels(results: dict[str, Any]) -> str:
         ends = " | ".join(f"{means[level]:.1%} {level}" for level in (worst, best))
         rows.append(f"| {base} | {len(means)} | {mean(means.values()):.2%} | {ends} |")
     return "\n".join(rows).replace("%", " %")
+
+
+def ladder(results: dict[str, Any]) -> str:
+    """A table of means: one row for each recipe, best at the last level first."""
+    metric, control = results["metric"], results["control"].partition("@")[0]
+    about = [v for v in results["verdicts"] if v["metric"] == metric]
+    outcomes = {(v["a"], v["b"]): v["outcome"] for v in about}
+    rows: defaultdict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
+    for name, recipe in results["recipes"].items():
+        base, _, level = name.partition("@")
+        outcome = "control" if base == control else outcomes[name, f"{control}@{level}"]
+        rows[base][level] = recipe["metrics"][metric]["mean"], outcome
+    levels = list(rows[control])
+    made = [f"| {metric} | {' | '.join(level.replace('=', ' ') for level in levels)} |"]
+    made.append("|---" + "|--:" * len(levels) + "|")
+    for base in sorted(rows, key=lambda name: -rows[name][levels[-1]][0]):
+        cells = (f"{value:.1%} ({outcome})" for value, outcome in map(rows[base].get, levels))
+        made.append(f"| {base} | {' | '.join(cells)} |")
+    shown = "\n".join(made).replace("%", " %")
+    return f"{shown}\n\n{runs(results)}; margin {results['margin']:.1%}.".replace("%.", " %.")
+
+
+def runs(results: dict[str, Any]) -> str:
+    """How often every recipe ran."""
+    folds = results["resampling"]
+    return f"{folds['folds']} folds" if folds else f"{results['seeds_planned']} seeds"
+
+
+TABLES = {"figures": markdown, "levels": over_levels, "ladder": ladder}
+"""What stands in a block, by its kind."""
 
 
 def pages() -> list[Path]:

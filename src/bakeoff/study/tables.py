@@ -17,7 +17,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     verdicts = {v["a"]: v for v in results["verdicts"] if v["metric"] == metric}
     lines = [
         f"| recipe | {metric} | sd over {'folds' if results.get('resampling') else 'seeds'} "
-        f"| against {results['control']} (95 % interval) "
+        f"| against {results['control'].partition('@')[0]} (95 % interval) "
         "| outcome | training seconds | parameters | MACs |",
         "|---|--:|--:|--:|---|--:|--:|--:|",
     ]
