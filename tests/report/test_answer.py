@@ -90,6 +90,15 @@ def test_headlines(verdicts: tuple[dict[str, Any], ...], text: str, more: str) -
     assert headline.more == more
 
 
+def test_who_is_behind_is_not_asked_whether_it_wins() -> None:
+    behind = row("x", "undecided", -0.02, ci95=[-0.04, -0.001])
+    either = row("y", "undecided", -0.01, ci95=[-0.03, 0.01])
+    (headline,) = answer.headlines(study(behind))
+    assert headline.text == "Cannot tell yet whether plain beats x."
+    (headline,) = answer.headlines(study(behind, either))
+    assert headline.text == "Cannot tell yet whether y or x beats plain."
+
+
 def test_many_open_questions_are_counted() -> None:
     (headline,) = answer.headlines(study(*(row(f"v{i}", "undecided") for i in range(5))))
     assert headline.text == "Cannot tell yet whether any of 5 variants beats plain."

@@ -113,7 +113,9 @@ def _open(results: Results, level: str, groups: dict[str, list[Verdict]], contro
     verdict = undecided[0]
     names = [v.short_a for v in undecided]
     who = words.joined(names, "or") if len(names) <= 3 else f"any of {len(names)} variants"
-    text = f"Cannot tell yet whether {who} beats {control}."
+    behind = all(v.ci95 is not None and v.ci95[1] < 0 for v in undecided)
+    asked = f"{control} beats {who}" if behind else f"{who} beats {control}"
+    text = f"Cannot tell yet whether {asked}."
     more = [_price(results, verdict), *_rest(results, groups, control)]
     return Headline(level, "undecided", text, " ".join(filter(None, more)))
 
