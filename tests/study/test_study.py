@@ -223,6 +223,19 @@ def test_a_run_goes_where_the_study_says(tmp_path: Path, monkeypatch: pytest.Mon
     assert seen == [Path("runs/mine"), Path("there")]
 
 
+def test_some_variants_come_with_what_they_need(tmp_path: Path) -> None:
+    whole = load_study("probe-vs-finetune")
+    assert list(whole.only(["fine-tuned"]).variants) == ["triplet", "network-b", "fine-tuned"]
+    assert list(whole.only(["neighbours"]).variants) == ["triplet", "neighbours"]
+    assert list(whole.only(["scratch"]).variants) == []
+    assert whole.only([]) == whole
+    of_control = load_study("bert-probes").only(["max-vectors"])
+    assert list(of_control.variants) == ["mean-vectors", "max-vectors"]
+    with pytest.raises(InputError, match="--only: unknown recipe 'neighbors'"):
+        whole.only(["neighbors"])
+    declare(of_control)
+
+
 def test_public_names() -> None:
     assert {"Study", "load_study", "predict", "score"} <= set(bakeoff.__all__)
     assert all(hasattr(bakeoff, name) for name in bakeoff.__all__)

@@ -50,6 +50,13 @@ set_option = click.option(
     "(variants.NAME.training.epochs=3, margin=0.01). May be given again.",
 )
 
+only_option = click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Of all variants this one, with what it needs as inputs. May be given again.",
+)
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

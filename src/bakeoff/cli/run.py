@@ -11,6 +11,7 @@ from bakeoff.cli.options import (
     can_be_made,
     json_option,
     offline_option,
+    only_option,
     parse_settings,
     seeds_option,
     set_option,
@@ -52,12 +53,15 @@ def _common(command: Any) -> Any:
 @click.command()
 @click.argument("study", shell_complete=study_names)
 @set_option
+@only_option
 @seeds_option
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
 @offline_option
 @click.option("--require-verdict", is_flag=True, help="Exit with 3 where a pair is undecided.")
 @_common
-def run(study: str, pairs: tuple[str, ...], device: str | None, **given: Any) -> None:
+def run(
+    study: str, pairs: tuple[str, ...], only: tuple[str, ...], device: str | None, **given: Any
+) -> None:
     """Run STUDY, a built-in study's name or a YAML file; what is finished is not repeated.
 
     Exits with 0 when done, 1 where a cell failed, 2 for bad input, 3 where --require-verdict asks
@@ -68,7 +72,7 @@ def run(study: str, pairs: tuple[str, ...], device: str | None, **given: Any) ->
     settings = parse_settings(pairs)
     if device:
         settings["control.numerics.device"] = device
-    execute(load_study(study, settings), **given)
+    execute(load_study(study, settings).only(only), **given)
 
 
 @click.command()

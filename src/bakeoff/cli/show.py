@@ -9,6 +9,7 @@ from bakeoff.cli.completion import study_names
 from bakeoff.cli.options import (
     json_option,
     offline_option,
+    only_option,
     parse_settings,
     seeds_option,
     set_option,
@@ -73,8 +74,9 @@ def _studies() -> list[Row]:
 @click.command()
 @click.argument("study", shell_complete=study_names)
 @set_option
+@only_option
 @json_option
-def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
+def show(study: str, pairs: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     """Show what STUDY asks, and what each recipe changes."""
     from bakeoff.core.frozen import plain
     from bakeoff.data.catalogue import DATASETS
@@ -82,7 +84,7 @@ def show(study: str, pairs: tuple[str, ...], as_json: bool) -> None:
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
-    loaded = load_study(study, parse_settings(pairs))
+    loaded = load_study(study, parse_settings(pairs)).only(only)
     if as_json:
         print_json(plain(loaded))
         return
@@ -126,11 +128,17 @@ def changes(value: Any) -> str:
 @click.command()
 @click.argument("study", shell_complete=study_names)
 @set_option
+@only_option
 @seeds_option
 @offline_option
 @json_option
 def plan(
-    study: str, pairs: tuple[str, ...], seeds: int | None, offline: bool, as_json: bool
+    study: str,
+    pairs: tuple[str, ...],
+    only: tuple[str, ...],
+    seeds: int | None,
+    offline: bool,
+    as_json: bool,
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
     from bakeoff.study.estimate import FINAL, estimate, estimate_final
@@ -138,7 +146,7 @@ def plan(
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
-    ready = prepare(load_study(study, parse_settings(pairs)), offline)
+    ready = prepare(load_study(study, parse_settings(pairs)).only(only), offline)
     found, said = estimate(ready, seeds), notes(ready)
     final = estimate_final(ready, found, seeds)
     every = [*found, *([] if final is None else [final])]

@@ -1,7 +1,7 @@
 """A study: a question, a control recipe, variants given as changed fields, a metric, seeds."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -63,6 +63,29 @@ class Study(Declaration):
             more = _faults_of_recipes(value) if isinstance(value, Mapping) and not where else ()
             raise InputError([*error.faults, *more]) from None
 
+    def only(self, names: Sequence[str]) -> Self:
+        """The study with some of its variants, and with those that these need as inputs.
+
+        Args:
+            names: Of variants; empty: all of them. The control, which always runs, may be named.
+
+        Raises:
+            InputError: for a name that it does not have.
+        """
+        if not names:
+            return self
+        allowed = [self.control_name, *self.variants]
+        for name in names:
+            if name not in allowed:
+                raise unknown("recipe", name, allowed, "--only")
+        wanted, open_ = set(names), [self.control, *(self.variants.get(n, {}) for n in names)]
+        while open_:
+            for name in _recipes_named(open_.pop()) & self.variants.keys() - wanted:
+                wanted.add(name)
+                open_.append(self.variants[name])
+        kept = {name: change for name, change in self.variants.items() if name in wanted}
+        return self.model_copy(update={"variants": kept})
+
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
         """Run what is missing, judge, and write results and report into `out`.
 
@@ -77,6 +100,18 @@ class Study(Declaration):
         from bakeoff.study.run import Options, run
 
         return run(self, Path(out or Path("runs") / self.name), options or Options())
+
+
+def _recipes_named(content: object) -> set[str]:
+    """The recipes that fields of a recipe refer to."""
+    if not isinstance(content, Mapping):
+        return set()
+    own = {
+        str(value)
+        for path, value in content.items()
+        if str(path).rpartition(".")[2] == "recipe" and isinstance(value, str)
+    }
+    return own.union(*map(_recipes_named, content.values()))
 
 
 def _faults_of_recipes(content: Mapping[str, Any]) -> tuple[str, ...]:
