@@ -6,33 +6,67 @@
 A block stands between `<!-- figures: NAME -->` and `<!-- /figures -->`; NAME is a folder of
 `evidence/`. Of a study with a factor, between `<!-- levels: NAME -->` and `<!-- /levels -->` stand
 the mean of each recipe over all levels, the lowest and the highest; between `<!-- ladder: NAME -->`
-and `<!-- /ladder -->` its mean at each level, with the outcome against the control.
+and `<!-- /ladder -->` its mean at each level, with the outcome against the control. Between
+`<!-- answers: all -->` and `<!-- /answers -->` stands what every study came to, as its report says.
 """
 
 import json
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from bakeoff.report.answer import headlines
+from bakeoff.report.results import parse
 from bakeoff.study.tables import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- (figures|levels|ladder): ([\w-]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+EVIDENCE = ROOT / "evidence"
+MANY_LEVELS = 4
+"""Above so many, what is known at each level is counted instead."""
+KINDS = "figures|levels|ladder|answers"
+BLOCK = re.compile(rf"(<!-- ({KINDS}): ([\w-]+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """A page with every block made anew from the evidence it names."""
 
     def fill(match: re.Match[str]) -> str:
-        path = ROOT / "evidence" / match[3] / "results.json"
-        results = json.loads(path.read_text(encoding="utf-8"))
-        table = TABLES[match[2]](results)
+        if match[2] == "answers":
+            return f"{match[1]}{answers()}\n{match[4]}"
+        table = TABLES[match[2]](results_of(EVIDENCE / match[3]))
         return f"{match[1]}{table}\n{match[4]}"
 
     return BLOCK.sub(fill, text)
+
+
+def results_of(folder: Path) -> dict[str, Any]:
+    """What a study's evidence came to."""
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def answers() -> str:
+    """A table of all studies with evidence: what was asked, and what is known."""
+    rows = ["| study | what was asked | what is known |", "|---|---|---|"]
+    for folder in sorted(EVIDENCE.iterdir()):
+        results = results_of(folder)
+        found = headlines(parse(results))
+        if len(found) > MANY_LEVELS:
+            counts = Counter(verdict["outcome"] for verdict in verdicts(results))
+            told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+            known = f"Of {counts.total()} comparisons at {len(found)} levels: {told}."
+        else:
+            known = "<br>".join(f"{h.level and h.level + ': '}{h.text}" for h in found)
+        rows.append(f"| `{results['study']}` | {results['question']} | {known} |")
+    return "\n".join(rows)
+
+
+def verdicts(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those about the study's metric."""
+    return [v for v in results["verdicts"] if v["metric"] == results["metric"]]
 
 
 def over_levels(results: dict[str, Any]) -> str:
@@ -53,8 +87,7 @@ def over_levels(results: dict[str, Any]) -> str:
 def ladder(results: dict[str, Any]) -> str:
     """A table of means: one row for each recipe, best at the last level first."""
     metric, control = results["metric"], results["control"].partition("@")[0]
-    about = [v for v in results["verdicts"] if v["metric"] == metric]
-    outcomes = {(v["a"], v["b"]): v["outcome"] for v in about}
+    outcomes = {(v["a"], v["b"]): v["outcome"] for v in verdicts(results)}
     rows: defaultdict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
     for name, recipe in results["recipes"].items():
         base, _, level = name.partition("@")

@@ -95,6 +95,8 @@ def test_who_is_behind_is_not_asked_whether_it_wins() -> None:
     either = row("y", "undecided", -0.01, ci95=[-0.03, 0.01])
     (headline,) = answer.headlines(study(behind))
     assert headline.text == "Cannot tell yet whether plain beats x."
+    (headline,) = answer.headlines(study(*(behind | {"a": f"x{i}"} for i in range(4))))
+    assert headline.text == "Cannot tell yet whether plain beats all 4 variants."
     (headline,) = answer.headlines(study(behind, either))
     assert headline.text == "Cannot tell yet whether y or x beats plain."
 

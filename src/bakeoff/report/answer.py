@@ -114,6 +114,8 @@ def _open(results: Results, level: str, groups: dict[str, list[Verdict]], contro
     names = [v.short_a for v in undecided]
     who = words.joined(names, "or") if len(names) <= 3 else f"any of {len(names)} variants"
     behind = all(v.ci95 is not None and v.ci95[1] < 0 for v in undecided)
+    if behind and len(names) > 3:
+        who = f"all {len(names)} variants"
     asked = f"{control} beats {who}" if behind else f"{who} beats {control}"
     text = f"Cannot tell yet whether {asked}."
     more = [_price(results, verdict), *_rest(results, groups, control)]
