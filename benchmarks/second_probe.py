@@ -1,6 +1,6 @@
 """Seconds from asking for a probe until its training starts: the first on an encoder, and the next.
 
-    python benchmarks/second_probe.py [--labels 50000]
+    python benchmarks/second_probe.py [--labels 45000]
 
 The encoder is LeNet after a few updates by triplets on CIFAR-10, since what it learnt does not
 matter here. The first probe computes the vectors of all its examples, the next ones, with other
@@ -57,7 +57,7 @@ def fit(
 def main() -> None:
     """Measure and print one line of JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--labels", type=int, default=50_000)
+    parser.add_argument("--labels", type=int, default=45_000)
     labels = parser.parse_args().labels
     few = {"iterations": 5, "batch_size": 64}
     encoder = {"technique": "contrastive", "model": {"name": "lenet"}, "training": few}
