@@ -22,7 +22,7 @@ SHAPES = [(12, 12, 1), (28, 28, 1), (32, 32, 3)]
 CLASSES = 7
 NOT_MODELS = {
     *("__init__", "attention", "causal", "generation", "language", "layers", "lora", "macs"),
-    *("pretrained", "recurrent", "settings", "text_encoder", "token_cnn"),
+    *("pretrained", "recurrent", "settings", "text_encoder", "token_cnn", "used_rows"),
 }
 
 Shape = tuple[int, int, int]

@@ -8,6 +8,7 @@ Ruder 2018, "Universal language model fine-tuning", section 3.2 (rates that fall
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -22,6 +23,7 @@ from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
@@ -194,7 +196,7 @@ class FineTune:
     """Pretrained weights, trained for one's own classes."""
 
     name: ClassVar[str] = "fine-tune"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: embeddings learn the rows that training texts reach
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -247,9 +249,10 @@ class FineTune:
 
         before = data.task.score(labels, network.probabilities(items))
         run.remark([f"the untrained head: validation/accuracy {before['accuracy']:.4f}"])
-        step = TorchStep(network, training, run.streams)
-        run.loop("train", step, batches, plan(training, batches, data.task, validation))
-        step.keep()
+        with _used_rows(inference, settings, tokens):
+            step = TorchStep(network, training, run.streams)
+            run.loop("train", step, batches, plan(training, batches, data.task, validation))
+            step.keep()
         return made
 
     def load(self, folder: Path) -> FineTunedPredictor:
@@ -340,6 +343,31 @@ def _inference(
     if method == "full" and settings.training.layer_decay < 1:
         _share_rates(module, settings.training.layer_decay, pretrained.layers)
     return inference_on(module, numerics)
+
+
+@contextmanager
+def _used_rows(
+    inference: "TokenInference", settings: FineTuneSettings, tokens: Tokens
+) -> Iterator[None]:
+    """While it trains, the embedding's rows of the training texts alone learn.
+
+    Where something else than gradients moves weights (L2, L1), or rows are not moved each by itself
+    (`muon`, a bound of norms), all rows do.
+    """
+    own = settings.training
+    each = own.optimizer != "muon" and own.max_norm is None
+    if settings.adapt.method != "full" or own.l2 or own.l1 or not each:
+        yield
+        return
+    from torch import from_numpy
+
+    from bakeoff.models.used_rows import learn_used_rows, merge_used_rows
+
+    body = cast("TextClassifier", inference.module).encoder.body
+    padding = np.zeros(1, np.int64)  # where there is no token, the model is given id 0
+    learn_used_rows(body, from_numpy(np.append(tokens.ids.astype(np.int64), padding)))
+    yield
+    merge_used_rows(body)
 
 
 def _head_of(inference: "TokenInference") -> "VectorInference":
