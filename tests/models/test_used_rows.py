@@ -27,8 +27,7 @@ def trained(body: nn.Module, kind: Kind, optimizer: str, *, rows: bool) -> dict[
     """The weights after some updates of a made-up loss."""
     if rows:
         learn_used_rows(body, torch.tensor([0, 5, 9, 2, 9, 3]))
-    family = "encoder" if kind == "bert" else "decoder"
-    encoder = TextEncoder(body, family, "mean").eval()
+    encoder = TextEncoder(body, "encoder" if kind == "bert" else "decoder", "mean").eval()
     for part in encoder.modules():  # no dropout, but embeddings that train
         part.training = isinstance(part, UsedRows | nn.Embedding)
     settings = TrainingSettings.parse(
@@ -66,7 +65,7 @@ def test_other_ids_are_read_from_the_whole_table() -> None:
     ids = torch.tensor([[0, 1, 4, 11]])
     assert torch.equal(rows(ids), whole(ids))
     with torch.no_grad():
-        rows.weight += 1
+        rows.weight.add_(1)
     difference = (rows(ids) - whole(ids))[0]
     assert torch.equal(difference.abs().sum(1) > 0, torch.tensor([False, True, True, False]))
     learnt = rows(ids)
