@@ -80,3 +80,10 @@ def test_padding_never_learns() -> None:
     rows(torch.tensor([[1, 2, 2]])).sum().backward()
     assert rows.weight.grad is not None
     assert rows.weight.grad.sum(1).tolist() == [2, 0, 0]
+
+
+def test_rows_keep_their_share_of_the_rate(tmp_path: Path) -> None:
+    body: Any = body_of("bert", tmp_path)
+    body.get_input_embeddings().weight.rate_share = 0.25
+    learn_used_rows(body, IDS[0])
+    assert body.get_input_embeddings().weight.rate_share == 0.25

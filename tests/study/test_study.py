@@ -231,7 +231,7 @@ def test_some_variants_come_with_what_they_need(tmp_path: Path) -> None:
     assert whole.only([]) == whole
     of_control = load_study("bert-probes").only(["max-vectors"])
     assert list(of_control.variants) == ["mean-vectors", "max-vectors"]
-    with pytest.raises(InputError, match="--only: unknown recipe 'neighbors'"):
+    with pytest.raises(InputError, match="only: unknown recipe 'neighbors'"):
         whole.only(["neighbors"])
     declare(of_control)
 

@@ -13,11 +13,13 @@ from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import (
     Arrays,
     Batches,
+    Digests,
     Fitted,
     LoopPlan,
     Normaliser,
     Run,
     Step,
+    ToRows,
     TrainingData,
 )
 from bakeoff.core.streams import Streams
@@ -51,13 +53,7 @@ class MemoryRun:
         self.solved[phase] = share
         return compute()
 
-    def solve_rows(
-        self,
-        phase: str,
-        digests: NDArray[np.uint64],
-        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
-        share: Key,
-    ) -> NDArray[Any]:
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
         """Compute."""
         self.solved[phase] = share
         return compute(np.arange(len(digests)))

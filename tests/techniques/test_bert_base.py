@@ -20,7 +20,7 @@ from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Key
 from bakeoff.core.examples import Examples
-from bakeoff.core.protocols import Arrays, Predictor, TrainingData
+from bakeoff.core.protocols import Arrays, Digests, Predictor, ToRows, TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.core.task import Classification
 from bakeoff.techniques import find
@@ -86,13 +86,7 @@ class SharingRun(MemoryRun):
             self._kept[share] = compute()
         return self._kept[share]
 
-    def solve_rows(
-        self,
-        phase: str,
-        digests: NDArray[np.uint64],
-        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
-        share: Key,
-    ) -> NDArray[Any]:
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
         of_all = sha256(digests.tobytes()).hexdigest()
         return self.solve(phase, lambda: {"": compute(np.arange(len(digests)))}, share + of_all)[""]
 

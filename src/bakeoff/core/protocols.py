@@ -18,6 +18,10 @@ from bakeoff.core.tokens import Tokens
 Arrays = Mapping[str, NDArray[Any]]
 State = dict[str, NDArray[Any]]
 """Named arrays: weights, optimiser moments, averages. Saved as safetensors."""
+Digests = NDArray[np.uint64]
+"""(N,), of N items: equal for equal items (`data.hashing.item_digests`)."""
+ToRows = Callable[[NDArray[np.intp]], NDArray[Any]]
+"""Positions (M,) of some items to their rows (M, ...), each a function of its item alone."""
 Value = Any
 """A number, or a 0-d array that may still be on its way on the device."""
 
@@ -204,17 +208,8 @@ class Run(Protocol):
         """Compute arrays in one piece, or read them back; `share`: from the cache, if there."""
         ...
 
-    def solve_rows(
-        self,
-        phase: str,
-        digests: NDArray[np.uint64],
-        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
-        share: Key,
-    ) -> NDArray[Any]:
-        """The rows (N, ...) of N items, from the cache those that are there.
-
-        `compute`: positions (M,) of items to their rows (M, ...), each of its item alone.
-        """
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
+        """The rows (N, ...) of N items, from the cache those that are there."""
         ...
 
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:

@@ -1,6 +1,5 @@
 """Rows that depend on one item each, kept on disk item by item: the vectors of texts."""
 
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.cache import arrays_at, arrays_in, cache_folder
 from bakeoff.core.cell import Key
-from bakeoff.core.protocols import Arrays
-
-Digests = NDArray[np.uint64]
-"""(N,), of N items: equal for equal items (`data.hashing.item_digests`)."""
-Positions = NDArray[np.intp]
-"""(M,), of some of the items, counted from 0."""
+from bakeoff.core.protocols import Arrays, Digests, ToRows
 
 
 def rows_folder(key: Key) -> Path:
@@ -23,9 +17,7 @@ def rows_folder(key: Key) -> Path:
     return cache_folder() / "rows" / key[:2] / key
 
 
-def rows_at(
-    folder: Path, digests: Digests, compute: Callable[[Positions], NDArray[Any]]
-) -> tuple[NDArray[Any], float]:
+def rows_at(folder: Path, digests: Digests, compute: ToRows) -> tuple[NDArray[Any], float]:
     """The rows (N, ...) of N items; those that no file of `folder` holds are computed and written.
 
     So another label budget, fold or seed computes those of its items that no other one had. A
@@ -34,7 +26,7 @@ def rows_at(
     Args:
         folder: Of one computation: every file in it holds rows of that one.
         digests: Of the items.
-        compute: Positions of items to their rows (M, ...), each a function of its item alone.
+        compute: Positions of some items to their rows.
 
     Returns:
         The rows, and the seconds it took to compute them, now or then: of the seconds of a file,
@@ -46,23 +38,9 @@ def rows_at(
     if not len(digests):
         return compute(np.zeros(0, np.intp)), 0.0
     wanted, first, places = np.unique(digests, return_index=True, return_inverse=True)
-    out: NDArray[Any] | None = None
-    missing, total = np.ones(len(wanted), bool), 0.0
-
-    def take(arrays: Arrays, seconds: float) -> None:
-        nonlocal out, total
-        known, rows = arrays["digests"], arrays["rows"]  # `known` is sorted: it was unique's
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        new = missing & (known[at] == wanted)
-        if out is None:
-            out = np.empty((len(wanted), *rows.shape[1:]), rows.dtype)
-        out[new] = rows[at[new]]
-        missing[new] = False
-        total += seconds * int(new.sum()) / len(known)
-
-    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
-        if (found := arrays_in(path)) is not None:
-            take(*found)
+    kept = (arrays_in(path) for path in sorted(folder.glob("*.safetensors")))
+    pieces = [_of(wanted, *piece) for piece in kept if piece is not None]
+    missing = ~np.isin(wanted, np.concatenate([wanted[:0], *(known for known, _, _ in pieces)]))
     if missing.any():
         lacking = wanted[missing]
         name = sha256(lacking.tobytes()).hexdigest()[:16]
@@ -70,6 +48,17 @@ def rows_at(
         def computed() -> Arrays:
             return {"digests": lacking, "rows": compute(first[missing])}
 
-        take(*arrays_at(folder / f"{name}.safetensors", computed))
-    assert out is not None
-    return out[places], total
+        pieces.append(_of(wanted, *arrays_at(folder / f"{name}.safetensors", computed)))
+    known, rows, prices = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    order = np.argsort(known, kind="stable")
+    at = order[np.searchsorted(known, wanted, sorter=order)]
+    return rows[at[places]], float(prices[at].sum())
+
+
+def _of(
+    wanted: Digests, arrays: Arrays, seconds: float
+) -> tuple[Digests, NDArray[Any], NDArray[np.float64]]:
+    """Of a file's rows those that are wanted: digests, rows, and seconds of each."""
+    here = np.isin(arrays["digests"], wanted)
+    prices = np.full(int(here.sum()), seconds / len(here))
+    return arrays["digests"][here], arrays["rows"][here], prices

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Key
-from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
+from bakeoff.core.protocols import Arrays, Batches, Digests, Fitted, LoopPlan, Step, ToRows
 from bakeoff.core.streams import Streams
 from bakeoff.training.loop import Surroundings, run_loop
 
@@ -42,13 +42,7 @@ class MemoryRun:
         """Compute arrays in one piece."""
         return compute()
 
-    def solve_rows(
-        self,
-        phase: str,
-        digests: NDArray[np.uint64],
-        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
-        share: Key,
-    ) -> NDArray[Any]:
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
         """Compute the rows of items."""
         return compute(np.arange(len(digests)))
 

@@ -6,13 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cache import arrays_at, shared_path
 from bakeoff.core.cell import Key
 from bakeoff.core.files import canonical_json
-from bakeoff.core.protocols import Arrays, Batches, Fitted, LoopPlan, Step
+from bakeoff.core.protocols import Arrays, Batches, Digests, Fitted, LoopPlan, Step, ToRows
 from bakeoff.core.record import Interruption
 from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.core.streams import Streams
@@ -98,13 +97,7 @@ class CellRun:
         self._took(phase, seconds)
         return arrays
 
-    def solve_rows(
-        self,
-        phase: str,
-        digests: NDArray[np.uint64],
-        compute: Callable[[NDArray[np.intp]], NDArray[Any]],
-        share: Key,
-    ) -> NDArray[Any]:
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
         """Compute the rows of items, or read back those that any cell has computed.
 
         Raises:

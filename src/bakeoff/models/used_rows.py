@@ -57,8 +57,7 @@ def learn_used_rows(body: nn.Module, ids: Tensor) -> None:
     place = cast(Any, body)
     whole = place.get_input_embeddings()
     made = UsedRows(whole, torch.unique(ids).to(whole.weight.device))
-    if hasattr(whole.weight, "rate_share"):
-        made.weight.rate_share = whole.weight.rate_share  # type: ignore[attr-defined]
+    vars(made.weight).update(vars(whole.weight))  # its share of the rate, where it has one
     place.set_input_embeddings(made)
 
 

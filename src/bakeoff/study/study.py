@@ -1,6 +1,7 @@
 """A study: a question, a control recipe, variants given as changed fields, a metric, seeds."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -70,19 +71,24 @@ class Study(Declaration):
             names: Of variants; empty: all of them. The control, which always runs, may be named.
 
         Raises:
-            InputError: for a name that it does not have.
+            InputError: for a name that it does not have, or faults of its recipes.
         """
+        from bakeoff.study.resolve import declare
+
         if not names:
             return self
+        needed: defaultdict[str, set[str]] = defaultdict(set)
+        for planned in declare(self):
+            needed[planned.plain_name].update(planned.inputs)
         allowed = [self.control_name, *self.variants]
         for name in names:
             if name not in allowed:
-                raise unknown("recipe", name, allowed, "--only")
-        wanted, open_ = set(names), [self.control, *(self.variants.get(n, {}) for n in names)]
-        while open_:
-            for name in _recipes_named(open_.pop()) & self.variants.keys() - wanted:
+                raise unknown("recipe", name, allowed, "only")
+        wanted, waiting = set[str](), [self.control_name, *names]
+        while waiting:
+            if (name := waiting.pop()) not in wanted:
                 wanted.add(name)
-                open_.append(self.variants[name])
+                waiting += needed[name]
         kept = {name: change for name, change in self.variants.items() if name in wanted}
         return self.model_copy(update={"variants": kept})
 
@@ -100,18 +106,6 @@ class Study(Declaration):
         from bakeoff.study.run import Options, run
 
         return run(self, Path(out or Path("runs") / self.name), options or Options())
-
-
-def _recipes_named(content: object) -> set[str]:
-    """The recipes that fields of a recipe refer to."""
-    if not isinstance(content, Mapping):
-        return set()
-    own = {
-        str(value)
-        for path, value in content.items()
-        if str(path).rpartition(".")[2] == "recipe" and isinstance(value, str)
-    }
-    return own.union(*map(_recipes_named, content.values()))
 
 
 def _faults_of_recipes(content: Mapping[str, Any]) -> tuple[str, ...]:
