@@ -28,6 +28,7 @@ from bakeoff.data.corpus import documents as texts_of
 from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
 from bakeoff.study.looks import plan_looks
+from bakeoff.study.prepare import prepare
 from bakeoff.study.resolve import declare, resolve
 from bakeoff.study.study import BUILT_IN, Study, built_in_names, load_study, parse_yaml
 from bakeoff.techniques import find
@@ -36,6 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PER_CLASS = 12
 """Made-up training examples a class; half of them are the label budget."""
+ENOUGH = 2500
+"""Made-up training examples a class, of which every study's label budget can be drawn."""
 FEWEST_SEEDS = 3
 FEWEST_FOLDS = 5
 
@@ -50,7 +53,7 @@ def entry_of(study: Study) -> Entry:
     return DATASETS[study.dataset]
 
 
-def made_up(entry: Entry) -> Dataset:
+def made_up(entry: Entry, per_class: int = PER_CLASS) -> Dataset:
     """Noise in the shape of a data set."""
 
     def examples(per_class: int, seed: int) -> Examples:
@@ -68,7 +71,7 @@ def made_up(entry: Entry) -> Dataset:
             items = [f"word{n} is of {entry.classes[n]}, said {i}" for i, n in enumerate(labels)]
         return Examples(items, labels, numbered(len(labels)))
 
-    train, test = examples(PER_CLASS, 0), examples(2, 1)
+    train, test = examples(per_class, 0), examples(2, 1)
     columns = tuple(f"x{i}" for i in range(*entry.shape)) if entry.modality == "numbers" else ()
     return Dataset(entry.name, entry.modality, entry.classes, train, test, columns=columns)
 
@@ -132,6 +135,18 @@ def drawn(study: Study, dataset: Dataset, recipe: Recipe) -> splits.Split:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_causal(tmp_path_factory.mktemp("llama"), "llama")
+
+
+def test_can_be_planned(study: Study, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(dataset: object, *, offline: bool) -> Dataset:
+        return made_up(entry_of(study), ENOUGH)
+
+    monkeypatch.setattr("bakeoff.data.catalogue.load", load)
+    small: dict[str, object] = {}
+    if study.control["technique"] == "language-model":
+        few = Protocol(context=8, stride=8).model_dump()
+        small = {"model.weights": str(weights), "blocks.tokens": 8, "scoring": few}
+    assert prepare(load_study(study.name, small)).planned
 
 
 def test_every_recipe_runs(

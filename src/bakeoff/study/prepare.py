@@ -108,7 +108,8 @@ def _building_faults(p: Planned, dataset: Dataset, examples: int) -> list[str]:
     technique, settings = find(p.recipe.technique), p.recipe.settings
     classes = p.recipe.data.classes or dataset.classes  # none where numbers are predicted
     try:
-        technique.untrained(settings, dataset.shape, len(classes))
+        if getattr(settings, "encoder", None) is None:  # whose vectors have sizes of their own
+            technique.untrained(settings, dataset.shape, len(classes))
         if isinstance(technique, Checking):
             technique.check(settings, dataset.shape, examples)
     except InputError as error:

@@ -173,16 +173,20 @@ class Inference(Network):
         """Pass after pass, and what they gave together."""
         self.module.eval()
         with torch.inference_mode(), self.autocast():
-            size = self._pass_size(lambda x: self._pass(self.module, x).cpu().numpy(), self._draw)
+            # No images still make one pass, of one: it tells how wide the result is.
+            size = self._size() if len(images) else 1
             filled = np.zeros((size, *self.pixels.shape), np.uint8)
             found: list[Tensor] = []
-            # No images still make one pass: it tells how wide the result is.
             for start in range(0, max(1, len(images)), size):
                 rows = images[start : start + size]
                 filled[: len(rows)] = rows
                 found.append(self._pass(compute, filled)[: len(rows)])
             # Read once, not pass by pass: the device need not wait between them.
             return torch.cat(found).cpu().numpy()
+
+    def _size(self) -> int:
+        """Of a pass; tried out once."""
+        return self._pass_size(lambda x: self._pass(self.module, x).cpu().numpy(), self._draw)
 
     def _draw(self, count: int) -> NDArray[np.uint8]:
         """That many images that differ."""
