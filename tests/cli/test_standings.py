@@ -14,6 +14,7 @@ def recipe(mean: float | None, **more: Any) -> dict[str, Any]:
     score: dict[str, Any] = {"mean": mean, "sd": 0.0123, "values": [], "ci95": None}
     cost = {
         "train_seconds": 83.2,
+        "upstream_seconds": 0.0,
         "parameters": 93_898,
         "macs_per_example": 912_000,
         "peak_bytes": 5 << 20,

@@ -266,6 +266,11 @@ def _verdict(name: str, records: Mapping[str, list[Record]]) -> dict[str, Any]:
         "outcome": outcome,
         "exploratory": False,
         "cost_ratio": seconds[name] / seconds["plain"],
+        "cost_ratio_ci95": [
+            0.9 * seconds[name] / seconds["plain"],
+            1.1 * seconds[name] / seconds["plain"],
+        ],
+        "macs_ratio": None,
         "seeds_to_decide": {"from": 10, "to": 20} if undecided else None,
         "examples_to_decide": None,
         "limited_by": "seeds" if undecided else None,

@@ -13,7 +13,7 @@ def study(*verdicts: dict[str, Any], **more: Any) -> Results:
     names = dict.fromkeys(["plain", *(v["a"] for v in verdicts)])
     score = {"test/accuracy": {"values": [0.8], "mean": 0.8}}
     recipes = {name: {"seeds": [0, 1, 2, 3, 4], "metrics": score} for name in names}
-    content = {"control": "plain", "metric": "test/accuracy", "margin": 0.005}
+    content = {"control": "plain", "metric": "test/accuracy", "margin": 0.005, "looks": [5, 20]}
     return parse(content | {"recipes": recipes, "verdicts": list(verdicts)} | more)
 
 
@@ -22,8 +22,8 @@ def row(a: str, outcome: str, difference: float = 0.0, **more: Any) -> dict[str,
     return base | {"difference": difference} | more
 
 
-BETTER = row("bn", "better", 0.021, cost_ratio=1.3)
-EQUAL = row("swish", "equivalent", 0.001, cost_ratio=0.8)
+BETTER = row("bn", "better", 0.021, cost_ratio=1.3, cost_ratio_ci95=[1.2, 1.4])
+EQUAL = row("swish", "equivalent", 0.001, cost_ratio=0.8, cost_ratio_ci95=[0.7, 0.9])
 WORSE = row("tanh", "worse", -0.03)
 OPEN = row("gelu", "undecided", 0.004, seeds_to_decide={"from": 10, "to": 20})
 
@@ -48,7 +48,7 @@ OPEN = row("gelu", "undecided", 0.004, seeds_to_decide={"from": 10, "to": 20})
             "About 10 to 20 seeds in all may decide it; 5 are done. Worse: tanh.",
         ),
         (
-            (EQUAL, row("relu6", "equivalent", cost_ratio=1.0)),
+            (EQUAL, row("relu6", "equivalent", cost_ratio=0.5, cost_ratio_ci95=[0.2, 1.3])),
             "None of the variants makes a difference to plain that matters, "
             "to within your margin of 0.50 points.",
             "swish needs only 0.8× the training time of plain.",
@@ -61,7 +61,8 @@ OPEN = row("gelu", "undecided", 0.004, seeds_to_decide={"from": 10, "to": 20})
         ),
         (
             (EQUAL, WORSE),
-            "Nothing beats plain; swish is as good, to within your margin of 0.50 points.",
+            "Nothing beats plain by your margin of 0.50 points; "
+            "swish differs from it by less.",
             "swish needs only 0.8× the training time of plain.",
         ),
         ((WORSE,), "tanh loses to plain.", ""),
@@ -79,8 +80,35 @@ OPEN = row("gelu", "undecided", 0.004, seeds_to_decide={"from": 10, "to": 20})
         (
             (row("x", "undecided", limited_by="examples", examples_to_decide=1200),),
             "Cannot tell yet whether x beats plain.",
-            "About 1\N{NARROW NO-BREAK SPACE}200 more test examples may decide it; "
-            "seeds would not.",
+            "About 1\N{NARROW NO-BREAK SPACE}200 more test examples, with 20 seeds, may decide it; "
+            "seeds alone would not.",
+        ),
+        (
+            (row("a", "better", 0.02, cost_ratio=1.4, cost_ratio_ci95=[0.8, 2.4]),),
+            "a beats plain by 2.0 points of test accuracy, at 0.8× to 2.4× the training time.",
+            "",
+        ),
+        (
+            (row("a", "better", 0.02, cost_ratio=1.4, macs_ratio=81.0),),
+            "a beats plain by 2.0 points of test accuracy, "
+            "at 81× the multiply-accumulates of a prediction.",
+            "",
+        ),
+        (
+            (EQUAL, row("late", "undecided", 0.2, exploratory=True, reason="added late")),
+            "No variant judged makes a difference to plain that matters, "
+            "to within your margin of 0.50 points.",
+            "swish needs only 0.8× the training time of plain. No verdict on late.",
+        ),
+        (
+            (WORSE, row("gone", "undecided", 0.2, reason="3 of 5 seeds are there")),
+            "Nothing judged beats plain.",
+            "No verdict on gone.",
+        ),
+        (
+            (OPEN, row("elu", "undecided", 0.002, seeds_to_decide={"from": 30, "to": 60})),
+            "Cannot tell yet whether gelu or elu beats plain.",
+            "",
         ),
     ],
 )
@@ -96,9 +124,9 @@ def test_who_is_behind_is_not_asked_whether_it_wins() -> None:
     (headline,) = answer.headlines(study(behind))
     assert headline.text == "Cannot tell yet whether plain beats x."
     (headline,) = answer.headlines(study(*(behind | {"a": f"x{i}"} for i in range(4))))
-    assert headline.text == "Cannot tell yet whether plain beats all 4 variants."
+    assert headline.text == "Cannot tell yet whether plain beats 4 variants."
     (headline,) = answer.headlines(study(behind, either))
-    assert headline.text == "Cannot tell yet whether y or x beats plain."
+    assert headline.text == "Cannot tell yet whether y beats plain, or whether plain beats x."
 
 
 def test_many_open_questions_are_counted() -> None:
@@ -131,7 +159,7 @@ def test_glance_has_the_control_on_top_and_the_best_first(run: RunFolder) -> Non
     assert best is not None
     assert table.rows[1][2].value == best.difference
     assert table.rows[1][3].outcome == "better"
-    assert table.rows[1][4].note == "7.8× of plain"
+    assert table.rows[1][4].note == "7.8× that of plain"
 
 
 def test_lower_is_better_turns_the_order() -> None:

@@ -136,6 +136,17 @@ def test_what_gets_no_outcome(change: dict[str, Any], reason: str, exploratory: 
     assert reason in found.sentence
 
 
+def test_two_folds_get_no_outcome() -> None:
+    cut = Cut(2, 1, (0,))
+    found = one(pair(scored_a=scores(0.92, 1, cut), scored_b=scores(0.90, 2, cut)), cut=cut)
+    assert (found.outcome, found.reason) == ("undecided", "2 folds, at least 3 are needed")
+
+
+def test_cells_that_diverged_are_told() -> None:
+    found = one(pair(scored_a=scores(0.92, 1, diverged=True)))
+    assert found.sentence.endswith("20 of 20 cells of variant diverged.")
+
+
 def test_other_examples_are_refused() -> None:
     with pytest.raises(InputError, match="not scored on the same examples: 0"):
         one(pair(scored_b=scores(0.9, 2, scored="other")))

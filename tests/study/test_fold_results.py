@@ -253,7 +253,7 @@ def test_data_without_a_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     sealed = replace(catalogue.load("digits"), test=None)
     monkeypatch.setattr(catalogue, "load", lambda *_, **__: sealed)
     out = tmp_path / "run"
-    given = folded(resampling={"folds": 2}, variants={"softmax": QUICK})
+    given = folded(resampling={"folds": 3}, variants={"softmax": QUICK})
     made = run(out, given).results
     assert made["verdicts"][0]["outcome"] == "better"
     assert made["ledger"]["test_hash"] is None

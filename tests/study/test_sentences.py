@@ -28,6 +28,7 @@ BETTER = Verdict(
     exploratory=False,
     cost_ratio=1.4,
     cost_ratio_ci95=(1.3, 1.5),
+    macs_ratio=None,
     seeds_to_decide=None,
     examples_to_decide=None,
     limited_by=None,
@@ -50,7 +51,8 @@ def told(verdict: Verdict, facts: Circumstances = FACTS, **changes: Any) -> str:
 def test_better() -> None:
     assert told(BETTER) == (
         "batch-norm beats plain by 1.8 points of test accuracy (95 % interval 1.1 to 2.5, "
-        "5 paired seeds, corrected p = 0.004) at 1.4 times the training time" + SCOPE
+        "5 paired seeds, corrected p = 0.004) at 1.4 times the training time "
+        "(95 % interval 1.3 to 1.5)" + SCOPE
     )
 
 
@@ -111,7 +113,29 @@ def test_digits_follow_the_interval() -> None:
     ("ratio", "words"), [(0.123, "0.12"), (0.97, "1.0"), (2.34, "2.3"), (123.4, "123")]
 )
 def test_cost_ratios(ratio: float, words: str) -> None:
-    assert f" at {words} times the training time," in told(BETTER, cost_ratio=ratio)
+    assert f" at {words} times the training time (" in told(BETTER, cost_ratio=ratio)
+    assert "training time" not in told(BETTER, cost_ratio=ratio, cost_ratio_ci95=None)
+
+
+def test_the_price_in_arithmetic() -> None:
+    both = told(BETTER, macs_ratio=524.0)
+    assert "(95 % interval 1.3 to 1.5) and 524 times the multiply-accumulates of a pred" in both
+    macs = told(BETTER, cost_ratio=None, macs_ratio=0.5)
+    assert ") at 0.5 times the multiply-accumulates of a prediction, for these settings" in macs
+    assert "multiply" not in told(BETTER, macs_ratio=1.02)
+
+
+def test_what_diverged_is_told() -> None:
+    facts = replace(FACTS, diverged={"batch-norm": 2, "plain": 0})
+    assert told(BETTER, facts).endswith("; 2 of 5 seeds of batch-norm diverged.")
+    folds = replace(FACTS, seed_count=1, folds=5, repeats=2, diverged={"plain": 1})
+    assert told(UNDECIDED, folds).endswith("; 1 of 10 cells of plain diverged.")
+
+
+def test_rounding_does_not_carry_a_p_value_to_the_level() -> None:
+    assert "corrected p = 0.0497)" in told(BETTER, p_corrected=0.0497)
+    assert "corrected p = 0.049)" in told(BETTER, p_corrected=0.0493)
+    assert "corrected p = 0.05)" in told(BETTER, p_corrected=0.0501)
 
 
 def test_equivalent() -> None:
@@ -121,7 +145,7 @@ def test_equivalent() -> None:
     assert found == (
         "batch-norm and plain are equivalent: they differ by less than your margin of 0.50 points "
         "of test accuracy (difference 0.10, 95 % interval -0.05 to 0.25, 5 paired seeds); "
-        "batch-norm takes 1.4 times the training time" + SCOPE
+        "batch-norm takes 1.4 times the training time (95 % interval 1.3 to 1.5)" + SCOPE
     )
 
 
@@ -152,6 +176,10 @@ def test_undecided_with_the_price_in_seeds() -> None:
 
 def test_undecided_with_the_price_in_examples() -> None:
     assert told(UNDECIDED, limited_by="examples", examples_to_decide=1200).endswith(
+        "; about 1200 more test examples, with 20 seeds, may decide; seeds alone would not."
+    )
+    last = replace(FACTS, seed_count=20)
+    assert told(UNDECIDED, last, limited_by="examples", examples_to_decide=1200).endswith(
         "; about 1200 more test examples may decide, more seeds would not."
     )
     assert told(UNDECIDED, limited_by="examples").endswith(

@@ -8,8 +8,10 @@ from bakeoff.study.tables import figure, markdown
 def results() -> dict[str, Any]:
     def recipe(mean: float, sd: float | None) -> dict[str, Any]:
         cost = {"train_seconds": 1.25, "parameters": 7850, "macs_per_example": 7840}
+        cost |= {"upstream_seconds": 0.0, "alone": True}
         metrics = {"test/accuracy": {"mean": mean, "sd": sd, "values": [mean]}}
-        return {"metrics": metrics, "cost": cost, "seeds": [0, 1, 2]}
+        known = {"statuses": ["done"] * 3, "precision": ["float32"]}
+        return {"metrics": metrics, "cost": cost, "seeds": [0, 1, 2]} | known
 
     verdict = {
         "a": "mlp",
@@ -55,7 +57,29 @@ def test_only_sentences_of_the_metric_are_told() -> None:
 
 def test_seconds_that_were_not_measured_alone_are_called_no_price() -> None:
     assert "no price" not in markdown(results())
-    assert "no price" in markdown(results() | {"costs_alone": False})
+    content = results() | {"costs_alone": False}
+    content["recipes"]["mlp"]["cost"]["alone"] = False
+    text = markdown(content)
+    assert "no price" in text
+    assert "| (1.2) | 7,850" in text
+    assert "| 1.2 | 7,850" in text
+
+
+def test_seconds_of_what_a_recipe_needs_are_added() -> None:
+    content = results()
+    content["recipes"]["mlp"]["cost"]["upstream_seconds"] = 300.0
+    text = markdown(content)
+    assert "| 301.2 | 7,850" in text
+    assert "seconds, those of what a recipe needs included, on 2 cores" in text
+
+
+def test_divergence_and_other_precisions_are_told() -> None:
+    content = results()
+    content["recipes"]["mlp"] |= {"statuses": ["diverged", "done", "done"]}
+    content["recipes"]["mlp"] |= {"precision": ["bfloat16"]}
+    text = markdown(content)
+    assert "| mlp (1 of 3 diverged) |" in text
+    assert "a processor; softmax in float32, mlp in bfloat16." in text
 
 
 def test_figures() -> None:

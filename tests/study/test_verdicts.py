@@ -417,6 +417,25 @@ def test_cost_ratio_is_of_cells_that_ran_alone() -> None:
     assert "at 1.4 times the training time" in found.sentence
 
 
+def test_a_score_that_is_no_number_gets_no_outcome() -> None:
+    given = pair(metric="test/mean_squared_error")
+    targets = np.linspace(0, 1, 40)
+    good = {s: Scored(targets, targets + 0.01 * s) for s in range(5)}
+    bad = good | {1: Scored(targets, np.full(40, 1e200))}
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = one(replace(given, scored_a=bad, scored_b=good))
+    assert (found.outcome, found.difference) == ("undecided", None)
+    assert found.reason == "mean_squared_error of one of them is not finite"
+
+
+def test_seeds_that_diverged_are_told() -> None:
+    given = pair(1.5)
+    a = {s: replace(x, diverged=s in (1, 3)) for s, x in given.scored_a.items()}
+    found = one(replace(given, scored_a=a, macs_ratio=3.0))
+    assert found.sentence.endswith("; 2 of 5 seeds of variant-1 diverged.")
+    assert " at 3.0 times the multiply-accumulates of a prediction" in found.sentence
+
+
 def test_the_price_is_told_in_seeds_and_time() -> None:
     a, b = (recipe(s, stream=t, m=20000, seeds=range(3)) for s, t in ((1.05, 2), (1.0, 60)))
     given = pair(scored_a=a, scored_b=b, seconds_per_seed=3600.0)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bakeoff.cli.output import compact, duration, on_terminal, paragraph, print_table, size
+from bakeoff.study.costs import training_seconds
 
 MARGINS = {
     "declared": "as declared",
@@ -65,7 +66,7 @@ def _row(name: str, results: Results) -> list[str]:
         f"{score['mean']:.4f}",
         "-" if sd is None else f"{sd:.4f}",
         str(len(recipe[f"{unit_of(results)}s"])),
-        duration(cost["train_seconds"]),
+        duration(training_seconds(cost) or 0.0),
         compact(cost["parameters"]),
         compact(cost["macs_per_example"]),
         size(cost["peak_bytes"]),

@@ -13,6 +13,8 @@ from bakeoff.core.frozen import Frozen
 
 SCHEMA: Literal[1] = 1
 RECORD = "record.json"
+LEAST_SECONDS = 0.2
+"""A fit that took less has no price: nobody can tell whether it had the machine to itself."""
 CURVES = "metrics.jsonl"
 """Of a cell's loop or solve, a line a validation; beside its record."""
 
@@ -95,6 +97,16 @@ class Record(Frozen):
     """What was done to go on where something failed: less precision, memory, no compiler."""
     files: dict[str, str]
     """SHA-256 of every other file of the cell, by relative path."""
+
+    @property
+    def priced_seconds(self) -> float | None:
+        """What training took, that of the cells it used included; None where that is no price.
+
+        It is none beside other work, of a fit too short to tell, and of one that broke off.
+        """
+        seconds = self.cost.train_seconds + self.cost.upstream_seconds
+        is_price = self.cost.alone and self.status == "done" and seconds >= LEAST_SECONDS
+        return seconds if is_price else None
 
     def write(self, folder: Path) -> None:
         """Commit the cell: write `record.json`.

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bakeoff.report import words
+from bakeoff.report.costs import TRAINING
 from bakeoff.report.results import RecipeResult, Results, Verdict, level_name, short_name
 from bakeoff.report.spec import Cell, Table
+
+WELL_KNOWN = 1.5
+"""A ratio is one number where the ends of its interval are no further apart than so many times."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +52,50 @@ def _headline(results: Results, level: str, verdicts: list[Verdict]) -> Headline
     groups: dict[str, list[Verdict]] = {}
     for verdict in sorted(verdicts, key=lambda v: -(v.difference or 0.0)):
         groups.setdefault(_group(verdict), []).append(verdict)
+    unjudged = groups.pop("none", [])
+    if not groups:
+        reasons = sorted({v.reason for v in verdicts if v.reason})
+        more = words.first_upper(reasons[0].rstrip(".") + ".") if reasons else ""
+        return Headline(level, "undecided", "No verdict was possible.", more)
+    alone, every = len(verdicts) == 1, not unjudged
+    found = _judged(results, level, groups, alone=alone, every=every)
+    if unjudged:
+        more = f"{found.more} No verdict on {_names(unjudged)}."
+        return replace(found, more=more.strip())
+    return found
+
+
+def _judged(
+    results: Results, level: str, groups: dict[str, list[Verdict]], *, alone: bool, every: bool
+) -> Headline:
+    """What those with a verdict come to.
+
+    Args:
+        results: Of the study.
+        level: Of its factors, in words.
+        groups: Verdicts by outcome.
+        alone: Whether there is but one comparison.
+        every: Whether all of them have a verdict.
+    """
     if "better" in groups:
         return _winner(results, level, groups)
-    control = verdicts[0].short_b
-    one = verdicts[0].short_a if len(verdicts) == 1 else ""
+    first = next(iter(groups.values()))[0]
+    control, one = first.short_b, first.short_a
     if "undecided" in groups:
         return _open(results, level, groups, control)
-    margin = _margin(results)
-    if "worse" not in groups and "equivalent" in groups:
-        subject = f"{one} makes" if one else "None of the variants makes"
-        verb = "no difference" if one else "a difference"
-        text = f"{subject} {verb} to {control} that matters{margin}."
-        return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
-    if "equivalent" in groups:
-        names = _names(groups["equivalent"])
-        text = f"Nothing beats {control}; {names} {_is(groups['equivalent'])} as good{margin}."
-        return Headline(level, "equivalent", text, _cheapest(groups["equivalent"]))
-    if "worse" in groups:
-        text = f"{one} loses to {control}." if one else f"Nothing beats {control}."
-        return Headline(level, "worse", text)
-    reasons = sorted({v.reason for v in verdicts if v.reason})
-    more = words.first_upper(reasons[0].rstrip(".") + ".") if reasons else ""
-    return Headline(level, "undecided", "No verdict was possible.", more)
+    equal = groups.get("equivalent")
+    if equal and "worse" not in groups:
+        none = "None of the variants" if every else "No variant judged"
+        what = f"{one} makes no difference" if alone else f"{none} makes a difference"
+        text = f"{what} to {control} that matters{_margin(results)}."
+        return Headline(level, "equivalent", text, _cheapest(equal))
+    nothing = "Nothing" if every else "Nothing judged"
+    if equal:
+        text = f"{nothing} beats {control} by your margin{_margin(results, of=True)}; "
+        text += f"{_names(equal)} {'differs' if len(equal) == 1 else 'differ'} from it by less."
+        return Headline(level, "equivalent", text, _cheapest(equal))
+    text = f"{one} loses to {control}." if alone else f"{nothing} beats {control}."
+    return Headline(level, "worse", text)
 
 
 def _group(verdict: Verdict) -> str:
@@ -82,8 +108,8 @@ def _winner(results: Results, level: str, groups: dict[str, list[Verdict]]) -> H
     metric = words.Metric(best.metric)
     amount = metric.rounded(best.difference or 0.0)
     text = f"{best.short_a} beats {best.short_b} by {amount} of {metric.words}"
-    if best.cost_ratio is not None:
-        text += f", at {words.ratio(best.cost_ratio)} the training time"
+    if price := _paid(best):
+        text += f", at {price}"
     more = []
     if others:
         verb = "does" if len(others) == 1 else "do"
@@ -104,21 +130,24 @@ def _rest(results: Results, groups: dict[str, list[Verdict]], control: str) -> l
     return said
 
 
-def _names(verdicts: Sequence[Verdict]) -> str:
-    return words.joined([verdict.short_a for verdict in verdicts])
+def _names(verdicts: Sequence[Verdict], last: str = "and") -> str:
+    return words.joined([verdict.short_a for verdict in verdicts], last)
 
 
 def _open(results: Results, level: str, groups: dict[str, list[Verdict]], control: str) -> Headline:
     undecided = groups["undecided"]
-    verdict = undecided[0]
-    names = [v.short_a for v in undecided]
-    who = words.joined(names, "or") if len(names) <= 3 else f"any of {len(names)} variants"
-    behind = all(v.ci95 is not None and v.ci95[1] < 0 for v in undecided)
-    if behind and len(names) > 3:
-        who = f"all {len(names)} variants"
-    asked = f"{control} beats {who}" if behind else f"{who} beats {control}"
-    text = f"Cannot tell yet whether {asked}."
-    more = [_price(results, verdict), *_rest(results, groups, control)]
+    behind = [v for v in undecided if v.ci95 is not None and v.ci95[1] < 0]
+    others = [v for v in undecided if v not in behind]
+    asked = []
+    if others:
+        who = f"any of {len(others)} variants" if len(others) > 3 else _names(others, "or")
+        asked.append(f"{who} beats {control}")
+    if behind:
+        who = f"{len(behind)} variants" if len(behind) > 3 else _names(behind, "or")
+        asked.append(f"{control} beats {who}")
+    text = f"Cannot tell yet whether {', or whether '.join(asked)}."
+    price = _price(results, undecided[0]) if len(undecided) == 1 else ""
+    more = [price, *_rest(results, groups, control)]
     return Headline(level, "undecided", text, " ".join(filter(None, more)))
 
 
@@ -132,29 +161,48 @@ def _price(results: Results, verdict: Verdict) -> str:
         return f"About {span} seeds in all may decide it; {done} are done." if high > done else ""
     missing = verdict.numbers["examples_to_decide"]
     if verdict.limited_by == "examples" and missing:
-        return f"About {words.count(missing)} more test examples may decide it; seeds would not."
+        last = max(results.looks, default=0)
+        seeds = f", with {last} seeds," if done < last else ""
+        more = f"About {words.count(missing)} more test examples{seeds} may decide it"
+        return f"{more}; seeds alone would not."
     return ""
 
 
-def _is(verdicts: Sequence[Verdict]) -> str:
-    return "is" if len(verdicts) == 1 else "are"
-
-
-def _margin(results: Results) -> str:
+def _margin(results: Results, *, of: bool = False) -> str:
+    """What the margin is; `of`: behind "your margin", which is said already."""
     if results.margin is None:
         return ""
-    return f", to within your margin of {words.Metric(results.metric).amount(results.margin)}"
+    amount = words.Metric(results.metric).amount(results.margin)
+    return f" of {amount}" if of else f", to within your margin of {amount}"
+
+
+def _paid(verdict: Verdict) -> str:
+    """The price of a variant: in time where it is known well enough to say, else in arithmetic."""
+    if times := _times(verdict):
+        return f"{times} the training time"
+    if verdict.macs_ratio is None or 0.95 <= verdict.macs_ratio < 1.05:
+        return ""
+    return f"{words.ratio(verdict.macs_ratio)} the multiply-accumulates of a prediction"
+
+
+def _times(verdict: Verdict) -> str:
+    """Of the training time, how often; as a range where it is not well known."""
+    ratio, ends = verdict.cost_ratio, verdict.cost_ratio_ci95
+    if ratio is None or ends is None:
+        return ""
+    if ends[1] <= WELL_KNOWN * ends[0]:
+        return words.ratio(ratio)
+    return f"{words.ratio(ends[0])} to {words.ratio(ends[1])}"
 
 
 def _cheapest(verdicts: Sequence[Verdict]) -> str:
-    """Among equals the price decides."""
-    priced = [(v.cost_ratio, v.short_a, v.short_b) for v in verdicts if v.cost_ratio is not None]
-    if not priced:
+    """Among equals the price decides, where it is surely less."""
+    priced = [(v.cost_ratio, v) for v in verdicts if v.cost_ratio and v.cost_ratio_ci95]
+    cheaper = [(ratio, v) for ratio, v in priced if v.cost_ratio_ci95 and v.cost_ratio_ci95[1] < 1]
+    if not cheaper:
         return ""
-    ratio, a, b = min(priced)
-    if ratio > 0.95:
-        return ""
-    return f"{a} needs only {words.ratio(ratio)} the training time of {b}."
+    _, best = min(cheaper, key=lambda pair: pair[0])
+    return f"{best.short_a} needs only {_paid(best)} of {best.short_b}."
 
 
 def glance(results: Results) -> Table:
@@ -207,7 +255,7 @@ def _glance_row(
     spread = f" ± {metric.bare(sd)}" if sd is not None else ""
     shown = short_name(recipe.name, recipe.level)
     name = Cell(shown, head=True, recipe=recipe.index, note=level_of(results, recipe.name))
-    seconds = recipe.cost.get("train_seconds")
+    seconds = TRAINING.of(recipe)
     price = Cell(words.duration(seconds), seconds, numeric=True)
     if verdict is None:
         role = "control" if recipe.name in controls else words.MISSING
@@ -217,9 +265,8 @@ def _glance_row(
         moved = metric.difference(verdict.difference)
         difference = Cell(moved, verdict.difference, numeric=True, note=ends)
         outcome = outcome_cell(verdict)
-        if verdict.cost_ratio is not None:
-            share = f"{words.ratio(verdict.cost_ratio)} of {verdict.short_b}"
-            price = replace(price, note=share)
+        if times := _times(verdict):
+            price = replace(price, note=f"{times} that of {verdict.short_b}")
     return [name, Cell(metric.bare(mean) + spread, mean, numeric=True), difference, outcome, price]
 
 

@@ -48,8 +48,9 @@ class Price:
         return value
 
 
+TRAINING = Price("train_seconds", "training time", "Training time", words.duration, 60)
 PRICES = (
-    Price("train_seconds", "training time", "Training time", words.duration, 60),
+    TRAINING,
     Price(
         "evaluate_examples_per_second",
         "prediction time for 1,000 examples",

@@ -75,6 +75,8 @@ class Verdict:
     outcome: Outcome
     exploratory: bool
     cost_ratio: float | None
+    cost_ratio_ci95: Range | None
+    macs_ratio: float | None
     seeds_to_decide: Range | None
     limited_by: str
     sentence: str
@@ -139,6 +141,8 @@ class Results:
     source: Mapping[str, Any]
     noise_floor: float | None
     seeds_planned: str
+    looks: tuple[int, ...]
+    """Seeds at which the study may be judged; empty with folds."""
     costs_alone: bool
     folds: Folds | None = None
     final: Final | None = None
@@ -233,6 +237,7 @@ def parse(content: Mapping[str, Any]) -> Results:
         source=mapping(content.get("source")),
         noise_floor=number(content.get("noise_floor")),
         seeds_planned=_planned(content.get("seeds_planned")),
+        looks=tuple(n for look in listing(content.get("looks")) if (n := whole(look)) is not None),
         costs_alone=content.get("costs_alone") is not False,
         folds=_folds(mapping(content.get("resampling"))),
         final=_final(mapping(content.get("final"))),
@@ -328,6 +333,8 @@ def _verdict(row: dict[str, Any], metric: str) -> Verdict:
         outcome=outcome,
         exploratory=row.get("exploratory") is True,
         cost_ratio=number(row.get("cost_ratio")),
+        cost_ratio_ci95=interval(row.get("cost_ratio_ci95")),
+        macs_ratio=number(row.get("macs_ratio")),
         seeds_to_decide=_seeds(row.get("seeds_to_decide")),
         limited_by=text(row.get("limited_by")),
         sentence=text(row.get("sentence")),

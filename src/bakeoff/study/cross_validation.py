@@ -23,6 +23,8 @@ from bakeoff.study.verdicts import LEAST_EXAMPLES, Role
 
 SAME = 1e-9
 """Differences of scores that are no larger come from rounding."""
+LEAST_FOLDS = 3
+"""For an outcome: two folds of unequal sizes with equal gains differ by next to nothing."""
 Fold = tuple[int, int]
 """Repeat and number of a fold."""
 
@@ -35,13 +37,15 @@ class FoldScore:
         score: In the metric of the comparison.
         examples: How many were held out.
         scored: A hash of which they were.
-        train_seconds: Of a cell that had the machine to itself, else None.
+        train_seconds: None where they are no price (`Record.priced_seconds`).
+        diverged: Whether training broke off.
     """
 
     score: float
     examples: int
     scored: str
     train_seconds: float | None = None
+    diverged: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class FoldPair:
         scored_b: The control's.
         level: Values of the crossed factors.
         role: As for `verdicts.PairInput`.
+        macs_ratio: The same.
     """
 
     a: str
@@ -65,6 +70,7 @@ class FoldPair:
     scored_b: Mapping[Replicate, FoldScore]
     level: Mapping[str, Any] = field(default_factory=dict)
     role: Role = "planned"
+    macs_ratio: float | None = None
 
     @property
     def direction(self) -> int:
@@ -200,6 +206,8 @@ def _obstacle(pair: FoldPair, common: Sequence[Replicate], cut: Cut) -> tuple[st
     needed = len(cut.seeds) * len(cut.every)
     if len(common) < needed:
         return f"{len(common)} of {needed} cells of each recipe are there", False
+    if cut.folds < LEAST_FOLDS:
+        return f"{cut.folds} folds, at least {LEAST_FOLDS} are needed", False
     examples = sum(
         pair.scored_a[at].examples for at in common if (at.seed, at.repeat) == (cut.seeds[0], 0)
     )
@@ -234,6 +242,7 @@ def _row(
         exploratory=entry.exploratory,
         cost_ratio=ratio and ratio.ratio,
         cost_ratio_ci95=ratio and ratio.ci95,
+        macs_ratio=pair.macs_ratio,
         seeds_to_decide=None,
         examples_to_decide=None,
         limited_by=None,
@@ -246,6 +255,10 @@ def _row(
         last_look=len(study.cut.seeds),
         margin=study.margin,
         direction="max" if pair.direction > 0 else "min",
+        diverged={
+            pair.a: sum(cell.diverged for cell in pair.scored_a.values()),
+            pair.b: sum(cell.diverged for cell in pair.scored_b.values()),
+        },
         folds=study.cut.folds,
         repeats=study.cut.repeats,
     )

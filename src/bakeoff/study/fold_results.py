@@ -13,6 +13,7 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.record import Record
 from bakeoff.core.task import metric_owner, range_of, task_of
 from bakeoff.study.comparisons import comparisons
+from bakeoff.study.costs import macs_ratio
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
 from bakeoff.study.declaration import Resampling
 from bakeoff.study.folder import Folder
@@ -61,18 +62,27 @@ def _pairs(folder: Folder, metric: str) -> list[FoldPair]:
         for name, records in folder.records.items()
     }
     return [
-        FoldPair(c.a, c.b, metric, scored[c.a], scored[c.b], c.level, c.role)
+        FoldPair(
+            a=c.a,
+            b=c.b,
+            metric=metric,
+            scored_a=scored[c.a],
+            scored_b=scored[c.b],
+            level=c.level,
+            role=c.role,
+            macs_ratio=macs_ratio(folder, c.a, c.b),
+        )
         for c in comparisons(folder.plan)
     ]
 
 
 def _fold_score(record: Record, metric: str) -> FoldScore:
-    seconds = record.cost.train_seconds + record.cost.upstream_seconds
     return FoldScore(
         score=record.metrics[metric],
         examples=record.sizes["fold"],
         scored=record.hashes["fold"],
-        train_seconds=seconds if record.cost.alone and seconds > 0 else None,
+        train_seconds=record.priced_seconds,
+        diverged=record.status == "diverged",
     )
 
 

@@ -6,7 +6,7 @@ anyone who has the folder.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import numpy as np
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
-from bakeoff.core.record import Record
 from bakeoff.core.task import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
+from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_seconds
 from bakeoff.study.cross_validation import by_fold
 from bakeoff.study.declaration import Resampling
 from bakeoff.study.effects import effects
@@ -28,11 +28,6 @@ from bakeoff.study.plan import SCHEMA, asked
 from bakeoff.study.statistics import FoldSpread, mean_interval, noise_floor
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
-COUNTS = ("parameters", "trained_parameters", "macs_per_example", "peak_bytes")
-MEASURES = (
-    *("train_seconds", "warm_up_seconds", "evaluate_examples_per_second"),
-    *("upstream_seconds", "tuning_seconds"),
-)
 POPULATION = "new examples like the test examples; these recipes; seeds"
 
 
@@ -42,6 +37,7 @@ def results(folder: Folder) -> dict[str, Any]:
     looks = plan_looks(plan["seeds"])
     everything = folder.everything()
     first = everything[0] if everything else None
+    recipes = {name: _recipe(folder, name) for name in plan["recipes"]}
     content = {
         "schema": SCHEMA,
         "study": plan["study"],
@@ -49,14 +45,16 @@ def results(folder: Folder) -> dict[str, Any]:
         "metric": plan["metric"],
         "direction": plan["direction"],
         "control": plan["control"],
-        "recipes": {name: _recipe(folder, name) for name in plan["recipes"]},
+        "recipes": recipes,
         "margin": plan["margin"],
         "margin_source": plan["margin_source"],
         "population": POPULATION,
         "verdicts": _verdicts(folder, looks) if resampling is None else [],
         "seeds_planned": looks.sizes[0],
+        "looks": list(looks.sizes) if resampling is None else [],
         "noise_floor": _noise_floor(folder),
-        "costs_alone": all(r.cost.alone for r in everything) and bool(everything),
+        "costs_alone": first is not None
+        and all(r["cost"]["alone"] for r in recipes.values() if r["keys"]),
         "dataset": plan["dataset"],
         "references": plan["references"],
         "ledger": {
@@ -90,7 +88,8 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
         "statuses": [record.status for record in records.values()],
         "keys": [record.key for record in records.values()],
         "metrics": {n: _summary(values, resampling) for n, values in of_metric.items()},
-        "cost": _cost(list(records.values())),
+        "cost": costs(list(records.values())),
+        "precision": sorted({r.fingerprint.get("precision", "float32") for r in records.values()}),
         "recipe": planned["recipe"],
     }
     if resampling is not None:
@@ -115,22 +114,6 @@ def _summary(scores: Mapping[Replicate, float], resampling: Resampling | None) -
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
         "ci95": ends,
     }
-
-
-def _cost(records: Sequence[Record]) -> dict[str, Any]:
-    """Means over seeds, counts rounded; seconds are a price only where `alone` is true.
-
-    Counts are those of cells that did not diverge, where there are any: what stands in for weights
-    that were lost has none.
-    """
-    cost: dict[str, Any] = {}
-    whole = [record for record in records if record.status == "done"] or records
-    for name in (*COUNTS, *MEASURES):
-        counted = whole if name in COUNTS else records
-        values = [v for r in counted if (v := getattr(r.cost, name)) is not None]
-        mean = float(np.mean(values)) if values else None
-        cost[name] = round(mean) if name in COUNTS and mean is not None else mean
-    return cost | {"alone": all(r.cost.alone for r in records)}
 
 
 def _noise_floor(folder: Folder) -> float | None:
@@ -172,21 +155,11 @@ def _pairs(
             scored_b=scored[c.b],
             level=c.level,
             role=c.role,
-            seconds_per_seed=_seconds_per_seed(folder, (c.a, c.b)),
+            seconds_per_seed=seconds_per_seed(folder, (c.a, c.b)),
+            macs_ratio=macs_ratio(folder, c.a, c.b),
         )
         for c in comparisons(folder.plan, role)
     ]
-
-
-def _seconds_per_seed(folder: Folder, names: Sequence[str]) -> float | None:
-    """What one more seed of these recipes would take; None where one of them never ran."""
-    total = 0.0
-    for name in names:
-        costs = [record.cost for record in folder.records[name].values()]
-        if not costs:
-            return None
-        total += float(np.mean([c.train_seconds + c.warm_up_seconds for c in costs]))
-    return total
 
 
 def _scored(folder: Folder, name: str) -> dict[int, Scored]:
@@ -195,13 +168,13 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
     for at, record in folder.records[name].items():
         task = task_of(record.task, record.classes)
         answers = task.answers(folder.predictions(record, "test"))
-        seconds = record.cost.train_seconds + record.cost.upstream_seconds
         found[at.seed] = Scored(
             labels=answers["truth"],
             predictions=answers["prediction"],
             label_probabilities=answers.get("label_probability"),
             groups=answers.get("group"),
-            train_seconds=seconds if record.cost.alone and seconds > 0 else None,
+            train_seconds=record.priced_seconds,
+            diverged=record.status == "diverged",
             weights=answers.get("weight"),
         )
     return found
@@ -222,7 +195,8 @@ def standings(content: Mapping[str, Any]) -> bytes:
         rows.append((
             sign * score["mean"], name, recipe["technique"], len(recipe["seeds"]), score["mean"],
             score["sd"], low, high, verdict.get("difference"), verdict.get("outcome"),
-            cost["train_seconds"], cost["parameters"], cost["macs_per_example"], cost["peak_bytes"],
+            training_seconds(cost), cost["parameters"], cost["macs_per_example"],
+            cost["peak_bytes"],
         ))  # fmt: skip
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

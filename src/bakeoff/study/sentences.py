@@ -6,7 +6,7 @@ sentence. What the sentence needs beyond the row is in `Circumstances`.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -34,6 +34,8 @@ class Verdict:
         exploratory: Outside what was planned, so without outcome.
         cost_ratio: Training time of a over that of b; None where not measured alone.
         cost_ratio_ci95: Its interval over seeds.
+        macs_ratio: Multiply-accumulates of a prediction by a over those by b; None where one of
+            them has none.
         seeds_to_decide: Seeds in all (from, to) that may decide; a plan, not a promise.
         examples_to_decide: Test examples missing where no number of seeds may decide.
         limited_by: What there is too little of, where undecided.
@@ -57,6 +59,7 @@ class Verdict:
     exploratory: bool
     cost_ratio: float | None
     cost_ratio_ci95: Range | None
+    macs_ratio: float | None
     seeds_to_decide: tuple[int, int] | None
     examples_to_decide: int | None
     limited_by: Literal["seeds", "examples"] | None
@@ -83,7 +86,9 @@ class Circumstances:
         margin: The smallest difference that matters.
         direction: Which way the metric is better.
         deterministic: Whether another seed would change neither recipe.
-        seconds_per_seed: What one more seed of both recipes takes.
+        seconds_per_seed: What one more seed of both recipes takes, with what they need; None where
+            not measured alone.
+        diverged: Of the cells the numbers are of, how many diverged, by recipe.
         folds: k of a cross-validation; 0 without.
         repeats: How often it was cut.
     """
@@ -96,6 +101,7 @@ class Circumstances:
     direction: Literal["max", "min"] = "max"
     deterministic: bool = False
     seconds_per_seed: float | None = None
+    diverged: Mapping[str, int] = field(default_factory=dict)
     folds: int = 0
     repeats: int = 1
 
@@ -116,7 +122,7 @@ def sentence(verdict: Verdict, facts: Circumstances) -> str:
         text += _undecided(verdict, facts)
     else:
         text += _decided(verdict, facts)
-    return f"{text}."
+    return f"{text}{_divergence(verdict, facts)}."
 
 
 def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> str:
@@ -322,16 +328,40 @@ def _pairs(facts: Circumstances) -> str:
     return f"{facts.seed_count} paired seed{'s' if facts.seed_count != 1 else ''}"
 
 
+def _divergence(verdict: Verdict, facts: Circumstances) -> str:
+    """Whose training broke off: the numbers are then of what it had come to, or of a stand-in."""
+    cells = facts.seed_count * max(1, facts.folds * facts.repeats)
+    unit = "cell" if facts.folds else "seed"
+    told = [
+        f"{facts.diverged[name]} of {_counts(cells, cells, unit)} of {name} diverged"
+        for name in (verdict.a, verdict.b)
+        if facts.diverged.get(name)
+    ]
+    return "".join(f"; {part}" for part in told)
+
+
 def _p(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+    if p < 0.0001:
+        return "< 0.0001"
+    shown = f"{p:.2g}"
+    # Rounding must not carry it to the level that it is below of.
+    return f"= {p:.3g}" if p < 0.05 <= float(shown) else f"= {shown}"
 
 
 def _cost(verdict: Verdict, before: str) -> str:
-    ratio = verdict.cost_ratio
-    if ratio is None:
-        return ""
-    shown = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
-    return f"{before}{shown} times the training time"
+    """The price in time, where an interval says how well it is known, and in arithmetic."""
+    told, ratio, ends = [], verdict.cost_ratio, verdict.cost_ratio_ci95
+    if ratio is not None and ends is not None:
+        span = f"95 % interval {_times(ends[0])} to {_times(ends[1])}"
+        told.append(f"{_times(ratio)} times the training time ({span})")
+    macs = verdict.macs_ratio
+    if macs is not None and not 0.95 <= macs < 1.05:
+        told.append(f"{_times(macs)} times the multiply-accumulates of a prediction")
+    return f"{before}{' and '.join(told)}" if told else ""
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 0.95 else f"{ratio:.2g}"
 
 
 def _leaves_out_zero(ends: Range | None) -> bool:
@@ -367,6 +397,9 @@ def _price(verdict: Verdict, facts: Circumstances) -> str:
     if verdict.examples_to_decide is None:
         return "neither more seeds alone nor more test examples alone may decide"
     missing = _counts(verdict.examples_to_decide, verdict.examples_to_decide, "more test example")
+    if facts.seed_count < facts.last_look:
+        # So many are reckoned for all the seeds of the plan.
+        return f"about {missing}, with {facts.last_look} seeds, may decide; seeds alone would not"
     return f"about {missing} may decide, more seeds would not"
 
 

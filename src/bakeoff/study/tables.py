@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bakeoff.study.costs import training_seconds
+
 PERCENT = ("accuracy", "balanced_accuracy", "f1_macro")
 
 
@@ -27,17 +29,18 @@ def markdown(results: Mapping[str, Any]) -> str:
         score, cost = recipe["metrics"][metric], recipe["cost"]
         verdict = verdicts.get(recipe_name)
         lines.append(
-            f"| {recipe_name} | {figure(score['mean'], name)} | {figure(score['sd'], name)} "
+            f"| {_named(recipe_name, recipe)} "
+            f"| {figure(score['mean'], name)} | {figure(score['sd'], name)} "
             f"| {_difference(verdict, name)} | {verdict['outcome'] if verdict else 'control'} "
-            f"| {cost['train_seconds']:.1f} | {cost['parameters']:,} "
+            f"| {_seconds(cost)} | {cost['parameters']:,} "
             f"| {cost['macs_per_example']:,} |"
         )
     environment = results["environment"]
     lines += [
         "",
-        f"{_amount(results)}; margin {figure(results['margin'], name)}; seconds on "
-        f"{environment.get('cores')} cores of {environment.get('processor')}"
-        f"{'' if results['costs_alone'] else ' (not measured alone: no price)'}.",
+        f"{_amount(results)}; margin {figure(results['margin'], name)}; seconds"
+        f"{_upstream(results)} on {environment.get('cores')} cores of "
+        f"{environment.get('processor')}{_brackets(results)}{_precisions(results)}.",
         "",
     ]
     lines += [f"- {verdict['sentence']}" for verdict in verdicts.values()]
@@ -45,6 +48,38 @@ def markdown(results: Mapping[str, Any]) -> str:
     if final := results.get("final"):
         lines.append(f"- {final['sentence']}")
     return "\n".join(lines)
+
+
+def _named(name: str, recipe: Mapping[str, Any]) -> str:
+    """A recipe's name, and how many of its cells diverged."""
+    diverged, cells = recipe["statuses"].count("diverged"), len(recipe["statuses"])
+    return f"{name} ({diverged} of {cells} diverged)" if diverged else name
+
+
+def _seconds(cost: Mapping[str, Any]) -> str:
+    """Of training; in brackets where no cell was measured alone, so that it is no price."""
+    shown = f"{training_seconds(cost) or 0.0:.1f}"
+    return shown if cost["alone"] else f"({shown})"
+
+
+def _upstream(results: Mapping[str, Any]) -> str:
+    needs = any(recipe["cost"]["upstream_seconds"] for recipe in results["recipes"].values())
+    return ", those of what a recipe needs included," if needs else ""
+
+
+def _brackets(results: Mapping[str, Any]) -> str:
+    alone = results["costs_alone"]
+    return "" if alone else ", in brackets where not measured alone: no price"
+
+
+def _precisions(results: Mapping[str, Any]) -> str:
+    """Which recipes computed in what, where that differs."""
+    found: dict[str, list[str]] = {}
+    for name, recipe in results["recipes"].items():
+        found.setdefault(" and ".join(recipe["precision"]), []).append(name)
+    if len(found) < 2:
+        return ""
+    return "; " + ", ".join(f"{', '.join(names)} in {kind}" for kind, names in found.items())
 
 
 def _amount(results: Mapping[str, Any]) -> str:

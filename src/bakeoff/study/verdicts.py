@@ -39,8 +39,9 @@ class Scored:
         predictions: (m,) integers from 0; of regression numbers, of texts nats, float64.
         label_probabilities: (m,) floats in [0, 1]: given to the true label; of classes alone.
         groups: (m,) of any type that sorts: examples of one group are not independent.
-        train_seconds: Of a cell that had the machine to itself, else None.
+        train_seconds: None where they are no price (`Record.priced_seconds`).
         weights: (m,) the scored tokens of each text; of texts alone.
+        diverged: Whether training broke off.
     """
 
     labels: NDArray[Any]
@@ -49,6 +50,7 @@ class Scored:
     groups: NDArray[Any] | None = None
     train_seconds: float | None = None
     weights: NDArray[np.float64] | None = None
+    diverged: bool = False
 
     @property
     def answers(self) -> Table:
@@ -79,6 +81,7 @@ class PairInput:
             outcome. `late`: a recipe added after a test score was read. `secondary`: another
             metric, a slice, or the control again.
         seconds_per_seed: What one more seed of both takes, for the price of deciding.
+        macs_ratio: Multiply-accumulates of a prediction, the variant's over the control's.
     """
 
     a: str
@@ -91,6 +94,7 @@ class PairInput:
     deterministic_b: bool = False
     role: Role = "planned"
     seconds_per_seed: float | None = None
+    macs_ratio: float | None = None
 
     @property
     def name(self) -> str:
@@ -173,6 +177,8 @@ class _Compared:
 
     def flaw(self, seed_count: int) -> str | None:
         """Why the first seeds allow no outcome, or None."""
+        if not np.isfinite(self.differences[:seed_count]).all():
+            return f"{self.pair.name} of one of them is not finite"
         count = self.values.shape[1]
         if count < LEAST_EXAMPLES:
             what = "groups of test examples" if self.grouped else "test examples"
@@ -380,6 +386,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         exploratory=exploratory,
         cost_ratio=ratio and ratio.ratio,
         cost_ratio_ci95=ratio and ratio.ci95,
+        macs_ratio=pair.macs_ratio,
         seeds_to_decide=price.seeds,
         examples_to_decide=price.examples,
         limited_by=price.limited_by,
@@ -394,6 +401,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         direction=direction_of(pair.name),
         deterministic=pair.deterministic,
         seconds_per_seed=pair.seconds_per_seed,
+        diverged=_diverged(pair, entry.seeds[:count]),
     )
     return replace(verdict, sentence=sentence(verdict, facts))
 
@@ -408,6 +416,12 @@ def _ahead(decision: _Decision, study: _Study) -> statistics.Ahead:
         last_look=plan.sizes[-1],
         last_level=plan.levels[-1] * share,
     )
+
+
+def _diverged(pair: PairInput, seeds: Sequence[int]) -> dict[str, int]:
+    """How many of these seeds diverged, by recipe."""
+    sides = ((pair.a, pair.scored_a), (pair.b, pair.scored_b))
+    return {name: sum(s in scored and scored[s].diverged for s in seeds) for name, scored in sides}
 
 
 def _cost_ratio(pair: PairInput) -> statistics.CostRatio | None:
