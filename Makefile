@@ -25,12 +25,14 @@ help:
 .venv: $(installed)
 
 # pip comes first: the one that Python 3.11 carries cannot read dependency groups. The build runs
-# in this environment, so that the build backend is a pinned one too.
+# in this environment, so that the build backend is a pinned one too. pip would compile what it
+# installs on one core; files of other Python versions among it do not compile, which is no fault.
 $(installed): pyproject.toml constraints.txt setup.py $(wildcard src/bakeoff/scratch/kernels/*.pyx src/bakeoff/scratch/kernels/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit("bakeoff needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --upgrade pip setuptools cython
-	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[all,tensorflow]' --group dev
+	$(bin)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[all,tensorflow]' --group dev
+	-@$(bin)/python -m compileall -qq -j 0 .venv/lib
 	@touch $@
 
 demo: $(installed)

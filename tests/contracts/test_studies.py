@@ -27,6 +27,7 @@ from bakeoff.data.catalogue import DATASETS
 from bakeoff.data.corpus import documents as texts_of
 from bakeoff.data.dataset import Dataset, numbered
 from bakeoff.data.sources import Entry
+from bakeoff.models.settings import VggEncoderSettings
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.prepare import prepare
 from bakeoff.study.resolve import declare, resolve
@@ -79,7 +80,8 @@ def made_up(entry: Entry, per_class: int = PER_CLASS) -> Dataset:
 def shortened(recipe: Recipe, classes: int, weights: Path) -> Recipe:
     """A recipe of two updates, on half of the made-up examples, with one thread.
 
-    Language models are small ones in place of those that the study names.
+    Language models are small ones in place of those that the study names; of the greatest encoder
+    of images the widest layer is narrow, or it alone would take half a minute.
     """
     settings = recipe.settings
     model = getattr(settings, "model", None)
@@ -87,6 +89,9 @@ def shortened(recipe: Recipe, classes: int, weights: Path) -> Recipe:
         small = model.model_copy(update={"weights": str(weights)})
         short = {"scoring": Protocol(context=8, stride=8), "blocks": BlockSettings(tokens=8)}
         settings = settings.model_copy(update={"model": small, **short})
+    if isinstance(model, VggEncoderSettings):
+        narrow = model.model_copy(update={"hidden": 64})
+        settings = settings.model_copy(update={"model": narrow})
     training = getattr(settings, "training", None)
     if training is not None:
         few = {"epochs": None, "iterations": 2, "validate_every": None, "batch_size": 8}
