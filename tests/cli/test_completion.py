@@ -23,6 +23,12 @@ def test_prints_a_script(bakeoff: Caller, shell: str) -> None:
     assert "bakeoff" in called.out
 
 
+def test_help_has_a_line_for_each_shell(bakeoff: Caller) -> None:
+    lines = bakeoff("completion", "--help").out.splitlines()
+    assert sum("bakeoff completion " in line for line in lines) == 4  # the usage, and three
+    assert not any("\\b" in line for line in lines)
+
+
 def test_another_shell(bakeoff: Caller) -> None:
     assert "'bash', 'fish', 'zsh'" in assert_clear(bakeoff("completion", "tcsh"))
 

@@ -16,6 +16,14 @@ def test_report(bakeoff: Caller, finished: Path) -> None:
     assert path.read_bytes() == first
 
 
+def test_a_report_of_a_changed_run_says_so(bakeoff: Caller, finished: Path) -> None:
+    for seed in range(2):
+        (finished / f"cells/mlp/seed-{seed}/metrics.jsonl").unlink()
+    called = bakeoff("report", finished)
+    assert called.code == 0
+    assert "not as the run left it: cells/mlp/seed-0/metrics.jsonl: is missing" in called.err
+
+
 def test_verify(bakeoff: Caller, finished: Path) -> None:
     called = bakeoff("verify", finished)
     assert called.code == 0

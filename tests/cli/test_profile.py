@@ -100,6 +100,8 @@ def test_shapes() -> None:
 def test_refusals(bakeoff: Caller) -> None:
     assert "did you mean 'softmax'?" in assert_clear(bakeoff("profile", "softmx"))
     assert "--input 8x8" in assert_clear(bakeoff("profile", "cnn", "--input", "8x8"))
+    vast = assert_clear(bakeoff("profile", "mlp", "--input", "99999999x99999999x3"))
+    assert "(allowed: 10000000)" in vast
     assert "--classes" in assert_clear(bakeoff("profile", "cnn", "--classes", "1"))
     error = assert_clear(bakeoff("profile", "cnn", "--set", "model.wdth=3"))
     assert "model.wdth: unknown field; did you mean 'width'?" in error

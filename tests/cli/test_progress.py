@@ -60,6 +60,7 @@ def test_told(record: Record) -> None:
     value = record.metrics[METRIC]
     assert told(record, METRIC).startswith(f"test/accuracy {value:.4f} (")
     assert told(record, "test/other").startswith("no score (")
+    assert told(record, "fold/accuracy").startswith(f"test/accuracy {value:.4f} (")
     wild = record.model_copy(update={"status": "diverged", "diverged_at": 7})
     assert ", diverged at step 7 (" in told(wild, METRIC)
 

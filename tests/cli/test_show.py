@@ -78,6 +78,11 @@ def test_show_with_settings(bakeoff: Caller) -> None:
     assert list(found["variants"]) == ["majority", "knn", "mlp", "cnn"]
 
 
+def test_show_refuses_what_could_not_run(bakeoff: Caller) -> None:
+    said = assert_clear(bakeoff("show", "digits-first", "--set", "training.learning_rate=fast"))
+    assert "learning_rate" in said
+
+
 def test_changes() -> None:
     change = {"model": {"hidden": (8, 4), "norm": False, "name": None}, "technique": "mlp"}
     assert changes(change) == "model.hidden=[8, 4], model.norm=false, technique=mlp"

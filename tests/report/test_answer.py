@@ -61,8 +61,7 @@ OPEN = row("gelu", "undecided", 0.004, seeds_to_decide={"from": 10, "to": 20})
         ),
         (
             (EQUAL, WORSE),
-            "Nothing beats plain by your margin of 0.50 points; "
-            "swish differs from it by less.",
+            "Nothing beats plain by your margin of 0.50 points; swish differs from it by less.",
             "swish needs only 0.8× the training time of plain.",
         ),
         ((WORSE,), "tanh loses to plain.", ""),

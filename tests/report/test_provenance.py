@@ -66,6 +66,16 @@ def test_ledger(run: RunFolder, own_folder: Path) -> None:
     assert "not kept" in provenance.ledger_sentences(unknown)[0]
 
 
+def test_a_level_is_a_change(run: RunFolder) -> None:
+    first = run.results.recipes[0]
+    resolved = {**first.recipe, "data": {"labels": 60}}
+    recipe = replace(first, name="plain@labels=60", recipe=resolved, level={"data.labels": 60})
+    results = replace(run.results, recipes=(first, recipe))
+    told = provenance.differences(results)[1]
+    assert [(c.path, c.after) for c in told.declared] == [("data.labels", "60")]
+    assert told.others == 0
+
+
 def test_notes_of_cells_are_told_once(own_folder: Path) -> None:
     for seed in (0, 1):
         change_record(own_folder, f"plain/seed-{seed}", notes=["memory was short"])

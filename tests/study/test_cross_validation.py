@@ -117,7 +117,7 @@ def test_the_sentence_says_what_it_is_about() -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "exploratory"),
     [
-        ({"role": "late"}, "added after a fold score was read", True),
+        ({"role": "late"}, "added or changed after a fold score was read", True),
         ({"role": "secondary"}, "outside the study's question", False),
         ({"scored_a": {}}, "0 of 20 cells of each recipe are there", False),
         ({"scored_a": dict(list(scores(0.9, 1).items())[:19])}, "19 of 20 cells", False),

@@ -55,6 +55,8 @@ def test_looks_reached() -> None:
         [1, True],
         {},
         {"exactly": 0},
+        10**14,
+        {"exactly": 10**14},
         {"race": False},
         {"race": True, "exactly": 5},
     ],

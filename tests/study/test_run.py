@@ -1,6 +1,7 @@
 """Running a study: nothing twice, nothing lost, and what test scores may not change."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,6 +22,7 @@ from bakeoff.study.looks import LookPlan
 from bakeoff.study.plan import read_plan
 from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
+from bakeoff.study.verify import verify
 from bakeoff.techniques.majority import Majority
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -136,11 +138,28 @@ def test_recipes_that_come_or_change_late_are_exploratory(tmp_path: Path) -> Non
     assert {name: v["outcome"] for name, v in after.items()} == {
         "a": "better", "b": "undecided", "c": "better", "d": "undecided",
     }  # fmt: skip
-    assert after["d"]["reason"] == "the recipe was added after a test score was read"
+    assert after["d"]["reason"] == (
+        "one of the two was added or changed after a test score was read"
+    )
     assert results["recipes"]["c"]["dropped"]
     # What was planned is corrected for as before, though b changed and c was taken out.
     best = after[min(("a", "c"), key=lambda name: after[name]["p_value"])]
     assert best["p_corrected"] == pytest.approx(3 * best["p_value"])
+
+
+def test_changed_predictions_are_refused_and_their_cell_can_be_run_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    path = tmp_path / "cells/softmax/seed-0/predictions/test.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"0.", b"1.", 1))
+    with pytest.raises(
+        InputError, match=r"(?s)not as the run left them.*cells/softmax/seed-0/pred"
+    ):
+        run(tmp_path)
+    shutil.rmtree(path.parent.parent)
+    run(tmp_path)
+    assert path.read_bytes() == whole
+    assert verify(tmp_path).ok
 
 
 def test_another_control_makes_all_exploratory(tmp_path: Path) -> None:

@@ -11,16 +11,20 @@ SHELLS = ("bash", "fish", "zsh")
 VARIABLE = "_BAKEOFF_COMPLETE"
 
 
-@click.command()
+HELP = """Print a script that makes SHELL complete commands, options and names.
+
+\b
+bash   eval "$(bakeoff completion bash)"       in ~/.bashrc
+zsh    eval "$(bakeoff completion zsh)"        in ~/.zshrc, after compinit
+fish   bakeoff completion fish | source        in ~/.config/fish/config.fish
+"""
+"""The sign before the lines keeps click from filling them up."""
+
+
+@click.command(help=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    r"""Print a script that makes SHELL complete commands, options and names.
-
-    \b
-    bash   eval "$(bakeoff completion bash)"       in ~/.bashrc
-    zsh    eval "$(bakeoff completion zsh)"        in ~/.zshrc, after compinit
-    fish   bakeoff completion fish | source        in ~/.config/fish/config.fish
-    """
+    """Print the script for a shell."""
     from click.shell_completion import get_completion_class
 
     from bakeoff.cli import group

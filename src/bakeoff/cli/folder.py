@@ -8,6 +8,9 @@ from bakeoff.cli.options import FOLDER, can_be_made, json_option
 from bakeoff.cli.output import print_json
 
 DIFFERS = 1
+SHOWN = 3
+LISTED = 30
+"""Differences that are told one by one."""
 
 
 @click.command()
@@ -15,8 +18,14 @@ DIFFERS = 1
 def report(folder: Path) -> None:
     """Write FOLDER/report.html again, from what the run left."""
     from bakeoff.report import write
+    from bakeoff.study.manifest import check_manifest
 
+    changed = check_manifest(folder)[1]
     click.echo(str(write(folder)))
+    if changed:
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        told = f"not as the run left it: {'; '.join(changed[:SHOWN])}{more}"
+        click.echo(f"bakeoff: {folder}: {told}", err=True)
 
 
 @click.command()
@@ -34,8 +43,12 @@ def verify(folder: Path, as_json: bool) -> None:
         told = {"faults": found.faults, "notes": found.notes}
         print_json({"ok": found.ok, "files": found.files} | found.counts | told)
     else:
-        for line in (*found.faults, *(f"note: {note}" for note in found.notes)):
+        for line in found.faults[:LISTED]:
             click.echo(line)
+        if len(found.faults) > LISTED:
+            click.echo(f"... and {len(found.faults) - LISTED} more, which --json lists")
+        for note in found.notes:
+            click.echo(f"note: {note}")
         counts = ", ".join(f"{count} {kind}" for kind, count in found.counts.items())
         number = len(found.faults)
         state = "verified" if found.ok else f"{number} difference{'s'[: number != 1]}"

@@ -39,7 +39,7 @@ device_option = click.option(
     help="What computes [auto: a GPU where there is one].",
 )
 seeds_option = click.option(
-    "--seeds", type=click.IntRange(1), metavar="N", help="So many seeds in all."
+    "--seeds", type=click.IntRange(1, 10_000), metavar="N", help="So many seeds in all."
 )
 set_option = click.option(
     "--set",

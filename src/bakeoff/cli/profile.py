@@ -1,5 +1,6 @@
 """`bakeoff profile`: shapes, parameters and multiply-accumulates, layer by layer."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ from bakeoff.cli.completion import model_names
 from bakeoff.cli.options import json_option, parse_settings
 from bakeoff.cli.output import count, paragraph, print_json, print_table
 from bakeoff.core.errors import InputError, unknown
+
+MOST_NUMBERS = 10_000_000
+"""Of one example: of more, not even the first layer's weights would fit into memory."""
 
 if TYPE_CHECKING:
     from bakeoff.core.protocols import LayerProfile, Technique
@@ -85,7 +89,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     """`32x32x3` as (32, 32, 3), and `12` as (12,).
 
     Raises:
-        InputError: for anything but three positive numbers, or one.
+        InputError: for anything but three positive numbers, or one, and for too many.
     """
     try:
         shape = tuple(int(part) for part in text.split("x"))
@@ -96,6 +100,8 @@ def parse_shape(text: str) -> tuple[int, ...]:
             f"--input {text}: needed is HEIGHTxWIDTHxCHANNELS, as in 32x32x3, or the count of "
             "numbers in a row"
         )
+    if math.prod(shape) > MOST_NUMBERS:
+        raise InputError(f"--input {text}: {math.prod(shape)} numbers (allowed: {MOST_NUMBERS})")
     return shape
 
 

@@ -266,6 +266,8 @@ def validated(metric: str) -> str:
 
 def told(record: Record, metric: str) -> str:
     """A finished cell in one line."""
+    if metric not in record.metrics:  # of a fold, but this cell was scored on test
+        metric = f"test/{metric.partition('/')[2]}"
     value = record.metrics.get(metric)
     score = "no score" if value is None else f"{metric} {value:.4f}"
     state = "" if record.status == "done" else f", {record.status} at step {record.diverged_at}"

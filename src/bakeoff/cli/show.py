@@ -82,9 +82,11 @@ def show(study: str, pairs: tuple[str, ...], only: tuple[str, ...], as_json: boo
     from bakeoff.data.catalogue import DATASETS
     from bakeoff.study.notes import notes
     from bakeoff.study.prepare import prepare
+    from bakeoff.study.resolve import declare
     from bakeoff.study.study import load_study
 
     loaded = load_study(study, parse_settings(pairs)).only(only)
+    declare(loaded)  # its faults are told here, not only when it is to run
     if as_json:
         print_json(plain(loaded))
         return

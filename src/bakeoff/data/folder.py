@@ -92,7 +92,8 @@ def load_folder(source: FolderSource) -> Dataset:
 def _list_files(root: Path) -> tuple[list[_File], list[str]]:
     """Every image file, sorted by split, class and name; and notes on what was left out."""
     if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "no such folder"
+        where = "" if root.is_absolute() else f" in {Path.cwd()}"
+        what = "is a file, not a folder" if root.exists() else f"no such folder{where}"
         raise InputError(f"{root}: {what}; a folder with one folder of images a class is needed")
     files: list[_File] = []
     faults: list[str] = []

@@ -198,7 +198,7 @@ def _compare(pair: FoldPair, cut: Cut) -> _Compared:
 def _obstacle(pair: FoldPair, common: Sequence[Replicate], cut: Cut) -> tuple[str | None, bool]:
     """Why no outcome is allowed, or None; and whether the pair is exploratory."""
     if pair.role == "late":
-        return "the recipe was added after a fold score was read", True
+        return "one of the two was added or changed after a fold score was read", True
     if pair.role == "secondary":
         return "outside the study's question, which alone has outcomes", False
     if outside := sorted({at.seed for at in common} - set(cut.seeds)):

@@ -19,6 +19,8 @@ from bakeoff.study.statistics import Floats, holm
 
 TOTAL_LEVEL = 0.05
 _LEVELS = (0.03, 0.01, 0.01)
+MOST_SEEDS = 10_000
+"""More are a slip of the finger, and would be listed before anybody noticed."""
 _RACE_SEEDS = (3, 5, 8, 12, 20)
 _RACE_LEVELS = (0.005, 0.01, 0.01, 0.01, 0.015)
 
@@ -70,8 +72,8 @@ def plan_looks(seeds: object) -> LookPlan:
         if all(_is_seed(seed) for seed in listed) and len(set(listed)) == len(listed):
             return LookPlan(listed, (len(listed),), (TOTAL_LEVEL,))
     raise InputError(
-        f"seeds: received {seeds!r} (allowed: a number of seeds from 1, a list of different seeds "
-        "from 0, {exactly: n}, {race: true})"
+        f"seeds: received {seeds!r} (allowed: a number of seeds from 1 to {MOST_SEEDS}, a list of "
+        "different seeds from 0, {exactly: n}, {race: true})"
     )
 
 
@@ -134,4 +136,4 @@ def _is_seed(value: Any) -> TypeGuard[int]:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    return _is_seed(value) and value > 0
+    return _is_seed(value) and 0 < value <= MOST_SEEDS

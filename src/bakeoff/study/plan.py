@@ -146,6 +146,7 @@ def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
         ("seeds", plain(study)["seeds"], old["seeds"]),
         ("resampling", _cuts(plain(study)["resampling"]), _cuts(old.get("resampling"))),
         ("control", study.control_name, old["control_plain"]),
+        ("dataset", now["name"], then["name"]),
         ("data.classes", now["classes"], then["classes"]),
         ("hash of the test split", now["test_hash"], then["test_hash"]),
     )

@@ -10,7 +10,7 @@ import yaml
 
 from bakeoff import report
 from bakeoff.core.cell import Cell, Replicate
-from bakeoff.core.errors import BakeoffError
+from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.files import write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.store import Store
@@ -19,7 +19,7 @@ from bakeoff.execution.signals import Interruptions, interruptions
 from bakeoff.study.artifacts import write_artifacts
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.fold_results import choose_best
-from bakeoff.study.folder import open_folder
+from bakeoff.study.folder import altered, open_folder
 from bakeoff.study.looks import still_racing
 from bakeoff.study.manifest import write_manifest
 from bakeoff.study.plan import ask, choose, make_plan, read_plan, write_plan
@@ -72,13 +72,17 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
     """Run what is missing of a study, judge, and write results and report.
 
     Raises:
-        InputError: before anything runs.
+        InputError: before anything runs; also where predictions of a finished cell were changed.
         Interrupted: after a checkpoint, where a signal came; running again continues.
         DiskError: where something cannot be written; what was written before is intact.
         BakeoffError: where another run works in the folder, or the control fails while the margin
             is to be set from its validation score.
     """
-    ready = prepare(study, options.offline, read_plan(out))
+    before = read_plan(out)
+    ready = prepare(study, options.offline, before)
+    if before is not None and (faults := altered(open_folder(out))):
+        told = "not as the run left them; without their cells' folders they are run again"
+        raise InputError([f"{out}: {told}:", *faults])
     store = Store(out)
     with store.locked(), interruptions() as signals:
         runner = _Runner(ready, store, options, signals)

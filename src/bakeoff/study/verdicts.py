@@ -335,7 +335,7 @@ def _decision(
 def _obstacle(entry: _Compared, decision: _Decision, plan: LookPlan) -> tuple[str | None, bool]:
     """Why no outcome is allowed, or None; and whether the pair is exploratory."""
     if entry.pair.role == "late":
-        return "the recipe was added after a test score was read", True
+        return "one of the two was added or changed after a test score was read", True
     if entry.pair.role == "secondary":
         return "outside the study's question, which alone has outcomes", False
     if not entry.seeds:
