@@ -172,8 +172,6 @@ def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
             f"{record.name}: fitted on folds; name the items to map (INPUT), as for predict"
         )
     settings = parse_recipe(record.recipe, record.name).data
-    if settings.set is None:
-        raise InputError(f"{record.name}: its record names no data set; name the items to map")
     split = splits.draw_cell(catalogue.load(settings.set), settings, record.replicate)
     if split.hash != record.hashes["split"]:
         raise InputError(
