@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
         DiskError: where a file cannot be written.
     """
     predictor = fitted.predictor
-    if not hasattr(predictor, "represent"):
+    if not isinstance(predictor, Representer):
         raise InputError(
             f"{fitted.record.name}: the technique {fitted.record.recipe['technique']} gives no "
             "vectors to map"
@@ -127,7 +127,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
     if how.method == "tsne":
         check_perplexity(how.perplexity, len(examples))
     began = time.perf_counter()
-    vectors = cast(Representer, predictor).represent(examples.items)
+    vectors = predictor.represent(examples.items)
     guesses = np.asarray(predictor.predict(examples.items)).argmax(axis=1)
     encoded = time.perf_counter()
     if not np.isfinite(vectors).all():

@@ -20,6 +20,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
@@ -27,7 +28,7 @@ from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
-from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
@@ -35,10 +36,8 @@ from bakeoff.techniques.texts import (
     cut_note,
     key_of,
     same_weights,
-    texts_of,
     tokeniser_of,
 )
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.perplexity import Protocol, detokenise
 from bakeoff.core.protocols import (
     Batch,
@@ -32,8 +33,7 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.blocks import BlockSettings, cut_blocks
 from bakeoff.models.settings import AdapterSettings, CausalSettings
-from bakeoff.techniques.saved import read_predictor, write_predictor
-from bakeoff.training.optimisers import OptimizerName
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -151,11 +151,8 @@ class LanguagePredictor:
         Raises:
             InputError: where the items are no texts.
         """
-        if isinstance(items, np.ndarray):
-            raise InputError(
-                f"{self.technique}: texts needed, {items.shape} {items.dtype} received"
-            )
-        return np.array([self._score(text) for text in items], np.float64).reshape(-1, 2)
+        texts = texts_of(items, self.technique)
+        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 2)
 
     def _score(self, text: str) -> tuple[float, float]:
         import torch
