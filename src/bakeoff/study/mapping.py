@@ -3,7 +3,6 @@
 A report shows some hundred points of a study; here are as many as there are.
 """
 
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from bakeoff.analysis.projections import (
     tsne,
 )
 from bakeoff.analysis.scatter import scatter
+from bakeoff.core.archive import npy_bytes
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.files import write_atomic
@@ -141,7 +141,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
     if outputs.picture is not None:
         write_atomic(outputs.picture, scatter(places, examples.labels, classes))
     if outputs.vectors is not None:
-        write_atomic(outputs.vectors, _npy(vectors))
+        write_atomic(outputs.vectors, npy_bytes(vectors))
     asked = _asked(len(examples), how.seed)
     return Mapped(
         points=len(examples),
@@ -204,10 +204,3 @@ def _table(
     names = [classes[guess] for guess in guesses.tolist()]
     columns = (examples.ids.tolist(), parts, labels, names, *places.T.astype(np.float32).tolist())
     return csv_bytes(HEADER, iter(list(zip(*columns, strict=True))))
-
-
-def _npy(vectors: NDArray[np.float32]) -> bytes:
-    """An array as the bytes of a .npy file; nothing in it is pickled."""
-    stream = io.BytesIO()
-    np.save(stream, vectors, allow_pickle=False)
-    return stream.getvalue()

@@ -87,6 +87,8 @@ class FineTuneTraining(TrainingSettings):
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    sampling: Literal["shuffle"] = "shuffle"
+    """Batches hold texts of about one length, each once an epoch."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Each block learns at this share of the rate of the block above it; 1: all at the same."""
 
@@ -229,14 +231,14 @@ class FineTune:
         if settings.adapt.method == "none":
             return made
         examples = TokenExamples(tokens, data.train.labels)
-        plain = TokenBatches(examples, training.batch_size, run.streams)
+        token_batches = TokenBatches(examples, training.batch_size, run.streams)
         held_out = texts_of(data.validation.items, self.name)
         network: Network = inference
-        batches: PaddedBatches | VectorBatches = PaddedBatches(plain)
+        batches: PaddedBatches | VectorBatches = PaddedBatches(token_batches)
         items: NDArray[Any]
         if settings.adapt.method == "head":
             network = _head_of(inference)
-            batches = VectorBatches(plain, _vectors(made, "vectors", texts, run))
+            batches = VectorBatches(token_batches, _vectors(made, "vectors", texts, run))
             items = _vectors(made, "validation-vectors", held_out, run)
         else:
             items = tokeniser.padded(held_out)
@@ -284,18 +286,6 @@ class FineTune:
         inference = _inference(chosen, tokeniser, classes, Streams(0), Numerics())
         names = [str(i) for i in range(classes)]
         return FineTunedPredictor(self.name, chosen, tokeniser, inference, names)
-
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse draws with replacement: batches hold texts of about one length.
-
-        Raises:
-            InputError: naming the setting.
-        """
-        training = cast(FineTuneSettings, settings).training
-        if training.sampling != "shuffle":
-            raise InputError(
-                f"training.sampling: {training.sampling} received (allowed for texts: shuffle)"
-            )
 
 
 class Lora(FineTune):

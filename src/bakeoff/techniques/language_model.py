@@ -57,6 +57,7 @@ class LanguageTraining(TrainingSettings):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     l2: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    sampling: Literal["shuffle"] = "shuffle"
     checkpointing: bool = False
     """Keep the inputs of blocks of layers alone and compute the rest again on the way back: less
     memory, a third more time."""
@@ -67,7 +68,6 @@ class LanguageTraining(TrainingSettings):
             ("label_smoothing", 0.0),
             ("lookahead", None),
             ("averaging", None),
-            ("sampling", "shuffle"),
         ):
             if (found := getattr(self, name)) != none:
                 raise ValueError(f"{name}: {found} received (allowed in language models: {none})")
