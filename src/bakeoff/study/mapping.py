@@ -28,7 +28,7 @@ from bakeoff.core.protocols import Representer
 from bakeoff.core.table import csv_bytes
 from bakeoff.data import catalogue, splits
 from bakeoff.execution.cores import core_count
-from bakeoff.study.predict import Fitted, read_items
+from bakeoff.study.predict import LoadedCell, read_items
 from bakeoff.techniques.recipes import parse_recipe
 
 Method = Literal["tsne", "pca"]
@@ -98,7 +98,7 @@ class Outputs:
     vectors: Path | None = None
 
 
-def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) -> Mapped:
+def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: How) -> Mapped:
     """Map the vectors of an encoder.
 
     Args:
@@ -164,7 +164,7 @@ def _places(vectors: NDArray[np.float32], how: How) -> NDArray[np.float64]:
     return tsne(vectors, how.perplexity, how.seed, jobs)
 
 
-def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
+def _own(fitted: LoadedCell) -> list[tuple[str, Examples]]:
     """What a cell was fitted with, and what validated it."""
     record = fitted.record
     if record.replicate.fold is not None:
@@ -182,7 +182,7 @@ def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
     return [("train", data.train), ("validation", data.validation)]
 
 
-def _given(fitted: Fitted, source: str, notes: list[str]) -> list[tuple[str, Examples]]:
+def _given(fitted: LoadedCell, source: str, notes: list[str]) -> list[tuple[str, Examples]]:
     """The items of an input."""
     return [("", part) for part in read_items(source, fitted, False, notes)]
 
