@@ -11,11 +11,14 @@ checkers too. Beside the arrows stand the libraries that must not load before th
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -262,6 +265,34 @@ def test_training_is_framework_free_but_for_its_frameworks() -> None:
     assert not faults, "\n" + "\n".join(faults)
 
 
+def canonical(requirement: str) -> str:
+    """The name of a distribution, or of what is required, in the one spelling of PEP 503."""
+    found = re.match(r"[\w.-]+", requirement)
+    assert found, requirement
+    return re.sub(r"[-_.]+", "-", found.group()).lower()
+
+
+def declared() -> set[str]:
+    """Every distribution that an installation may ask for: the dependencies and all extras."""
+    project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    return {canonical(entry) for part in (project["dependencies"], *extras) for entry in part}
+
+
+def test_every_library_is_declared() -> None:
+    """What comes along with another library today may not tomorrow."""
+    known, distributions = declared(), packages_distributions()
+    faults = [
+        where(module, entry)
+        for module in modules()
+        for entry in libraries(module)
+        if entry.target not in sys.stdlib_module_names
+        # Of a library that is not installed, the name is all there is to go by.
+        and not known & set(map(canonical, distributions.get(entry.target, [entry.target])))
+    ]
+    assert not faults, "\n" + "\n".join(faults)
+
+
 FRAMEWORKS = {
     "tensorflow": {f"{PACKAGE}.training.keras.library"},
     "keras": {f"{PACKAGE}.training.keras.library"},
@@ -419,6 +450,19 @@ def test_arrows_are_judged(
     monkeypatch.setattr(f"{__name__}.modules", lambda: known)
     entry = Import(f"{PACKAGE}.{target}", 1, lazy=True, typing_only=False)
     assert (arrow_fault(f"{PACKAGE}.{module}", entry) is None) is right
+
+
+@pytest.mark.parametrize(
+    ("requirement", "name"),
+    [
+        ("PyYAML>=6.0.1,<7", "pyyaml"),
+        ("huggingface_hub>=0.30", "huggingface-hub"),
+        ("bakeoff[text]", "bakeoff"),
+        ("tensorflow>=2.18; sys_platform == 'darwin'", "tensorflow"),
+    ],
+)
+def test_requirements_are_read(requirement: str, name: str) -> None:
+    assert canonical(requirement) == name
 
 
 def test_circles_are_found() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core.protocols import LayerProfile, Normaliser, Position
+from bakeoff.core.protocols import LayerProfile, Normaliser, Position, micro_batches
 
 
 @settings(max_examples=50, deadline=None)
@@ -43,3 +43,13 @@ def test_positions_and_profiles_are_values() -> None:
     layer = LayerProfile("conv1", "Conv2d", (1, 8, 8), (4, 8, 8), {"weight": (4, 1, 3, 3)}, 36, 36)
     assert layer == LayerProfile(**vars(layer))
     assert LayerProfile("pool", "MaxPool2d", (4, 8, 8), (4, 4, 4)).weights == {}
+
+
+@pytest.mark.parametrize(
+    ("count", "parts", "sizes"),
+    [(8, 1, [8]), (8, 2, [4, 4]), (7, 3, [3, 3, 1]), (4, 3, [2, 2]), (2, 5, [1, 1])],
+)
+def test_a_batch_in_parts(count: int, parts: int, sizes: list[int]) -> None:
+    found = list(micro_batches(count, parts))
+    assert [part.stop - part.start for part in found] == sizes
+    assert [i for part in found for i in range(count)[part]] == list(range(count))

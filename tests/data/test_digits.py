@@ -43,7 +43,7 @@ def test_a_moved_file_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_scikit_learn_is_not_imported() -> None:
     code = (
         "import sys; from bakeoff.data.catalogue import load; load('digits'); "
-        "print(sorted({'sklearn', 'scipy', 'torch', 'PIL', 'pooch'} & set(sys.modules)))"
+        "print(sorted({'sklearn', 'scipy', 'torch', 'PIL', 'requests'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert out.stdout.strip() == "[]"

@@ -148,10 +148,14 @@ def test_wrong_content_is_never_placed(site: Site, store: Path) -> None:
         download(offer(site.url("bad"), site.url("page"), DEAD), store)
     lines = caught.value.faults
     assert lines[0] == "cannot download f:"
-    assert "bad: not the published file (its SHA-256 differs)" in lines[1]
+    received = hashlib.sha256(site.files["bad"]).hexdigest()
+    assert (
+        f"bad: not the published file (SHA-256 {received[:12]}... received, "
+        f"{SHA256[:12]}... needed)"
+    ) in lines[1]
     assert "page: not the published file" in lines[2]
     assert "refused" in lines[3]
-    assert not any(path.suffix != ".part" for path in store.iterdir())
+    assert list(store.iterdir()) == []
     item = offer(site.url("bad"), site.url("f"))
     assert download(item, store).read_bytes() == CONTENT
 
@@ -183,7 +187,29 @@ def test_progress_is_shown_on_a_terminal_only(
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
     download(offer(site.url("f")), store)
-    assert "MB/s" in terminal.getvalue() or "B/s" in terminal.getvalue()
+    shown = terminal.getvalue()
+    assert f"{path.name}.part" in shown
+    assert "B/s" in shown
+    assert not shown.endswith("\x1b[?25l")  # the cursor is not left hidden
+
+
+def test_a_simple_terminal_gets_no_bar(
+    site: Site, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.files["f"] = CONTENT
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    download(offer(site.url("f")), store)
+    assert terminal.getvalue() == ""
+
+
+def test_a_damaged_file_of_an_earlier_time_is_replaced(site: Site, store: Path) -> None:
+    site.files["f"] = CONTENT
+    path = download(offer(site.url("f")), store)
+    path.write_bytes(CONTENT[:-1] + b"x")
+    assert download(offer(site.url("f")), store).read_bytes() == CONTENT
 
 
 def archive_bytes(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:

@@ -14,19 +14,19 @@ from bakeoff.cli.data import parse_reference
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings, HubSource
 from bakeoff.data import catalogue
-from bakeoff.data.hub import Split, from_splits, load_hub
+from bakeoff.data.hub import HubSplit, from_splits, load_hub
 
 NAMES = ("negative", "positive")
 
 
-def split(count: int, first: int = 0, labelled: bool = True, **more: Any) -> Split:
+def split(count: int, first: int = 0, labelled: bool = True, **more: Any) -> HubSplit:
     rows = range(first, first + count)
     columns: dict[str, Any] = {
         "sentence": [f"sentence {i}" for i in rows],
         "label": [i % 2 if labelled else -1 for i in rows],
         "idx": list(rows),
     }
-    return Split(columns | more, {"label": NAMES})
+    return HubSplit(columns | more, {"label": NAMES})
 
 
 def test_splits_columns_and_class_names_are_told() -> None:
@@ -47,7 +47,7 @@ def test_splits_columns_and_class_names_are_told() -> None:
     assert len(made.test) == 6
     assert "revision abc" in made.notes
     assert "splits that are not used: unsupervised" in made.notes
-    order = from_splits(HubSource(hub="me/set"), {"train": Split(found["train"].columns, {
+    order = from_splits(HubSource(hub="me/set"), {"train": HubSplit(found["train"].columns, {
         "label": ("z", "a")
     })})  # fmt: skip
     assert order.classes == ("z", "a")

@@ -17,7 +17,6 @@ from bakeoff.data.token_batches import (
     TokenBatches,
     TokenExamples,
     VectorBatches,
-    token_evaluation_batches,
 )
 
 
@@ -98,14 +97,6 @@ def test_buckets_do_not_come_in_order_of_length() -> None:
     batches = TokenBatches(examples(8 * POOL_BATCHES), 8, Streams(0))
     longest = [tokens(batch).lengths.max() for batch in batches.epoch(0)]
     assert longest != sorted(longest)
-
-
-def test_evaluation_goes_through_all_shortest_first() -> None:
-    given_examples = examples(50)
-    found = list(token_evaluation_batches(given_examples, 8))
-    rows = np.concatenate([batch.indices for batch in found])
-    assert sorted(rows) == list(range(50))
-    assert np.all(np.diff(given_examples.tokens.lengths[rows]) >= 0)
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 0)])

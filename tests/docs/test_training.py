@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.core.optimisers import FIELDS, OPTIMISERS
 from bakeoff.core.views import PredictionSettings
 from bakeoff.techniques import find
 from bakeoff.techniques.recipes import parse_recipe
-from bakeoff.training.optimisers import FIELDS, OPTIMISERS
 from bakeoff.training.settings import AveragingSettings, LookaheadSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"

@@ -11,7 +11,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.table import read_csv
 from bakeoff.data.catalogue import load
 from bakeoff.study.mapping import How, Outputs, map_vectors
-from bakeoff.study.predict import Fitted, load_fitted
+from bakeoff.study.predict import LoadedCell, load_fitted
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 MLP = {"technique": "mlp", "model": {"hidden": [8]}, "training": {"epochs": 1}}
@@ -26,11 +26,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fitted(folder: Path) -> Fitted:
+def fitted(folder: Path) -> LoadedCell:
     return load_fitted(f"{folder}:mlp")
 
 
-def test_all_training_and_validation_examples(fitted: Fitted, tmp_path: Path) -> None:
+def test_all_training_and_validation_examples(fitted: LoadedCell, tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "map.csv", tmp_path / "map.png", tmp_path / "vectors.npy")
     made = map_vectors(fitted, None, outputs, How(method="pca"))
     sizes = fitted.record.sizes
@@ -50,7 +50,7 @@ def test_all_training_and_validation_examples(fitted: Fitted, tmp_path: Path) ->
     assert 0.5 < made.trustworthiness <= 1
 
 
-def test_a_catalogues_test_split_is_noted(fitted: Fitted, tmp_path: Path) -> None:
+def test_a_catalogues_test_split_is_noted(fitted: LoadedCell, tmp_path: Path) -> None:
     before = len(openings())
     made = map_vectors(fitted, "digits", Outputs(tmp_path / "map.csv"), How(method="pca"))
     assert (made.points, made.asked) == (898, 500)
@@ -58,7 +58,7 @@ def test_a_catalogues_test_split_is_noted(fitted: Fitted, tmp_path: Path) -> Non
     assert len(openings()) == before + 1
 
 
-def test_images_of_ones_own_by_tsne(fitted: Fitted, tmp_path: Path) -> None:
+def test_images_of_ones_own_by_tsne(fitted: LoadedCell, tmp_path: Path) -> None:
     """Twice the same bits, and other ones with another seed or perplexity."""
     test = load("digits").test
     assert test is not None

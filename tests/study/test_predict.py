@@ -18,7 +18,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import TableSource
 from bakeoff.data import catalogue, inputs
 from bakeoff.data.catalogue import load
-from bakeoff.study.predict import Fitted, find_cell, load_fitted, predict
+from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, predict
 from bakeoff.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -28,7 +28,7 @@ def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 
-def predicted(fitted: Fitted, source: Path | str, **options: Any) -> bytes:
+def predicted(fitted: LoadedCell, source: Path | str, **options: Any) -> bytes:
     """The predictions file, written where nobody looks for images."""
     with TemporaryDirectory() as folder:
         written = predict(fitted, source, Path(folder) / "out.csv", **options)
@@ -44,7 +44,7 @@ def save(path: Path, pixels: Any) -> None:
 
 
 @pytest.fixture
-def softmax(shared_run: Path) -> Fitted:
+def softmax(shared_run: Path) -> LoadedCell:
     return load_fitted(f"{shared_run}:softmax:1")
 
 
@@ -78,7 +78,7 @@ def test_cells_that_are_not_there(shared_run: Path, run: str, fault: str) -> Non
 
 @pytest.mark.parametrize("turned", [False, True], ids=["in order", "in another order"])
 def test_images_of_the_test_split_are_predicted_as_in_the_run(
-    softmax: Fitted, shared_run: Path, tmp_path: Path, turned: bool
+    softmax: LoadedCell, shared_run: Path, tmp_path: Path, turned: bool
 ) -> None:
     """The same bits, wherever an image stands among the others."""
     test = load("digits").test
@@ -94,7 +94,7 @@ def test_images_of_the_test_split_are_predicted_as_in_the_run(
 
 
 def test_the_name_of_a_set_means_its_test_split_and_is_noted(
-    softmax: Fitted, shared_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    softmax: LoadedCell, shared_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made = predicted(softmax, "digits")
@@ -103,7 +103,7 @@ def test_the_name_of_a_set_means_its_test_split_and_is_noted(
 
 
 def test_a_test_split_may_have_other_classes_and_unknown_labels(
-    softmax: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    softmax: LoadedCell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     whole = load("digits")
@@ -115,7 +115,7 @@ def test_a_test_split_may_have_other_classes_and_unknown_labels(
     assert [row["label"] for row in rows(predicted(softmax, "digits"))] == ["9", "", "", "0"]
 
 
-def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: Path) -> None:
+def test_labels_are_the_names_of_folders_or_unknown(softmax: LoadedCell, tmp_path: Path) -> None:
     for name in ("3/a.png", "three/b.png", "c.png", ".hidden/d.png", "__MACOSX/3/._e.png"):
         save(tmp_path / name, np.zeros((8, 8)))
     (tmp_path / "notes.txt").write_text("no image")
@@ -128,17 +128,19 @@ def test_labels_are_the_names_of_folders_or_unknown(softmax: Fitted, tmp_path: P
     assert len({row["prediction"] for row in found}) == 1
 
 
-def test_one_image(softmax: Fitted, tmp_path: Path) -> None:
+def test_one_image(softmax: LoadedCell, tmp_path: Path) -> None:
     save(tmp_path / "x.png", np.full((8, 8), 77))
     assert [row["id"] for row in rows(predicted(softmax, tmp_path / "x.png"))] == ["x.png"]
 
 
-def test_colour_becomes_grey_where_grey_was_learnt(softmax: Fitted, tmp_path: Path) -> None:
+def test_colour_becomes_grey_where_grey_was_learnt(softmax: LoadedCell, tmp_path: Path) -> None:
     save(tmp_path / "x.png", np.full((8, 8, 3), [10, 200, 30]))
     assert len(rows(predicted(softmax, tmp_path))) == 1
 
 
-def test_images_of_another_size_are_refused_all_at_once(softmax: Fitted, tmp_path: Path) -> None:
+def test_images_of_another_size_are_refused_all_at_once(
+    softmax: LoadedCell, tmp_path: Path
+) -> None:
     save(tmp_path / "a.png", np.zeros((8, 8)))
     save(tmp_path / "b.png", np.zeros((9, 8)))
     (tmp_path / "c.png").write_bytes(b"no image")
@@ -169,7 +171,7 @@ def test_parts_change_no_bit(
 
 
 def test_a_fault_leaves_no_file(
-    softmax: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    softmax: LoadedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "PART_BYTES", 64)
     for number in range(1, 6):
@@ -182,7 +184,7 @@ def test_a_fault_leaves_no_file(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "out.csv"]
 
 
-def test_what_was_left_out_is_told(softmax: Fitted, tmp_path: Path) -> None:
+def test_what_was_left_out_is_told(softmax: LoadedCell, tmp_path: Path) -> None:
     save(tmp_path / "new" / "1.png", np.full((8, 8, 3), [0, 9, 0]))
     (tmp_path / "new" / "a.txt").touch()
     assert predict(softmax, tmp_path / "new", tmp_path / "out.csv").notes == (
@@ -191,14 +193,14 @@ def test_what_was_left_out_is_told(softmax: Fitted, tmp_path: Path) -> None:
     )
 
 
-def test_resizing_gives_squares(softmax: Fitted, tmp_path: Path) -> None:
+def test_resizing_gives_squares(softmax: LoadedCell, tmp_path: Path) -> None:
     save(tmp_path / "1.png", np.zeros((8, 8)))
     oblong = replace(softmax, shape=(8, 9, 1))
     with pytest.raises(InputError, match="--resize: gives squares, where 9 x 8 pixels were learnt"):
         predicted(oblong, tmp_path, resize=True)
 
 
-def test_what_cannot_be_read(softmax: Fitted, tmp_path: Path) -> None:
+def test_what_cannot_be_read(softmax: LoadedCell, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images"):
         predicted(softmax, tmp_path)
     with pytest.raises(InputError, match="neither a file, a folder, nor one of"):
@@ -239,8 +241,8 @@ def write_table(path: Path, count: int, *, label: bool = True) -> Path:
 
 
 @pytest.fixture
-def reviews(tmp_path: Path) -> Callable[[], Fitted]:
-    def fit() -> Fitted:
+def reviews(tmp_path: Path) -> Callable[[], LoadedCell]:
+    def fit() -> LoadedCell:
         source = write_table(tmp_path / "train.csv", 120)
         given = study(dataset={"table": str(source), "text": "review"}, variants={})
         run(tmp_path / "run", given)
@@ -250,7 +252,7 @@ def reviews(tmp_path: Path) -> Callable[[], Fitted]:
 
 
 def test_every_row_of_a_table_is_predicted_in_its_order(
-    reviews: Callable[[], Fitted], tmp_path: Path
+    reviews: Callable[[], LoadedCell], tmp_path: Path
 ) -> None:
     found = rows(predicted(reviews(), write_table(tmp_path / "new.csv", 50)))
     assert [row["id"] for row in found] == [str(number) for number in range(50)]
@@ -258,18 +260,18 @@ def test_every_row_of_a_table_is_predicted_in_its_order(
     assert {row["prediction"] for row in found} == {"fine"}
 
 
-def test_packed_tables(reviews: Callable[[], Fitted], tmp_path: Path) -> None:
+def test_packed_tables(reviews: Callable[[], LoadedCell], tmp_path: Path) -> None:
     plain = write_table(tmp_path / "new.csv", 4).read_bytes()
     (tmp_path / "new.csv.gz").write_bytes(gzip.compress(plain))
     assert len(rows(predicted(reviews(), tmp_path / "new.csv.gz"))) == 4
 
 
-def test_a_table_needs_no_labels(reviews: Callable[[], Fitted], tmp_path: Path) -> None:
+def test_a_table_needs_no_labels(reviews: Callable[[], LoadedCell], tmp_path: Path) -> None:
     found = rows(predicted(reviews(), write_table(tmp_path / "new.csv", 4, label=False)))
     assert [row["label"] for row in found] == [""] * 4
 
 
-def test_texts_are_no_images(softmax: Fitted, tmp_path: Path) -> None:
+def test_texts_are_no_images(softmax: LoadedCell, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="images"):
         predicted(softmax, write_table(tmp_path / "new.csv", 4))
 

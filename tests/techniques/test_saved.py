@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
-from bakeoff.techniques.saved import images, read_predictor, read_state, write_predictor
+from bakeoff.techniques.saved import images, read_predictor, read_state, texts_of, write_predictor
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3).T,
@@ -64,3 +64,9 @@ def test_images_of_the_right_shape_pass() -> None:
 def test_other_items_are_refused(items: object, received: str) -> None:
     with pytest.raises(InputError, match=r"mlp: images \(N, 4, 3, 1\) uint8 needed, " + received):
         images(items, (4, 3, 1), "mlp")  # type: ignore[arg-type]
+
+
+def test_arrays_are_no_texts() -> None:
+    assert texts_of(["a", "b"], "it") == ["a", "b"]
+    with pytest.raises(InputError, match=r"it: texts needed, \(2, 3\) float64 received"):
+        texts_of(np.zeros((2, 3)), "it")

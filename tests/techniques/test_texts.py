@@ -10,7 +10,7 @@ from tests.models.tiny import save_tiny
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.techniques.pretrained import EncoderSettings, PretrainedSettings
-from bakeoff.techniques.texts import WeightsSettings, cut_note, texts_of, tokeniser_of
+from bakeoff.techniques.texts import WeightsSettings, cut_note, tokeniser_of
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,6 @@ def test_a_decoder_reads_an_empty_text(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "gpt2", "gpt2")
     tokens, _ = tokeniser_of(WeightsSettings(weights=str(folder), max_tokens=16))(["", "good"])
     assert tokens.lengths.tolist() == [1, 1]
-
-
-def test_arrays_are_no_texts() -> None:
-    with pytest.raises(InputError, match=r"it: texts needed, an array \(2, 3\) float64 received"):
-        texts_of(np.zeros((2, 3)), "it")
 
 
 def test_what_the_record_says_of_cut_texts() -> None:

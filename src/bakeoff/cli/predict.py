@@ -10,7 +10,7 @@ from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from bakeoff.study.predict import Fitted, Predicted
+    from bakeoff.study.predict import LoadedCell, Predicted
     from bakeoff.study.submission import Labels
 
 
@@ -53,7 +53,7 @@ def predict(
     say(f"{output}: {made.rows} predictions")
 
 
-def _write(fitted: "Fitted", items: str, output: Path, resize: bool) -> "Predicted":
+def _write(fitted: "LoadedCell", items: str, output: Path, resize: bool) -> "Predicted":
     """Write a predictions file, and tell how far that is."""
     from bakeoff.cli.progress import Count
     from bakeoff.study.predict import predict as write
@@ -65,7 +65,7 @@ def _write(fitted: "Fitted", items: str, output: Path, resize: bool) -> "Predict
         told.close()
 
 
-def _submit(fitted: "Fitted", items: str, output: Path, how: "tuple[Path, Labels, bool]") -> None:
+def _submit(fitted: "LoadedCell", items: str, output: Path, how: "tuple[Path, Labels, bool]") -> None:
     """Write predictions in the shape of a sample submission."""
     from bakeoff.core.files import write_atomic
     from bakeoff.study.submission import submission

@@ -107,14 +107,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 def per_example(layer: "LayerProfile") -> int:
     """Numbers that a layer keeps of every training example: (0, D) weights stand for D of them."""
-    total = 0
-    for shape in layer.weights.values():
-        if shape[:1] == (0,):
-            kept = 1
-            for side in shape[1:]:
-                kept *= side
-            total += kept
-    return total
+    return sum(math.prod(shape[1:]) for shape in layer.weights.values() if shape[:1] == (0,))
 
 
 def _row(layer: "LayerProfile") -> list[str]:

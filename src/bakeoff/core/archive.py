@@ -80,7 +80,7 @@ def archive_bytes(files: Mapping[str, bytes], tables: Mapping[Place, Table]) -> 
 
 def _set_of(table: Table) -> str:
     """The name of the examples that a table is about."""
-    columns = {name: digest(_npy(table[name])) for name in OF_EXAMPLES if name in table}
+    columns = {name: digest(npy_bytes(table[name])) for name in OF_EXAMPLES if name in table}
     return digest(canonical_json(columns))[:16]
 
 
@@ -91,11 +91,11 @@ def _arrays(tables: Mapping[Place, Table]) -> dict[str, bytes]:
     for name in first:
         shared = name in OF_EXAMPLES
         column = first[name] if shared else np.stack([table[name] for table in tables.values()])
-        files[f"{name}.npy"] = _npy(column)
+        files[f"{name}.npy"] = npy_bytes(column)
     return files
 
 
-def _npy(column: NDArray[Any]) -> bytes:
+def npy_bytes(column: NDArray[Any]) -> bytes:
     """An array as a file; whole numbers in the fewest bytes that hold them all."""
     if column.dtype.kind == "i" and column.size:
         least = np.min_scalar_type(min(int(column.min()), -1 - int(column.max())))

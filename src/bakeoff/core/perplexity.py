@@ -14,7 +14,6 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen
 
 Unit = Literal["token", "word", "byte"]
-UNITS: tuple[Unit, ...] = ("token", "word", "byte")
 
 
 class Protocol(Frozen):

@@ -93,6 +93,17 @@ class Position:
     """Of the whole batch, where a part of it passes; None: all of it does."""
 
 
+def micro_batches(count: int, parts: int) -> Iterator[slice]:
+    """A batch of `count` examples in `parts` parts at most, as `Position.parts` asks.
+
+    Returns:
+        Consecutive slices, none of them empty, sizes equal but for the last.
+    """
+    size = -(-count // parts)
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
 class Step(Protocol):
     """One update, and one evaluation. Owns weights, optimiser, averages and precision."""
 
@@ -266,6 +277,7 @@ class Remembering(Protocol):
         ...
 
 
+@runtime_checkable
 class Representer(Protocol):
     """A predictor that can also turn items into vectors."""
 

@@ -20,7 +20,7 @@ from bakeoff.data.duplicates import (
     signatures,
 )
 from bakeoff.data.hashing import item_digests
-from bakeoff.data.text_checks import text_remarks
+from bakeoff.data.text_checks import some_ids, text_remarks
 
 SHOWN = 20
 FEW_TEST_EXAMPLES = 10
@@ -113,7 +113,7 @@ def check(dataset: Dataset) -> Report:
     for name, examples in dataset.splits.items():
         if empty := _empty(examples.items):
             what = _EMPTY[dataset.modality]
-            problems.append(f"{name} has {len(empty)} {what}: {_some(examples, empty)}")
+            problems.append(f"{name} has {len(empty)} {what}: {some_ids(examples, empty)}")
         if dataset.classes and _is_sorted(examples.labels):
             remarks.append(f"{name} is sorted by label; bakeoff always shuffles, others may not")
         if dataset.modality == "text":
@@ -284,8 +284,3 @@ def _is_sorted(labels: NDArray[np.int64]) -> bool:
     _, counts = np.unique(labels, return_counts=True)
     expected = (len(labels) - 1) * (1 - np.sum((counts / len(labels)) ** 2))
     return len(counts) > 1 and bool(changes < SORTED_SHARE * expected)
-
-
-def _some(examples: Examples, positions: list[int]) -> str:
-    shown = ", ".join(str(examples.ids[i]) for i in positions[:3])
-    return shown + (", ..." if len(positions) > 3 else "")

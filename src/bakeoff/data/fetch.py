@@ -7,7 +7,7 @@ import sys
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -73,22 +73,28 @@ def download(item: Download, store: Path) -> Path:
     Raises:
         InputError: where no mirror gave the right bytes; says what each one answered.
     """
-    pooch = import_module("pooch")
     name = f"{item.sha256[:12]}-{Path(item.file).name}"
-    downloader = ResumingDownloader(store / f"{name}.part", item.size_bytes)
+    path, partial = store / name, PartialFile(store / f"{name}.part", item.size_bytes)
+    if path.exists() and file_digest(path) == item.sha256:
+        return path
     failures = []
     for url in item.urls:
         for _ in range(2):
-            resumed = downloader.partial.exists()
+            resumed = partial.path.exists()
             try:
-                with _quiet(pooch.get_logger()):
-                    pooch.retrieve(url, f"sha256:{item.sha256}", name, store, None, downloader)
-                return store / name
-            except ValueError:  # pooch's word for the wrong checksum
-                failures.append(f"{url}: not the published file (its SHA-256 differs)")
+                partial.complete(url)
             except DownloadError as error:
                 failures.append(f"{url}: {error}")
                 break
+            with disk_errors(str(path)):
+                if (found := file_digest(partial.path)) == item.sha256:
+                    os.replace(partial.path, path)
+                    return path
+                partial.path.unlink()
+            failures.append(
+                f"{url}: not the published file (SHA-256 {found[:12]}... received, "
+                f"{item.sha256[:12]}... needed)"
+            )
             if not resumed:
                 break  # wrong from its first byte; else once more from there
     raise InputError([f"cannot download {item.file}:", *(f"  {line}" for line in failures)])
@@ -98,20 +104,20 @@ class DownloadError(Exception):
     """One mirror failed; the next may not."""
 
 
-class ResumingDownloader:
-    """A downloader for pooch that goes on where an earlier one was cut off.
+class PartialFile:
+    """A file that is being downloaded, and goes on where an earlier download was cut off.
 
     Args:
-        partial: Where the bytes are gathered; left behind when the connection breaks.
+        path: Where the bytes are gathered; left behind when the connection breaks.
         size_bytes: The size of the whole file; a mirror that sends more is not believed.
     """
 
-    def __init__(self, partial: Path, size_bytes: int) -> None:
-        self.partial = partial
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        self.path = path
         self.size_bytes = size_bytes
 
-    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Download `url` to `output_file`.
+    def complete(self, url: str) -> None:
+        """Download what is missing from `url`. Whether the bytes are right is not looked at.
 
         Raises:
             DownloadError: where the mirror refuses, or breaks off too often.
@@ -120,16 +126,14 @@ class ResumingDownloader:
         _logger.info("downloading %s", url)
         for attempt in range(ATTEMPTS):
             if self._size() == self.size_bytes:
-                break  # all there since an earlier time; pooch checks it
+                return  # all there since an earlier time
             try:
                 self._receive(url)
-                break
+                return
             except _BrokenOff as error:
                 if attempt == ATTEMPTS - 1:
                     raise DownloadError(str(error)) from None
                 time.sleep(0.25 * 2**attempt)
-        with disk_errors(output_file):
-            os.replace(self.partial, output_file)
 
     def _receive(self, url: str) -> None:
         """Append what is missing to the partial file."""
@@ -145,7 +149,7 @@ class ResumingDownloader:
             raise DownloadError(_reason(error)) from None
         with answer:
             if answer.status_code == 416:  # what is here is longer than the file: no part of it
-                self.partial.unlink()
+                self.path.unlink()
                 raise _BrokenOff("the server has no such part of the file")
             if answer.status_code not in (200, 206):
                 raise DownloadError(f"HTTP {answer.status_code} {answer.reason}")
@@ -158,14 +162,14 @@ class ResumingDownloader:
             self._store(answer.raw.stream(CHUNK_BYTES, decode_content=False), start, total)
 
     def _size(self) -> int:
-        return self.partial.stat().st_size if self.partial.exists() else 0
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def _store(self, chunks: Iterator[bytes], start: int, total: int) -> None:
         received = start
         broken = None
-        with disk_errors(str(self.partial)):
-            stream = self.partial.open("ab" if start else "wb")
-        with stream, _bar(self.partial.name, total, start) as advance:
+        with disk_errors(str(self.path)):
+            stream = self.path.open("ab" if start else "wb")
+        with stream, _bar(self.path.name, total, start) as advance:
             while True:
                 try:
                     chunk = next(chunks, b"")
@@ -177,11 +181,11 @@ class ResumingDownloader:
                 received += len(chunk)
                 if received > self.size_bytes:
                     break
-                with disk_errors(str(self.partial)):
+                with disk_errors(str(self.path)):
                     stream.write(chunk)
                 advance(len(chunk))
         if received > self.size_bytes:
-            self.partial.unlink()
+            self.path.unlink()
             raise DownloadError(f"sent more than the {self.size_bytes:,} bytes of the file")
         if broken or received < total:
             why = f" ({broken})" if broken else ""
@@ -244,25 +248,30 @@ def _only_one(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Pooch tells where it puts a file; we tell it ourselves, when asked to."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _bar(name: str, total: int, start: int) -> Iterator[Any]:
+def _bar(name: str, total: int, start: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, nothing elsewhere; yields the function that advances it."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda count: None
         return
-    tqdm = import_module("tqdm").tqdm
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name, leave=False) as bar:
-        yield bar.update
+    from rich import progress
+    from rich.console import Console
+
+    # Our own console: rich's usual one writes to stdout, which is for results.
+    plain = bool(os.environ.get("NO_COLOR"))
+    console = Console(file=sys.stderr, color_system=None if plain else "auto")
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bars:
+        console.show_cursor(True)  # a process that is killed must not leave it hidden
+        task = bars.add_task(name, total=total, completed=start)
+        yield lambda count: bars.advance(task, count)
 
 
 def _range_start(answer: Any) -> int | None:

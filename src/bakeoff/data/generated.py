@@ -8,7 +8,6 @@ Source: B. Widrow, S. Stearns 1985, "Adaptive signal processing", Prentice-Hall,
 two-weight problem), 9 (system identification) and 12 (noise cancelling).
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,6 @@ CANCELLING_PATH = (0.7, -0.45, 0.3, 0.25, -0.2, 0.12, -0.08, 0.05)
 CANCELLING_POLE = 0.5
 CANCELLING_TAPS = 12
 FILTER_SIZES = (2400, 1600)
-
-
-Loader = Callable[[Path], Dataset]
 
 
 def load_two_inputs(_folder: Path) -> Dataset:

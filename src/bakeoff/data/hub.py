@@ -25,7 +25,7 @@ TOGETHER = "(columns of texts)"
 
 
 @dataclass(frozen=True)
-class Split:
+class HubSplit:
     """A split as the library gives it.
 
     Args:
@@ -74,7 +74,7 @@ def load_hub(source: HubSource, *, offline: bool = False) -> Dataset:
 
 
 def from_splits(
-    source: HubSource, splits: Mapping[str, Split], notes: tuple[str, ...] = ()
+    source: HubSource, splits: Mapping[str, HubSplit], notes: tuple[str, ...] = ()
 ) -> Dataset:
     """A data set of the splits that were read.
 
@@ -117,8 +117,8 @@ def from_splits(
 
 
 def _choose(
-    source: HubSource, splits: Mapping[str, Split]
-) -> tuple[list[tuple[str, Split]], tuple[str, ...]]:
+    source: HubSource, splits: Mapping[str, HubSplit]
+) -> tuple[list[tuple[str, HubSplit]], tuple[str, ...]]:
     """The splits by their use, train first, and a note on those that have none.
 
     Raises:
@@ -147,7 +147,7 @@ def _choose(
     return [(role, splits[name]) for role, name in found.items()], note
 
 
-def _named(split: Split) -> dict[str, list[Any]]:
+def _named(split: HubSplit) -> dict[str, list[Any]]:
     """The columns, with names in the place of numbers of classes; None where that is below 0."""
     out = {}
     for name, values in split.columns.items():
@@ -159,7 +159,7 @@ def _named(split: Split) -> dict[str, list[Any]]:
     return out
 
 
-def _usual_label(split: Split) -> str | None:
+def _usual_label(split: HubSplit) -> str | None:
     """The column with a usual name for the label, where there is one such."""
     found = [name for name in split.columns if name.strip().lower() in USUAL_NAMES["label"]]
     return found[0] if len(found) == 1 else None
@@ -230,7 +230,7 @@ def _commit(source: HubSource, library: Any) -> str | None:
         ) from None
 
 
-def _split(part: Any, library: Any) -> Split:
+def _split(part: Any, library: Any) -> HubSplit:
     """A split of the library's, read into memory but for columns of images, lists and the like."""
     simple = (library.Value, library.ClassLabel)
     classes = {
@@ -239,4 +239,4 @@ def _split(part: Any, library: Any) -> Split:
         if isinstance(feature, library.ClassLabel)
     }
     read = [name for name, feature in part.features.items() if isinstance(feature, simple)]
-    return Split({name: list(part[name]) for name in read}, classes)
+    return HubSplit({name: list(part[name]) for name in read}, classes)

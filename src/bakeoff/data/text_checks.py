@@ -44,7 +44,7 @@ def text_remarks(name: str, examples: Examples) -> list[str]:
     for what, pattern in FAULTS.items():
         found = [i for i, text in enumerate(texts) if pattern.search(text)]
         if found:
-            out.append(f"{name}: {_texts(found, len(texts))} {what}: {_some(examples, found)}")
+            out.append(f"{name}: {_texts(found, len(texts))} {what}: {some_ids(examples, found)}")
     long = [
         i
         for i, text in enumerate(texts)
@@ -52,7 +52,7 @@ def text_remarks(name: str, examples: Examples) -> list[str]:
     ]
     if long:
         what = f"have a line of more than {LONG_LINE:,} characters"
-        out.append(f"{name}: {_texts(long, len(texts))} {what}: {_some(examples, long)}")
+        out.append(f"{name}: {_texts(long, len(texts))} {what}: {some_ids(examples, long)}")
     words = np.array([len(text.split()) for text in texts])
     if len(words):
         middle, most, longest = np.quantile(words, [0.5, 0.95, 1], method="nearest").tolist()
@@ -67,6 +67,7 @@ def _texts(found: list[int], count: int) -> str:
     return f"{len(found):,} of {count:,} texts"
 
 
-def _some(examples: Examples, positions: list[int]) -> str:
+def some_ids(examples: Examples, positions: list[int]) -> str:
+    """The ids of the first three examples of some, and whether there are more."""
     shown = ", ".join(str(examples.ids[i]) for i in positions[:3])
     return shown + (", ..." if len(positions) > 3 else "")

@@ -121,11 +121,5 @@ class VectorBatches:
             yield replace(batch, items=self._vectors[batch.indices])
 
 
-def token_evaluation_batches(examples: TokenExamples, batch_size: int) -> Iterator[Batch]:
-    """All examples once, shortest first: labels say which is which."""
-    order = np.argsort(examples.tokens.lengths, kind="stable")
-    return (examples.batch(rows) for rows in _cut(order, batch_size))
-
-
 def _cut(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
     return [rows[first : first + size] for first in range(0, len(rows), size)]

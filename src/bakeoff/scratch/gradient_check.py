@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.protocols import Position
 from bakeoff.scratch.layers import Layer
-from bakeoff.scratch.losses import Loss, SoftmaxCrossEntropy
+from bakeoff.scratch.losses import Loss
 from bakeoff.scratch.memory import Array
 
 STEP = 1e-5
@@ -102,32 +102,6 @@ def check_loss(
     pairs = [("outputs", outputs, loss.backward(len(labels)).copy())]
     (error,) = _compare(function, pairs, generator, limit, scale)
     return error
-
-
-def check_classifier(
-    network: Layer,
-    inputs: Array,
-    labels: NDArray[np.int64],
-    generator: np.random.Generator,
-    limit: int = 200,
-) -> tuple[GradientError, ...]:
-    """Check a network's gradients under the mean softmax cross-entropy of a batch.
-
-    Args:
-        network: With float64 parameters, and logits (B, K) as outputs.
-        inputs: (B, ...) float64.
-        labels: (B,) int64.
-        generator: Draws the coordinates where there are too many.
-        limit: Coordinates of each array that are compared at most.
-    """
-    loss = SoftmaxCrossEntropy()
-
-    def function() -> float:
-        return float(loss.forward(network.forward(inputs, AT), labels).mean())
-
-    scale = max(1.0, abs(function()))
-    network.backward(loss.backward(len(labels)), to_inputs=False)
-    return _compare(function, _parameters(network), generator, limit, scale)
 
 
 def _parameters(layer: Layer) -> Iterator[tuple[str, Array, Array]]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from bakeoff.core.optimisers import BETAS, CLIP_EPSILON, EPSILON, SMOOTHING
 from bakeoff.core.protocols import Arrays, State
 from bakeoff.scratch import kernels
 from bakeoff.scratch.kernels import Numbers, Rule
@@ -21,7 +22,6 @@ from bakeoff.scratch.memory import Array
 Name = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
 PIECE = 16384
 """Numbers that are summed or swept at a time."""
-CLIP_EPSILON = 1e-6
 TINY, SWEEP = 1e-25, 128
 """Moments below TINY become 0 every SWEEP updates."""
 
@@ -214,11 +214,9 @@ class RmsProp(Optimiser):
 
     rule = "rmsprop"
     moments = (None, "square")
-    smoothing: ClassVar[float] = 0.99
-    epsilon: ClassVar[float] = 1e-8
 
     def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
-        return Numbers(rate, l1, l2, second=self.smoothing, epsilon=self.epsilon)
+        return Numbers(rate, l1, l2, second=SMOOTHING, epsilon=EPSILON)
 
 
 class Adam(Optimiser):
@@ -237,8 +235,6 @@ class Adam(Optimiser):
 
     rule = "adam"
     moments = ("mean", "square")
-    betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
-    epsilon: ClassVar[float] = 1e-8
 
     def __init__(
         self,
@@ -251,7 +247,7 @@ class Adam(Optimiser):
         self._decoupled = decoupled
 
     def _numbers(self, rate: float, l1: float, l2: float) -> Numbers:
-        first, second = self.betas
+        first, second = BETAS
         return Numbers(
             rate=rate / (1 - first**self.count),
             l1=l1,
@@ -260,7 +256,7 @@ class Adam(Optimiser):
             first=first,
             second=second,
             deviation=math.sqrt(1 - second**self.count),
-            epsilon=self.epsilon,
+            epsilon=EPSILON,
         )
 
 

@@ -1,7 +1,6 @@
 """One update and one evaluation of a NumPy network: the loop's step, and prediction."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bakeoff.core.passes import PassSize
-from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value
+from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value, micro_batches
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.distillation import Distillation
 from bakeoff.scratch.layers import Layer
@@ -151,7 +150,7 @@ class NumpyStep:
         """
         count, loss, correct = len(batch.labels), 0.0, 0
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for number, part in enumerate(_parts(count, at.parts)):
+            for number, part in enumerate(micro_batches(count, at.parts)):
                 losses, right = self._gradients(batch, part, at)
                 loss += losses
                 correct += right
@@ -210,10 +209,3 @@ class NumpyStep:
         self._optimiser.load(
             {name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)}
         )
-
-
-def _parts(count: int, parts: int) -> Iterator[slice]:
-    """Consecutive slices of a batch, none of them empty, sizes equal but for the last."""
-    size = -(-count // parts)
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

@@ -18,6 +18,7 @@ from bakeoff.core.record import Record
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_predictor
 from bakeoff.study.attention import write_attended
+from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.inside import write_looks
 from bakeoff.study.prepare import Ready
@@ -121,10 +122,8 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
         scored = ready.split(data, first).fold_examples()
     scene = Scene(scored, dataset.columns, dataset.ordered, dataset.clean)
     fits: dict[str, Fit] = {}
-    for planned in ready.planned:
-        record = folder.records.get(planned.name, {}).get(first)
-        if record is not None and planned.level == ready.control.level and not planned.seed_offset:
-            fits[planned.name] = _fit(planned, record, ready, folder, scene)
+    for planned, record in first_cells(ready, folder):
+        fits[planned.name] = _fit(planned, record, ready, folder, scene)
     if fits:
         write_fits(folder.path / ARTIFACTS, scene, fits)
 
@@ -133,11 +132,8 @@ def _write_writing(ready: Ready, folder: Folder) -> None:
     """What the first level's recipes write, each as its first seed left it."""
     first = ready.replicates(ready.looks.seeds)[0]
     written: dict[str, Written] = {}
-    for planned in ready.planned:
+    for planned, record in first_cells(ready, folder):
         technique, recipe = find(planned.recipe.technique), planned.recipe
-        record = folder.records.get(planned.name, {}).get(first)
-        if record is None or planned.level != ready.control.level or planned.seed_offset:
-            continue
         if isinstance(technique, Writing):
             data = ready.split(recipe.data, first).training_data()
             fitted = load_predictor(folder.path / cell_folder(record))

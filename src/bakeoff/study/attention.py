@@ -12,6 +12,7 @@ from bakeoff.analysis.attention import Attended, write_attention
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Attending
 from bakeoff.execution.cell import load_predictor
+from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 
@@ -29,12 +30,9 @@ def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
         DiskError: where it cannot be written.
     """
     found: dict[str, list[Attended]] = {}
-    first = ready.replicates(ready.looks.seeds)[0]
-    for planned in ready.planned:
-        record = folder.records.get(planned.name, {}).get(first)
-        shown = planned.level == ready.control.level and not planned.seed_offset
-        if record is None or not shown or len(found) == MOST_RECIPES:
-            continue
+    for planned, record in first_cells(ready, folder):
+        if len(found) == MOST_RECIPES:
+            break
         predictor = load_predictor(folder.path / cell_folder(record))
         if not isinstance(predictor, Attending):
             continue

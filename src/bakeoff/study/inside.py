@@ -22,6 +22,7 @@ from bakeoff.core.protocols import Batch, Inside, Openable, TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.record import Record
 from bakeoff.execution.cell import load_predictor
+from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
@@ -105,17 +106,13 @@ def _written(target: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
 
 def _chosen(ready: Ready, folder: Folder) -> Iterator[_Chosen]:
     """The recipes whose networks can be looked into, with their first cell."""
-    first = ready.replicates(ready.looks.seeds)[0]
     known: dict[DataSettings, TrainingData] = {}
-    for planned in ready.planned:
-        recipe, record = planned.recipe, folder.records.get(planned.name, {}).get(first)
-        technique = find(recipe.technique)
-        if record is None or planned.seed_offset or not isinstance(technique, Openable):
-            continue
-        if not technique.opens(recipe.settings):
+    for planned, record in first_cells(ready, folder, every_level=True):
+        recipe, technique = planned.recipe, find(planned.recipe.technique)
+        if not isinstance(technique, Openable) or not technique.opens(recipe.settings):
             continue
         if recipe.data not in known:
-            known[recipe.data] = ready.split(recipe.data, first).training_data()
+            known[recipe.data] = ready.split(recipe.data, record.replicate).training_data()
         yield _Chosen(planned, record, technique, known[recipe.data])
 
 

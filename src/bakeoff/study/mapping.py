@@ -3,12 +3,11 @@
 A report shows some hundred points of a study; here are as many as there are.
 """
 
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from bakeoff.analysis.projections import (
     tsne,
 )
 from bakeoff.analysis.scatter import scatter
+from bakeoff.core.archive import npy_bytes
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.files import write_atomic
@@ -28,7 +28,7 @@ from bakeoff.core.protocols import Representer
 from bakeoff.core.table import csv_bytes
 from bakeoff.data import catalogue, splits
 from bakeoff.execution.cores import core_count
-from bakeoff.study.predict import Fitted, read_items
+from bakeoff.study.predict import LoadedCell, read_items
 from bakeoff.techniques.recipes import parse_recipe
 
 Method = Literal["tsne", "pca"]
@@ -98,7 +98,7 @@ class Outputs:
     vectors: Path | None = None
 
 
-def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) -> Mapped:
+def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: How) -> Mapped:
     """Map the vectors of an encoder.
 
     Args:
@@ -114,7 +114,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
         DiskError: where a file cannot be written.
     """
     predictor = fitted.predictor
-    if not hasattr(predictor, "represent"):
+    if not isinstance(predictor, Representer):
         raise InputError(
             f"{fitted.record.name}: the technique {fitted.record.recipe['technique']} gives no "
             "vectors to map"
@@ -127,7 +127,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
     if how.method == "tsne":
         check_perplexity(how.perplexity, len(examples))
     began = time.perf_counter()
-    vectors = cast(Representer, predictor).represent(examples.items)
+    vectors = predictor.represent(examples.items)
     guesses = np.asarray(predictor.predict(examples.items)).argmax(axis=1)
     encoded = time.perf_counter()
     if not np.isfinite(vectors).all():
@@ -141,7 +141,7 @@ def map_vectors(fitted: Fitted, source: str | None, outputs: Outputs, how: How) 
     if outputs.picture is not None:
         write_atomic(outputs.picture, scatter(places, examples.labels, classes))
     if outputs.vectors is not None:
-        write_atomic(outputs.vectors, _npy(vectors))
+        write_atomic(outputs.vectors, npy_bytes(vectors))
     asked = _asked(len(examples), how.seed)
     return Mapped(
         points=len(examples),
@@ -164,7 +164,7 @@ def _places(vectors: NDArray[np.float32], how: How) -> NDArray[np.float64]:
     return tsne(vectors, how.perplexity, how.seed, jobs)
 
 
-def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
+def _own(fitted: LoadedCell) -> list[tuple[str, Examples]]:
     """What a cell was fitted with, and what validated it."""
     record = fitted.record
     if record.replicate.fold is not None:
@@ -172,8 +172,6 @@ def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
             f"{record.name}: fitted on folds; name the items to map (INPUT), as for predict"
         )
     settings = parse_recipe(record.recipe, record.name).data
-    if settings.set is None:
-        raise InputError(f"{record.name}: its record names no data set; name the items to map")
     split = splits.draw_cell(catalogue.load(settings.set), settings, record.replicate)
     if split.hash != record.hashes["split"]:
         raise InputError(
@@ -184,7 +182,7 @@ def _own(fitted: Fitted) -> list[tuple[str, Examples]]:
     return [("train", data.train), ("validation", data.validation)]
 
 
-def _given(fitted: Fitted, source: str, notes: list[str]) -> list[tuple[str, Examples]]:
+def _given(fitted: LoadedCell, source: str, notes: list[str]) -> list[tuple[str, Examples]]:
     """The items of an input."""
     return [("", part) for part in read_items(source, fitted, False, notes)]
 
@@ -206,10 +204,3 @@ def _table(
     names = [classes[guess] for guess in guesses.tolist()]
     columns = (examples.ids.tolist(), parts, labels, names, *places.T.astype(np.float32).tolist())
     return csv_bytes(HEADER, iter(list(zip(*columns, strict=True))))
-
-
-def _npy(vectors: NDArray[np.float32]) -> bytes:
-    """An array as the bytes of a .npy file; nothing in it is pickled."""
-    stream = io.BytesIO()
-    np.save(stream, vectors, allow_pickle=False)
-    return stream.getvalue()

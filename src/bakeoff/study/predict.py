@@ -29,7 +29,7 @@ from bakeoff.techniques.recipes import parse_recipe
 
 
 @dataclass(frozen=True)
-class Fitted:
+class LoadedCell:
     """A finished cell's predictor and record."""
 
     predictor: Predictor
@@ -76,7 +76,7 @@ def find_cell(run: str) -> Path:
     return found
 
 
-def load_fitted(run: str) -> Fitted:
+def load_fitted(run: str) -> LoadedCell:
     """What a finished cell left, ready to predict.
 
     Raises:
@@ -92,7 +92,7 @@ def load_fitted(run: str) -> Fitted:
     predictor = load_predictor(folder)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))
-    return Fitted(predictor, record, shape)
+    return LoadedCell(predictor, record, shape)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Predicted:
 
 
 def predict(
-    fitted: Fitted,
+    fitted: LoadedCell,
     source: Path | str,
     output: Path,
     *,
@@ -145,7 +145,7 @@ def predict(
     return Predicted(rows, tuple(notes))
 
 
-def _written(fitted: Fitted, parts: Iterator[Examples]) -> Iterator[tuple[int, bytes]]:
+def _written(fitted: LoadedCell, parts: Iterator[Examples]) -> Iterator[tuple[int, bytes]]:
     """For each part the number of its rows, and these; the header goes with the first."""
     task = task_of(fitted.record.task, fitted.record.classes)
     for number, examples in enumerate(parts):
@@ -155,7 +155,7 @@ def _written(fitted: Fitted, parts: Iterator[Examples]) -> Iterator[tuple[int, b
 
 
 def read_items(
-    source: Path | str, fitted: Fitted, resize: bool, notes: list[str]
+    source: Path | str, fitted: LoadedCell, resize: bool, notes: list[str]
 ) -> Iterator[Examples]:
     """What `predict` reads, in parts; of images notes are added once all is read.
 
@@ -179,7 +179,7 @@ def read_items(
         yield from read_images(path, _wanted(fitted, resize), notes)
 
 
-def _rows(path: Path, fitted: Fitted) -> Examples:
+def _rows(path: Path, fitted: LoadedCell) -> Examples:
     """The rows of a table of texts or numbers."""
     learnt = fitted.record.recipe["data"]["set"]
     named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
@@ -188,7 +188,7 @@ def _rows(path: Path, fitted: Fitted) -> Examples:
     return read_texts(TableSource(table=str(path), text=named.get("text")), fitted.record.classes)
 
 
-def _wanted(fitted: Fitted, resize: bool) -> Wanted:
+def _wanted(fitted: LoadedCell, resize: bool) -> Wanted:
     """What images the predictor reads.
 
     Raises:

@@ -39,7 +39,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Scored:
+class FileScores:
     """What came out.
 
     Args:
@@ -53,7 +53,7 @@ class Scored:
     notes: tuple[str, ...]
 
 
-def score(predictions: Path, labels: Path, named: Columns | None = None) -> Scored:
+def score(predictions: Path, labels: Path, named: Columns | None = None) -> FileScores:
     """Every metric of the task; log loss where the file has `prob_<class>` columns.
 
     A file whose header names a `target`, as `predict` writes it for regression, holds numbers. A
@@ -81,12 +81,12 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> Scor
         raise InputError(_no_label(labels, lacking, len(guess_ids)))
     if "target" in guessed and "prediction" in guessed:
         targets, numbers = _finite(known, labels), _finite(made, predictions)
-        return Scored(Regression().score(targets, numbers), len(made), tuple(notes))
+        return FileScores(Regression().score(targets, numbers), len(made), tuple(notes))
     order = named.classes or tuple(
         name.removeprefix(PROBABILITY) for name in guessed if name.startswith(PROBABILITY)
     )
     both = _same_names(known, made, order, notes)
-    return Scored(_metrics(guessed, *both, predictions), len(made), tuple(notes))
+    return FileScores(_metrics(guessed, *both, predictions), len(made), tuple(notes))
 
 
 def _read(path: Path, notes: list[str]) -> dict[str, list[str]]:

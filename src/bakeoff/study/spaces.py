@@ -8,20 +8,22 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from bakeoff.analysis.spaces import NAME, Points, Space, write_spaces
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.files import new_folder
-from bakeoff.core.protocols import Encoding, Predictor, Representer
+from bakeoff.core.protocols import Encoding, Representer
 from bakeoff.core.record import Record
 from bakeoff.execution.cell import load_predictor
+from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
+from bakeoff.techniques.encoders import Encoder
 
 VERSION = 1
 """Raised when the same cells would be shown otherwise."""
@@ -56,7 +58,7 @@ def write_vectors(ready: Ready, folder: Folder, target: Path) -> None:
     spaces: dict[str, Space] = {}
     for planned, record in shown:
         predictor = load_predictor(folder.path / cell_folder(record))
-        if points is not None and hasattr(predictor, "represent"):
+        if points is not None and isinstance(predictor, Representer):
             space = _space(predictor, record, points)
             if np.isfinite(space.vectors).all():
                 spaces[planned.name] = space
@@ -72,13 +74,9 @@ def _chosen(ready: Ready, folder: Folder) -> Iterator[tuple[Planned, Record]]:
 
     Only those that learn from the same examples as the first of them.
     """
-    first = ready.replicates(ready.looks.seeds)[0]
     needed = {i.recipe for planned in ready.planned for i in planned.inputs.values()}
     data = None
-    for planned in ready.planned:
-        record = folder.records.get(planned.name, {}).get(first)
-        if record is None or planned.seed_offset:
-            continue
+    for planned, record in first_cells(ready, folder, every_level=True):
         technique = find(planned.recipe.technique)
         if not (isinstance(technique, Encoding) and technique.encodes) and (
             planned.name not in needed
@@ -103,9 +101,9 @@ def _points(ready: Ready, planned: Planned, record: Record) -> Points | None:
     return Points(train, validation, tuple(data.task.classes))
 
 
-def _space(predictor: Predictor, record: Record, points: Points) -> Space:
+def _space(predictor: Encoder, record: Record, points: Points) -> Space:
     both = concatenated([points.train, points.validation]).items
-    vectors = cast(Representer, predictor).represent(both)
+    vectors = predictor.represent(both)
     guesses = np.asarray(predictor.predict(both)).argmax(axis=1)
     return Space(record.replicate.seed, record.key, vectors, guesses)
 

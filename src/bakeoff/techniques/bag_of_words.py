@@ -27,7 +27,7 @@ from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.task import Task
 from bakeoff.data.vocabulary import Vocabulary, VocabularySettings, read_words
-from bakeoff.techniques.saved import read_predictor, texts, write_predictor
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 
 WORDS = "vocabulary"
 """What the saved terms are called among the arrays."""
@@ -150,7 +150,7 @@ class BagOfWordsPredictor:
         Raises:
             InputError: where the items are no texts.
         """
-        given = texts(items, BagOfWords.name)
+        given = texts_of(items, BagOfWords.name)
         weights, places, starts = self.terms.rows(given)
         logits = np.tile(self.bias, (len(given), 1))
         for row in range(len(given)):
@@ -208,7 +208,7 @@ class BagOfWords:
             InputError: where the data are no texts.
         """
         settings = cast(BagOfWordsSettings, cell.recipe.settings)
-        terms = Terms.of(texts(data.train.items, self.name), settings.words)
+        terms = Terms.of(texts_of(data.train.items, self.name), settings.words)
 
         def compute() -> Arrays:
             return _fit(terms, settings.l2, data.train, data.validation, data.task)

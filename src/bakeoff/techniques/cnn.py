@@ -20,6 +20,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import later, plain
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -35,7 +36,6 @@ from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.adapting import begin
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.techniques.teachers import teaching_of
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TaughtSettings, check_parts
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings
 from bakeoff.core.frozen import Frozen
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, Run, TrainingData
 from bakeoff.core.recipe import Settings
 from bakeoff.core.streams import Streams
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
 from bakeoff.techniques.prototypes import Prototypes, spread_rows
 from bakeoff.techniques.texts import WeightsSettings
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

@@ -20,13 +20,12 @@ from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
 from bakeoff.techniques.contrast import ContrastiveSettings, TextTrunkSettings, learn, loss_of
 from bakeoff.techniques.prototypes import Prototypes
-from bakeoff.techniques.saved import write_predictor
+from bakeoff.techniques.saved import texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     attended,
     cut_note,
     same_weights,
-    texts_of,
     tokeniser_of,
 )
 

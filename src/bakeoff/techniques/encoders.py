@@ -16,8 +16,7 @@ from bakeoff.core.recipe import Ref
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.techniques import find
-from bakeoff.techniques.saved import read_state
-from bakeoff.techniques.texts import texts_of
+from bakeoff.techniques.saved import read_state, texts_of
 
 if TYPE_CHECKING:
     from bakeoff.training.torch.token_inference import TokenInference
@@ -72,11 +71,11 @@ def encoder_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) 
         InputError: where it gives no vectors.
     """
     found = inputs[reference.recipe]
-    if not hasattr(found, "represent"):
+    if not isinstance(found, Representer):
         raise InputError(
             f"{technique}: encoder: the technique of recipe '{reference.recipe}' gives no vectors"
         )
-    return cast(Encoder, found)
+    return found
 
 
 def token_reader_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) -> TokenReader:

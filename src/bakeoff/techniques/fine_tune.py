@@ -20,6 +20,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
@@ -27,7 +28,7 @@ from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
-from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
@@ -35,10 +36,8 @@ from bakeoff.techniques.texts import (
     cut_note,
     key_of,
     same_weights,
-    texts_of,
     tokeniser_of,
 )
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ class FineTuneTraining(TrainingSettings):
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    sampling: Literal["shuffle"] = "shuffle"
+    """Batches hold texts of about one length, each once an epoch."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Each block learns at this share of the rate of the block above it; 1: all at the same."""
 
@@ -230,14 +231,14 @@ class FineTune:
         if settings.adapt.method == "none":
             return made
         examples = TokenExamples(tokens, data.train.labels)
-        plain = TokenBatches(examples, training.batch_size, run.streams)
+        token_batches = TokenBatches(examples, training.batch_size, run.streams)
         held_out = texts_of(data.validation.items, self.name)
         network: Network = inference
-        batches: PaddedBatches | VectorBatches = PaddedBatches(plain)
+        batches: PaddedBatches | VectorBatches = PaddedBatches(token_batches)
         items: NDArray[Any]
         if settings.adapt.method == "head":
             network = _head_of(inference)
-            batches = VectorBatches(plain, _vectors(made, "vectors", texts, run))
+            batches = VectorBatches(token_batches, _vectors(made, "vectors", texts, run))
             items = _vectors(made, "validation-vectors", held_out, run)
         else:
             items = tokeniser.padded(held_out)
@@ -285,18 +286,6 @@ class FineTune:
         inference = _inference(chosen, tokeniser, classes, Streams(0), Numerics())
         names = [str(i) for i in range(classes)]
         return FineTunedPredictor(self.name, chosen, tokeniser, inference, names)
-
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse draws with replacement: batches hold texts of about one length.
-
-        Raises:
-            InputError: naming the setting.
-        """
-        training = cast(FineTuneSettings, settings).training
-        if training.sampling != "shuffle":
-            raise InputError(
-                f"training.sampling: {training.sampling} received (allowed for texts: shuffle)"
-            )
 
 
 class Lora(FineTune):

@@ -19,6 +19,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.perplexity import Protocol, detokenise
 from bakeoff.core.protocols import (
     Batch,
@@ -32,8 +33,7 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.blocks import BlockSettings, cut_blocks
 from bakeoff.models.settings import AdapterSettings, CausalSettings
-from bakeoff.techniques.saved import read_predictor, write_predictor
-from bakeoff.training.optimisers import OptimizerName
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class LanguageTraining(TrainingSettings):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     l2: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    sampling: Literal["shuffle"] = "shuffle"
     checkpointing: bool = False
     """Keep the inputs of blocks of layers alone and compute the rest again on the way back: less
     memory, a third more time."""
@@ -67,7 +68,6 @@ class LanguageTraining(TrainingSettings):
             ("label_smoothing", 0.0),
             ("lookahead", None),
             ("averaging", None),
-            ("sampling", "shuffle"),
         ):
             if (found := getattr(self, name)) != none:
                 raise ValueError(f"{name}: {found} received (allowed in language models: {none})")
@@ -151,11 +151,8 @@ class LanguagePredictor:
         Raises:
             InputError: where the items are no texts.
         """
-        if isinstance(items, np.ndarray):
-            raise InputError(
-                f"{self.technique}: texts needed, {items.shape} {items.dtype} received"
-            )
-        return np.array([self._score(text) for text in items], np.float64).reshape(-1, 2)
+        texts = texts_of(items, self.technique)
+        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 2)
 
     def _score(self, text: str) -> tuple[float, float]:
         import torch

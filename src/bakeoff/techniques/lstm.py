@@ -18,6 +18,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.frozen import plain
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
@@ -30,9 +31,8 @@ from bakeoff.data.vocabulary import (
     sequence_notes,
 )
 from bakeoff.models.settings import RecurrentSettings
-from bakeoff.techniques.saved import read_predictor, texts, write_predictor
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.teachers import teaching_of
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import TaughtSettings
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class RecurrentPredictor:
             InputError: where the items are no texts.
         """
         words = self.settings.words
-        read = read_words(texts(items, Lstm.name), words)
+        read = read_words(texts_of(items, Lstm.name), words)
         return self.inference.probabilities(self.vocabulary.tokens(read, words).padded(-1))
 
     def layers(self) -> tuple[LayerProfile, ...]:
@@ -156,7 +156,7 @@ class Lstm:
 
         settings = cast(LstmSettings, cell.recipe.settings)
         words, training = settings.words, settings.training
-        known = texts(data.train.items, self.name)
+        known = texts_of(data.train.items, self.name)
         teaching = teaching_of(training.teacher, cell, data, inputs, run)
         extra = teaching.extra if teaching else ()
         read = read_words([*known, *extra], words)
@@ -189,7 +189,7 @@ class Lstm:
         self, examples: Examples, vocabulary: Vocabulary, words: SequenceSettings
     ) -> Examples:
         """Examples with numbers of words (N, T) int32, then -1, in place of texts."""
-        read = read_words(texts(examples.items, self.name), words)
+        read = read_words(texts_of(examples.items, self.name), words)
         items = vocabulary.tokens(read, words).padded(-1)
         return Examples(items, examples.labels, examples.ids)
 
@@ -226,7 +226,7 @@ class Lstm:
     def notes(self, settings: Settings, data: TrainingData) -> tuple[str, ...]:
         """How many words are known, and how many texts are cut."""
         words = cast(LstmSettings, settings).words
-        read = read_words(texts(data.train.items, self.name), words)
+        read = read_words(texts_of(data.train.items, self.name), words)
         return sequence_notes(read, Vocabulary.of(read, words), words)
 
 

@@ -24,7 +24,7 @@ from bakeoff.core.recipe import Framework, Numerics, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
-from bakeoff.techniques.saved import read_predictor, write_predictor
+from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
@@ -32,7 +32,6 @@ from bakeoff.techniques.texts import (
     cut_note,
     key_of,
     same_weights,
-    texts_of,
     tokeniser_of,
 )
 

@@ -22,6 +22,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import (
     LayerProfile,
     Normaliser,
@@ -53,7 +54,6 @@ from bakeoff.techniques.token_probe import (
     fit_token_cnn,
     load_token_cnn,
 )
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import check_framework, check_parts
 
 Units = Annotated[int, Field(ge=1)]

@@ -113,7 +113,7 @@ def images(items: Items, shape: tuple[int, ...], technique: str) -> NDArray[np.u
     return items
 
 
-def texts(items: Items, technique: str) -> Sequence[str]:
+def texts_of(items: Items, technique: str) -> Sequence[str]:
     """Items as texts.
 
     Raises:

@@ -17,6 +17,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
+from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Normaliser, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Framework, Settings
 from bakeoff.core.streams import Streams
@@ -37,7 +38,6 @@ from bakeoff.techniques.networks import (
     train,
     untrained_network,
 )
-from bakeoff.training.optimisers import OptimizerName
 from bakeoff.training.settings import check_parts
 
 Units = Annotated[int, Field(ge=1)]

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from bakeoff.core.cell import Key
 from bakeoff.core.errors import InputError
-from bakeoff.core.examples import Items
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Arrays, Run
@@ -120,18 +119,6 @@ def same_weights(settings: WeightsSettings, wanted: str) -> Tokeniser:
             f"{tokeniser.pretrained.folder}, {wanted[:12]}... needed"
         )
     return tokeniser
-
-
-def texts_of(items: Items, technique: str) -> Sequence[str]:
-    """Items as texts.
-
-    Raises:
-        InputError: where they are something else.
-    """
-    if isinstance(items, np.ndarray):
-        shape = f"{items.shape} {items.dtype}"
-        raise InputError(f"{technique}: texts needed, an array {shape} received")
-    return items
 
 
 def cut_note(long: int, count: int, limit: int) -> list[str]:

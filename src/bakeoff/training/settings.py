@@ -6,9 +6,9 @@ from pydantic import Field, model_validator
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import Frozen, later
+from bakeoff.core.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 from bakeoff.core.recipe import Framework
 from bakeoff.core.teaching import TeacherSettings
-from bakeoff.training.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 
 StopRule = Literal[
     "first-degradation",

@@ -24,13 +24,13 @@ from tests.techniques.frameworks.same import (
 )
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
+from bakeoff.core.optimisers import names_in
 from bakeoff.core.protocols import Batch
 from bakeoff.core.recipe import Framework
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
 from bakeoff.scratch.network import saved
 from bakeoff.techniques.frameworks import Extras
-from bakeoff.training.optimisers import names_in
 from bakeoff.training.settings import TrainingSettings
 
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bakeoff.core.optimisers import OPTIMISERS, names_in
 from bakeoff.training.keras.library import tf
 from bakeoff.training.keras.optimisers import Optimiser
-from bakeoff.training.optimisers import OPTIMISERS, names_in
 from bakeoff.training.settings import TrainingSettings
 
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bakeoff.core.optimisers import BETAS, CLIP_EPSILON, EPSILON, OPTIMISERS, SMOOTHING
 from bakeoff.training.keras.library import tf
-from bakeoff.training.optimisers import BETAS, CLIP_EPSILON, EPSILON, OPTIMISERS, SMOOTHING
 from bakeoff.training.settings import TrainingSettings
 
 

@@ -1,13 +1,13 @@
 """One update and one evaluation of a Keras network on images: the loop's step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
+from bakeoff.core.protocols import Arrays, Batch, Position, State, Value, micro_batches
 from bakeoff.training.keras.inference import Inference
 from bakeoff.training.keras.library import graph, tf
 from bakeoff.training.keras.optimisers import Optimiser
@@ -83,7 +83,7 @@ class KerasStep:
             losses, right = self._learn(*self._given(batch, slice(0, count), at), *numbers)
             return {"loss": losses.numpy(), "correct": right.numpy(), "count": count}
         total: list[Any] = []
-        for part in _parts(count, at.parts):
+        for part in micro_batches(count, at.parts):
             losses, right, gradients = self._differentiate(*self._given(batch, part, at))
             total = [a + b for a, b in zip(total, gradients, strict=True)] if total else gradients
             loss, correct = loss + losses.numpy(), correct + right.numpy()
@@ -143,10 +143,3 @@ class KerasStep:
         found = {f"network.{path}": variable for path, variable in network.items()}
         remembered = self._optimiser.variables()
         return found | {f"optimiser.{name}": variable for name, variable in remembered.items()}
-
-
-def _parts(count: int, parts: int) -> Iterator[slice]:
-    """Consecutive slices of a batch, none of them empty, sizes equal but for the last."""
-    size = -(-count // parts)
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

@@ -1,6 +1,6 @@
 """One update and one evaluation of a causal language model: the loop's step on blocks of tokens."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
+from bakeoff.core.protocols import Arrays, Batch, Position, State, Value, micro_batches
 from bakeoff.core.tokens import Tokens
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import copy_into, named_tensors, to_arrays
@@ -63,8 +63,9 @@ class LanguageStep:
         total: Value = 0.0
         self._module.train()
         try:
-            for rows in _parts(len(tokens), at.parts):
-                total = total + self._gradients(tokens.take(rows), count)
+            rows = np.arange(len(tokens))
+            for part in micro_batches(len(tokens), at.parts):
+                total = total + self._gradients(tokens.take(rows[part]), count)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -115,10 +116,3 @@ class LanguageStep:
             if name not in frozen
         }
         return tensors | {f"optimiser.{n}": t for n, t in self._optimiser.tensors().items()}
-
-
-def _parts(count: int, parts: int) -> Iterator[NDArray[np.intp]]:
-    """Consecutive rows of a batch, none of them empty, sizes equal but for the last."""
-    size = -(-count // parts)
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))

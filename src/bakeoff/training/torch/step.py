@@ -1,6 +1,6 @@
 """One update and one evaluation of a torch network: the loop's step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.protocols import Arrays, Batch, Position, State, Value
+from bakeoff.core.protocols import Arrays, Batch, Position, State, Value, micro_batches
 from bakeoff.core.streams import Streams
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.arrays import changing_tensors, copy_into, named_tensors, to_arrays
@@ -130,7 +130,7 @@ class TorchStep:
         try:
             with torch.random.fork_rng(self._own_generators()):
                 self._seed(at.step)
-                for part in _parts(count, at.parts * self._guard.cuts):
+                for part in micro_batches(count, at.parts * self._guard.cuts):
                     for name, value in self._gradients(batch, part, at).items():
                         sums[name] = sums[name] + value if name in sums else value
         except (RuntimeError, MemoryError) as error:
@@ -331,10 +331,3 @@ def _hits(logits: Tensor, targets: Tensor) -> Tensor:
     if targets.dim() == 1:
         return (guesses == targets).sum()
     return targets.gather(1, guesses[:, None]).sum(dtype=torch.float64)
-
-
-def _parts(count: int, parts: int) -> Iterator[slice]:
-    """Consecutive slices of a batch, none of them empty, sizes equal but for the last."""
-    size = -(-count // parts)
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

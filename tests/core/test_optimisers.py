@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
+from bakeoff.core.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 from bakeoff.core.recipe import Framework
-from bakeoff.training.optimisers import FIELDS, OPTIMISERS, OptimizerName, names_in
 from bakeoff.training.settings import TaughtSettings
 
 

@@ -1,6 +1,7 @@
 """Which optimisers there are, what each remembers, and what each framework has: the one table.
 
-Formulas are each framework's own: `scratch.optimisers` and `training/{torch,keras}/optimisers.py`.
+Below every framework, so that all of them, NumPy alone too, read the same constants. Formulas are
+each framework's own: `scratch.optimisers` and `training/{torch,keras}/optimisers.py`.
 """
 
 from collections.abc import Mapping
