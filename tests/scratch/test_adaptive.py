@@ -74,6 +74,36 @@ def test_rls_with_forgetting_is_weighted_least_squares() -> None:
     np.testing.assert_allclose(rule.weights, batch.coef_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("forgetting", [0.95, 0.98, 0.99])
+def test_rls_stays_weighted_least_squares_on_a_long_correlated_signal(forgetting: float) -> None:
+    """Rounding must not grow with the samples, as it did where P was not kept symmetric."""
+    generator = np.random.default_rng(0)
+    count, size = 20_000, 8
+    signal = np.zeros(count + size)
+    for place, fresh in enumerate(generator.standard_normal(count + size - 1), start=1):
+        signal[place] = 0.95 * signal[place - 1] + fresh
+    inputs = np.lib.stride_tricks.sliding_window_view(signal, size)[:count]
+    targets = inputs @ np.linspace(-1, 1, size) + NOISE * generator.standard_normal(count)
+    rule = Rls(np.zeros(size), forgetting)
+    assert rule.run(inputs, targets).overflow_at is None
+    np.testing.assert_array_equal(rule.inverse, rule.inverse.T)
+    shares = forgetting ** np.arange(count - 1.0, -1.0, -1.0)
+    batch = LinearRegression(fit_intercept=False).fit(inputs, targets, sample_weight=shares)
+    np.testing.assert_allclose(rule.weights, batch.coef_, rtol=1e-6)
+
+
+def test_rls_whose_matrix_overflows_has_diverged() -> None:
+    """Of a direction that no input takes, P grows by 1 / f with every sample, without an end."""
+    inputs, targets = samples(3000)
+    inputs[:, 1] = 0
+    rule = Rls(np.zeros(2), 0.5)
+    found = rule.run(inputs, targets)
+    assert found.overflow_at is not None
+    assert found.overflow_at == len(found.errors) - 1
+    assert np.isfinite(rule.weights).all()
+    assert rule.run(inputs[:1], targets[:1]).overflow_at == 0  # it does not come back
+
+
 def test_wiener_is_least_squares() -> None:
     inputs, targets = samples(500)
     found = wiener(inputs, targets)
@@ -168,6 +198,13 @@ def test_divergence_is_told_with_its_sample_and_without_a_warning(rate: float) -
     assert not abs(found.errors[-1]) < OVERFLOW
     assert (np.abs(found.errors[:-1]) < OVERFLOW).all()
     assert np.isfinite(rule.weights).all()
+
+
+@pytest.mark.parametrize("kind", [Lms, Nlms])
+def test_weights_beyond_float64_are_divergence_too(kind: type[Lms]) -> None:
+    inputs, targets = samples(10)
+    found = kind(np.zeros(2), 1e308).run(1e5 * inputs, 1e10 * targets)
+    assert found.overflow_at == 1
 
 
 def test_nlms_is_stable_where_lms_is_not() -> None:

@@ -8,6 +8,7 @@ the update (a priori). R = E[x x'] is the inputs' correlation matrix, with eigen
 - NLMS: w += mu e x / (eps + x.x) (Nagumo and Noda 1967; Albert and Gardner 1967).
 - RLS: k = P x / (f + x'P x), w += k e, P = (P - k x'P) / f, from P = I / delta (Plackett 1950;
   Haykin 2002, "Adaptive filter theory", table 9.1). With f = 1 and small delta it is least squares.
+  P is kept symmetric to the bit.
 - Wiener: the w of least mean squared error, R w = E[d x] (Wiener 1949).
 
 When LMS is stable: its mean weights converge for 0 < mu < 2 / max l_i (Widrow and Stearns 1985, eq.
@@ -20,6 +21,7 @@ mu trace(R) / 2 for small rates.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal, Protocol
 
 import numpy as np
@@ -39,8 +41,9 @@ class Pass:
 
     Attributes:
         errors: (n,) float64, a priori; they end with the sample that overflowed.
-        overflow_at: The first sample, from 0, whose error was not finite or beyond `OVERFLOW`;
-            None where all is well. The weights are then those before it.
+        overflow_at: The first sample, from 0, whose error was not finite or beyond `OVERFLOW`, or
+            for which the P of RLS was not positive and finite any more; None where all is well. The
+            weights are then those before it.
     """
 
     errors: Floats
@@ -84,7 +87,8 @@ class Lms:
             ValueError: where shapes do not match or a number is not finite.
         """
         inputs, targets = checked(inputs, targets, len(self.weights))
-        return self._learn(inputs, targets, [self.rate] * len(targets))
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told by the Pass
+            return self._learn(inputs, targets, [self.rate] * len(targets))
 
     def _learn(self, inputs: Floats, targets: Floats, rates: list[float]) -> Pass:
         """The loop that LMS and NLMS share: each sample has a step size of its own."""
@@ -127,8 +131,9 @@ class Nlms(Lms):
             ValueError: where shapes do not match or a number is not finite.
         """
         inputs, targets = checked(inputs, targets, len(self.weights))
-        energies = np.einsum("nd,nd->n", inputs, inputs)
-        return self._learn(inputs, targets, (self.rate / (self.eps + energies)).tolist())
+        with np.errstate(over="ignore", invalid="ignore"):
+            energies = np.einsum("nd,nd->n", inputs, inputs)
+            return self._learn(inputs, targets, (self.rate / (self.eps + energies)).tolist())
 
 
 class Rls:
@@ -153,18 +158,24 @@ class Rls:
             ValueError: where shapes do not match or a number is not finite.
         """
         inputs, targets = checked(inputs, targets, len(self.weights))
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told by the Pass
+            return self._learn(inputs, targets)
+
+    def _learn(self, inputs: Floats, targets: Floats) -> Pass:
         weights, inverse, kept = self.weights, self.inverse, self.forgetting
         errors = np.empty(len(targets))
         for number, (row, target) in enumerate(zip(inputs, targets.tolist(), strict=True)):
             error = target - float(row.dot(weights))
             errors[number] = error
-            if not -OVERFLOW < error < OVERFLOW:
-                return Pass(errors[: number + 1], number)
             along = inverse.dot(row)
-            gain = along / (kept + float(row.dot(along)))
-            weights += gain * error
-            # One outer product of a vector with itself keeps the matrix symmetric.
-            inverse -= np.multiply.outer(gain, along)
+            scale = kept + float(row.dot(along))
+            if not (-OVERFLOW < error < OVERFLOW and 0 < scale < np.inf):
+                return Pass(errors[: number + 1], number)
+            weights += (error / scale) * along
+            # A vector's product with itself is symmetric to the bit. Any asymmetry would grow by
+            # 1 / kept with every sample, as no update takes it back (Verhaegen 1989).
+            root = along / sqrt(scale)
+            inverse -= np.multiply.outer(root, root)
             if kept != 1:
                 inverse /= kept
         return Pass(errors)

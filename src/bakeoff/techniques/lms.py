@@ -170,7 +170,7 @@ class Lms:
     """Adaptive linear filters for regression, in NumPy."""
 
     name: ClassVar[str] = "lms"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: RLS keeps its P symmetric to the bit
     settings: ClassVar[type[Settings]] = LmsSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"regression"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"numbers"})
