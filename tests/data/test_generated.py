@@ -1,5 +1,6 @@
 """Generated sets hold what their descriptions state."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.streams import Streams
 from bakeoff.data import generated as sets
+from bakeoff.data.dataset import Dataset
 from bakeoff.data.splits import draw
 
 NOWHERE = Path("nowhere")
@@ -50,7 +52,7 @@ def test_a_delay_line_holds_the_newest_first() -> None:
 
 
 @pytest.mark.parametrize("load", [sets.load_system_identification, sets.load_noise_cancelling])
-def test_time_is_kept(load: "sets.Loader") -> None:
+def test_time_is_kept(load: Callable[[Path], Dataset]) -> None:
     """Train comes first, validation after it, test last; every row follows the one before."""
     dataset = load(NOWHERE)
     items = np.asarray(dataset.train.items)

@@ -32,7 +32,7 @@ def folder(ready: Ready, *without: str) -> Folder:
 
 
 def test_those_of_the_controls_level(ready: Ready) -> None:
-    found = [(planned.name, record) for planned, record in first_cells(ready, folder(ready))]
+    found = [(planned.name, str(record)) for planned, record in first_cells(ready, folder(ready))]
     assert [record for _, record in found] == [f"{name} 3" for name, _ in found]
     assert [name for name, _ in found] == [
         "majority@labels=100",

@@ -65,7 +65,9 @@ def _write(fitted: "LoadedCell", items: str, output: Path, resize: bool) -> "Pre
         told.close()
 
 
-def _submit(fitted: "LoadedCell", items: str, output: Path, how: "tuple[Path, Labels, bool]") -> None:
+def _submit(
+    fitted: "LoadedCell", items: str, output: Path, how: "tuple[Path, Labels, bool]"
+) -> None:
     """Write predictions in the shape of a sample submission."""
     from bakeoff.core.files import write_atomic
     from bakeoff.study.submission import submission
