@@ -145,6 +145,9 @@ def test_numbers_as_labels_are_sorted_as_numbers(tmp_path: Path) -> None:
     rows = [{"text": f"t{i}", "label": bool(i % 2)} for i in range(20)]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert load(path).classes == ("false", "true")
+    rows = [{"text": f"t{i}", "label": ("1", "--1")[i % 2]} for i in range(20)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert load(path).classes == ("--1", "1")
     # A missing number makes whole numbers floats in many a writer.
     rows = [{"text": f"t{i}", "label": float(i % 2)} for i in range(20)]
     path.write_text("\n".join(json.dumps(row) for row in rows) + '\n{"text": "x", "label": NaN}')
@@ -213,5 +216,9 @@ def test_texts_to_predict_keep_their_order(write: Write) -> None:
     path = write(["text", "id"], [["x", "7"], ["y", "8"]], "b.csv")
     bare = read_texts(TableSource(table=str(path)))
     assert (bare.labels.tolist(), bare.ids.tolist()) == ([-1, -1], ["7", "8"])
+    decoys = write(["text", "kind", "category", "class"], [["x", "pos", "1", "2"]], "d.csv")
+    assert read_texts(TableSource(table=str(decoys))).labels.tolist() == [-1]
+    named = TableSource(table=str(decoys), label="kind", id="key")  # of which one is not there
+    assert read_texts(named, ("neg", "pos")).labels.tolist() == [1]
     with pytest.raises(InputError, match="no column has a usual name for the text"):
         read_texts(TableSource(table=str(write(["a", "b"], ROWS, "c.csv"))))

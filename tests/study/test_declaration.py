@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.study.declaration import STAND_IN, Declaration, changed, readable
+from bakeoff.study.declaration import STAND_IN, Declaration, changed, extended, readable
 
 
 def declare(**changes: Any) -> Declaration:
@@ -51,6 +51,21 @@ def test_a_field_beside_its_replaced_section_is_refused(order: int) -> None:
     changes = {"a": {"x": 1}, "a.y": 2}
     with pytest.raises(InputError, match=r"a\.y: 'a' is replaced beside it"):
         changed({}, dict(list(changes.items())[::order]))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, {"training.epochs": 3}),
+        ({"training.epochs": 1, "technique": "mlp"}, {"training.epochs": 3, "technique": "mlp"}),
+        ({"training": {"epochs": 1, "l2": 0.1}}, {"training": {"epochs": 3, "l2": 0.1}}),
+        ({"training.l2": 0.1}, {"training.l2": 0.1, "training.epochs": 3}),
+    ],
+)
+def test_a_field_more_leaves_the_rest_of_a_variant(
+    change: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert extended(change, "training.epochs", 3) == expected
 
 
 def test_control_is_named_by_itself_or_its_technique() -> None:

@@ -276,6 +276,12 @@ def test_texts_are_no_images(softmax: LoadedCell, tmp_path: Path) -> None:
         predicted(softmax, write_table(tmp_path / "new.csv", 4))
 
 
+def test_images_are_no_texts(reviews: Callable[[], LoadedCell], tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text("a story", encoding="utf-8")
+    with pytest.raises(InputError, match=r"story.txt: a table of texts is needed \(.csv"):
+        predicted(reviews(), tmp_path / "story.txt")
+
+
 def test_rows_of_numbers(tmp_path: Path) -> None:
     drawn = np.random.default_rng(0).normal(size=(150, 2))
     lines = [f"{a:.6f},{b:.6f},{3 * a - b + 2:.6f}" for a, b in drawn.tolist()]

@@ -124,8 +124,8 @@ def test_an_unknown_study_is_told_with_the_nearest() -> None:
         ({"seeds": 7}, ["seeds"], 7),
         (
             {"variants.softmax.training.epochs": 3},
-            ["variants", "softmax", "training"],
-            {"epochs": 3},
+            ["variants", "softmax", "training.epochs"],
+            3,
         ),
         ({"data.labels": 300}, ["control", "data", "labels"], 300),
     ],
@@ -137,6 +137,11 @@ def test_settings_change_fields(
     for name in path:
         found = found[name]
     assert found == value
+
+
+def test_settings_of_a_variant_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'softmax'"):
+        load_study(write(tmp_path, TEXT), {"variants.sofmax.training.epochs": 3})
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def load_corpus(source: CorpusSource) -> Dataset:
     Raises:
         InputError: where the file cannot be read or has too few documents.
     """
-    path = Path(source.corpus)
+    path = Path(source.corpus).expanduser()
     texts = list(_cut(read_utf8(path), source.words))
     train, test, note = hold_out_test(documents(texts), (), str(path))
     notes = (f"cut into {len(texts):,} documents of about {source.words:,} words", note)

@@ -99,7 +99,8 @@ def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
     """Every text of a table in its own order, labelled or not: what is to be predicted.
 
     Args:
-        source: The file, and the columns where they should not be guessed. A label is not needed.
+        source: The file, and the columns where they should not be guessed. Label and id are not
+            needed, even where their columns are named.
         classes: The names labels are looked up in.
 
     Returns:
@@ -110,6 +111,8 @@ def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
     """
     path = Path(source.table).expanduser()
     rows = read_rows(path)
+    lacking = [role for role in ("label", "id") if getattr(source, role) not in rows.columns]
+    source = source.model_copy(update=dict.fromkeys(lacking))
     names, _ = _choose_columns(path, rows, source, required=("text",))
     texts = [text or "" for text in strings(path, rows, names["text"], numbers=False)]
     labels = np.full(len(texts), -1, dtype=np.int64)
@@ -168,6 +171,8 @@ def _choose_columns(
             notes.append(f"column '{found[0]}' taken for the {role}")
         elif found and role == "id":
             notes.append(f"{' and '.join(found)} could be the id: row numbers are")
+        elif found and "label" not in required:
+            notes.append(f"{' and '.join(found)} could be the {role}: none is")
         elif found:
             faults.append(f"{path}: the {role} could be any of {', '.join(found)}; name one")
         elif role in required:
@@ -209,7 +214,9 @@ def _clean(path: Path, rows: Rows, names: dict[str, str], source: TableSource) -
     if len(keep) < (1 - MOST_LEFT_OUT) * len(texts):
         raise InputError(
             [f"{path}: {note}" for note in notes]
-            + ["  are text and label the right columns? (" + _roles(names) + ")"]
+            + [
+                f"  more than {MOST_LEFT_OUT:.0%} of the rows: are these the columns? {_roles(names)}"
+            ]
         )
     damaged = [rows.lines[i] for i in keep if "\ufffd" in (texts[i] or "")]
     if damaged:
@@ -272,7 +279,7 @@ def _classes(path: Path, column: str, labels: list[str]) -> tuple[str, ...]:
             f"{path}: column '{column}' has {len(different)} different values in {len(labels)} "
             f"rows ({', '.join(different[:3])}, ...): these are no classes"
         )
-    if all(label.lstrip("-").isdecimal() for label in different):
+    if all(label.removeprefix("-").isdecimal() for label in different):
         different.sort(key=int)
     return tuple(different)
 

@@ -187,7 +187,7 @@ def _json_lines(path: Path, text: str, _kind: str) -> Rows:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             faults.append(f"{path}: line {number} is not JSON: {error}")
             continue
         if not isinstance(record, dict):

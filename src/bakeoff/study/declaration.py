@@ -186,6 +186,21 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return result
 
 
+def extended(change: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """What a variant changes, with one field more, or another value of it; all else as it was.
+
+    Args:
+        change: As in `changed`: dotted paths, and sections that are replaced as a whole.
+        path: Of the field, from the recipe on.
+        value: What it is to be.
+    """
+    for whole, inside in change.items():
+        if path.startswith(f"{whole}.") and isinstance(inside, Mapping):
+            return {**change, whole: changed(inside, {path.removeprefix(f"{whole}."): value})}
+    kept = {other: v for other, v in change.items() if not other.startswith(f"{path}.")}
+    return {**kept, path: value}
+
+
 def _with(
     content: Mapping[str, Any], parts: Sequence[str], value: object, path: str
 ) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bakeoff.data.tables import read_texts
 from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_predictor
-from bakeoff.techniques import framework_of
+from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
 
@@ -162,7 +162,7 @@ def read_items(
     Raises:
         InputError: as `predict` does.
     """
-    path = Path(source)
+    path, reads = Path(source), find(fitted.record.recipe["technique"]).modalities
     if str(source) in catalogue.DATASETS and not path.exists():
         yield _test_split(str(source), fitted.record)
     elif not path.exists():
@@ -172,7 +172,13 @@ def read_items(
     elif fitted.record.task == "language-modelling":
         yield documents([read_utf8(path)])
     elif kind_of(path)[0] in KINDS:
+        if reads == {"image"}:
+            raise InputError(
+                f"{source}: a table, where images are needed: a folder, or one of them"
+            )
         yield _rows(path, fitted)
+    elif reads == {"text"}:
+        raise InputError(f"{source}: a table of texts is needed ({', '.join(KINDS)})")
     elif fitted.record.task == "regression":
         raise InputError(f"{source}: a table of numbers is needed ({', '.join(KINDS)})")
     else:
@@ -185,7 +191,8 @@ def _rows(path: Path, fitted: LoadedCell) -> Examples:
     named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
     if fitted.record.task == "regression":
         return read_numbers(path, fitted.columns, named.get("target"))
-    return read_texts(TableSource(table=str(path), text=named.get("text")), fitted.record.classes)
+    columns = {role: named.get(role) for role in ("text", "label", "id")}
+    return read_texts(TableSource(table=str(path), **columns), fitted.record.classes)
 
 
 def _wanted(fitted: LoadedCell, resize: bool) -> Wanted:

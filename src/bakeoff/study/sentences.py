@@ -235,7 +235,8 @@ class _Words:
         # Enough digits that half the interval's width is at least 5 of the last one.
         width = (high - low) / 2 * scale
         digits = math.ceil(math.log10(5 / width)) if width > 0 else 1
-        self.digits = min(6, max(1 if self.in_points else 2, digits))
+        least = 1 if self.in_points else 3 if self.is_ratio else 2
+        self.digits = min(6, max(least, digits))
 
     def number(self, value: float) -> str:
         """The bare number, without a minus sign before zero."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.study.declaration import Declaration, changed, readable
+from bakeoff.study.declaration import Declaration, changed, extended, readable
 
 if TYPE_CHECKING:
     from bakeoff.study.run import Finished, Options
@@ -145,9 +145,27 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
         path = BUILT_IN / f"{name_or_file}.yaml"
     content = {"name": path.stem} | read_yaml(path)
     for field, value in (settings or {}).items():
-        inside = field.split(".")[0] in Study.model_fields
-        content = changed(content, {field if inside else f"control.{field}": value})
+        section, *inner = field.split(".", 2)
+        if section == "variants" and len(inner) == 2:
+            content = _with_variant(content, *inner, value)
+        else:
+            inside = section in Study.model_fields
+            content = changed(content, {field if inside else f"control.{field}": value})
     return Study.parse(content)
+
+
+def _with_variant(
+    content: Mapping[str, Any], name: str, path: str, value: object
+) -> dict[str, Any]:
+    """A study's content with one field of one of its variants set.
+
+    Raises:
+        InputError: where it has no such variant.
+    """
+    variants = content.get("variants") or {}
+    if name not in variants:
+        raise unknown("variant", name, list(variants))
+    return {**content, "variants": {**variants, name: extended(variants[name] or {}, path, value)}}
 
 
 class _Loader(yaml.SafeLoader):
