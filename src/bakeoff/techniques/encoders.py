@@ -12,7 +12,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
-from bakeoff.core.recipe import Ref
+from bakeoff.core.recipe import DeviceName, Ref
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.techniques import find
@@ -170,11 +170,11 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     encoder.save(folder / FOLDER)
 
 
-def load_encoder(folder: Path) -> Encoder:
-    """An encoder that `save_encoder` wrote below a folder.
+def load_encoder(folder: Path, device: DeviceName = "auto") -> Encoder:
+    """An encoder that `save_encoder` wrote below a folder, on a device.
 
     Raises:
         InputError: where there is none.
     """
     saved = folder / FOLDER
-    return cast(Encoder, find(read_state(saved)["technique"]).load(saved))
+    return cast(Encoder, find(read_state(saved)["technique"]).load(saved, device))

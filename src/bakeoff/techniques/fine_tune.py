@@ -21,7 +21,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
@@ -255,7 +255,7 @@ class FineTune:
             step.keep()
         return made
 
-    def load(self, folder: Path) -> FineTunedPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> FineTunedPredictor:
         """A saved predictor, back; the pretrained weights must be found again.
 
         Raises:
@@ -269,7 +269,10 @@ class FineTune:
             content = {"model": state["model"], "adapt": state["adapt"]}
             settings = cast(FineTuneSettings, self.settings.parse(content))
             tokeniser = same_weights(settings.model, state["weights"])
-            numerics, count = Numerics(precision=state["precision"]), len(state["classes"])
+            numerics, count = (
+                Numerics(device=device, precision=state["precision"]),
+                len(state["classes"]),
+            )
             inference = _inference(settings, tokeniser, count, Streams(0), numerics)
             copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
         except (KeyError, TypeError, ValueError) as error:
