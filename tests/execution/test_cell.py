@@ -277,6 +277,14 @@ def test_seconds_are_a_price_only_where_nothing_else_ran(
     assert not run(tmp_path / "busy", softmax_cell()).cost.alone
 
 
+def test_seconds_of_a_solve_that_ran_beside_others_are_no_price_later(tmp_path: Path) -> None:
+    patches = {"name": "patches", "size": 3, "atoms": 8, "patches": 200, "grid": 1}
+    variant = {"technique": "softmax", "features": patches, "training": {"epochs": 1}}
+    cell = cells(study(variants={"softmax": variant}))[1]
+    assert not run(tmp_path / "shared", cell, sharing=True).cost.alone
+    assert not run(tmp_path / "later", cell).cost.alone, "it reads the seconds of the first"
+
+
 def test_seconds_of_an_interrupted_cell_are_no_price(tmp_path: Path) -> None:
     calls = 0
 

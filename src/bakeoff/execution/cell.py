@@ -102,6 +102,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         cell.recipe.numerics.deterministic,
         context.observer,
         context.check,
+        context.sharing,
     )
     with Meter() as meter:
         predictor = ready.technique.fit(cell, ready.data, predictors, run)
@@ -115,7 +116,8 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
     cost = _cost(run, predictor.layers(), meter, scores, inputs)
-    if context.sharing or resumed or not all(r.cost.alone for r in inputs.values()):
+    priced = run.alone and all(r.cost.alone for r in inputs.values())
+    if context.sharing or resumed or not priced:
         cost = cost.model_copy(update={"alone": False})
     content = _content(cell, ready, run, scores)
     record = Record.model_validate(content | {"cost": cost, "files": _files(folder)})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkabl
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
@@ -105,8 +106,8 @@ def encode(
     """The vectors (N, D) of a part of the examples, finite or not.
 
     The phase is `encode` for training and `encode-validation`. All recipes, seeds and searches
-    that use the same fitted encoder on the same examples share what it computed; its key says
-    device and precision. What does not depend on a fit is shared text by text.
+    that use the same fitted encoder on the same examples, on the same kind of device, share what it
+    computed; its key says the precision. What does not depend on a fit is shared text by text.
     """
     phase, examples, more = "encode", data.train, {}
     if part == "validation":
@@ -147,6 +148,7 @@ def _shared(what: str, reference: Ref, cell: Cell, **more: str) -> Key | None:
         what: cell.inputs[reference.recipe],
         "data": cell.data_hash,
         "split": cell.split_hash,
+        **of_device(cell.recipe.numerics.device),
     }
     return digest(canonical_json(content | more))[:16]
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -390,6 +391,7 @@ def _vectors(
     content = {
         "what the head sees": plain(model) | {"weights": pretrained.digest, "dropout": None},
         "precision": made.inference.precision,
+        **of_device(made.inference.device.type),
     }
 
     def encode(at: NDArray[np.intp]) -> NDArray[np.float32]:

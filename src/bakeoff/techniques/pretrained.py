@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -240,7 +241,8 @@ def _vectors_key(
     settings: EncoderSettings, tokeniser: Tokeniser, inference: "TokenInference"
 ) -> Key:
     content = plain(settings) | {"weights": tokeniser.pretrained.digest}
-    return key_of({"vectors of": content, "precision": inference.precision})
+    how = {"precision": inference.precision} | of_device(inference.device.type)
+    return key_of({"vectors of": content} | how)
 
 
 def _inference(
