@@ -253,6 +253,16 @@ def test_saved_and_loaded(fitted: Fitted, tmp_path: Path) -> None:
     assert files == {path.name: path.read_bytes() for path in again.iterdir() if path.is_file()}
 
 
+def test_loaded_where_it_is_told(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the CPU of a machine with a GPU: one that would fail here, where there is none."""
+    fitted.predictor.save(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    loaded = type(fitted.technique)().load(tmp_path, "cpu")
+    fitted.check(loaded.predict(fitted.items), len(fitted.items))
+
+
 def test_loading_what_is_not_there(technique: Technique, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a saved predictor"):
         technique.load(tmp_path)

@@ -1,5 +1,6 @@
 """Rows are computed once for every item, whoever asks, and come back in every bit."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.core.disk import ERRORS, Fault, each_call
+from tests.core.test_cache import PRICE, measured
 
+from bakeoff.core.cache import Price
 from bakeoff.core.errors import DiskError
+from bakeoff.core.protocols import Arrays
 from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.data.hashing import item_digests
 
@@ -32,9 +36,9 @@ def _row(text: str) -> tuple[float, float, float]:
 
 def ask(folder: Path, texts: list[str]) -> tuple[NDArray[Any], float, int]:
     compute = Counted(texts)
-    rows, seconds = rows_at(folder, item_digests(texts), compute)
+    rows, prices = rows_at(folder, item_digests(texts), compute, measured)
     np.testing.assert_array_equal(rows, np.array([_row(t) for t in texts], np.float32))
-    return rows, seconds, sum(compute.asked)
+    return rows, sum(price.seconds for price in prices), sum(compute.asked)
 
 
 def test_only_what_is_missing_is_computed(tmp_path: Path) -> None:
@@ -51,9 +55,9 @@ def test_equal_items_are_computed_once(tmp_path: Path) -> None:
 
 
 def test_no_items_still_have_a_width(tmp_path: Path) -> None:
-    rows, seconds = rows_at(tmp_path / "none", item_digests([]), Counted([]))
+    rows, prices = rows_at(tmp_path / "none", item_digests([]), Counted([]), measured)
     assert rows.shape == (0, 3)
-    assert seconds == 0
+    assert prices == []
     assert not (tmp_path / "none").exists()
 
 
@@ -63,6 +67,24 @@ def test_a_part_bears_its_share_of_the_seconds(tmp_path: Path) -> None:
     _, quarter, _ = ask(tmp_path, TEXTS[:10])
     assert all_ == again > 0
     assert quarter == pytest.approx(all_ / 4)
+
+
+def test_every_file_that_rows_come_from_tells_its_price(tmp_path: Path) -> None:
+    def busy(compute: Callable[[], Arrays]) -> tuple[Arrays, Price]:
+        return compute(), Price(8.0, alone=False, machine="another")
+
+    rows_at(tmp_path, item_digests(TEXTS[:4]), Counted(TEXTS), busy)
+    ask(tmp_path, TEXTS[:10])  # six more, with nobody else at work
+
+    def prices(texts: list[str]) -> list[Price]:
+        found = rows_at(tmp_path, item_digests(texts), Counted(texts), measured)[1]
+        return sorted(found, key=lambda price: price.alone)
+
+    first, second = prices(TEXTS[3:7])
+    assert first == Price(2.0, alone=False, machine="another")
+    assert (second.alone, second.machine) == (True, PRICE.machine)
+    assert second.seconds == pytest.approx(PRICE.seconds / 2)
+    assert [price.alone for price in prices(TEXTS[4:10])] == [True]
 
 
 def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:

@@ -21,7 +21,14 @@ from bakeoff.core.record import Record, read_record
 from bakeoff.core.store import KEY_FILE, Store
 from bakeoff.data import catalogue
 from bakeoff.execution import cell as module
-from bakeoff.execution.cell import Context, load_predictor, of_split, recipe_yaml, run_cell
+from bakeoff.execution.cell import (
+    Context,
+    load_again,
+    load_predictor,
+    of_split,
+    recipe_yaml,
+    run_cell,
+)
 from bakeoff.execution.measure import Meter
 from bakeoff.models.simple_cnn import SimpleCnn
 from bakeoff.techniques.majority import Majority
@@ -182,6 +189,40 @@ def test_a_saved_predictor_predicts_the_same(tmp_path: Path) -> None:
         load_predictor(tmp_path)
 
 
+# Devices.
+
+
+def test_inputs_compute_where_the_cell_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where they would by themselves: on a GPU, where there is one."""
+    net = {"technique": "cnn", "model": {"name": "mlp", "hidden": [4]}}
+    net |= {"training": {"iterations": 9}}
+    encoded = {"technique": "probe", "encoder": {"recipe": "net"}, "training": {"epochs": 1}}
+    control = {"technique": "majority", "numerics": {"threads": 1, "device": "cpu"}}
+    _, first, second = cells(study(control=control, variants={"net": net, "encoded": encoded}))
+    context = Context(Store(tmp_path))
+    record = run_cell(first, context, {})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert run_cell(second, context, {"net": record}).fingerprint["device"] == "cpu"
+
+
+@pytest.mark.parametrize(("gpu", "wanted"), [(True, "cuda"), (False, "cpu")])
+def test_what_was_fitted_on_a_gpu_goes_back_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu: bool, wanted: str
+) -> None:
+    record = run(tmp_path, softmax_cell())
+    told: list[str] = []
+    monkeypatch.setattr(Softmax, "load", lambda self, folder, device: told.append(device))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    folder = tmp_path / "cells" / "softmax" / "seed-0"
+    load_again(folder, record)
+    numerics = record.recipe["numerics"] | {"device": "cuda"}
+    there = record.model_copy(update={"recipe": record.recipe | {"numerics": numerics}})
+    load_again(folder, there)
+    assert told == ["cpu", wanted]
+
+
 # Divergence.
 
 
@@ -234,6 +275,14 @@ def test_seconds_are_a_price_only_where_nothing_else_ran(
 
     monkeypatch.setattr("bakeoff.execution.cell.Meter", Busy)
     assert not run(tmp_path / "busy", softmax_cell()).cost.alone
+
+
+def test_seconds_of_a_solve_that_ran_beside_others_are_no_price_later(tmp_path: Path) -> None:
+    patches = {"name": "patches", "size": 3, "atoms": 8, "patches": 200, "grid": 1}
+    variant = {"technique": "softmax", "features": patches, "training": {"epochs": 1}}
+    cell = cells(study(variants={"softmax": variant}))[1]
+    assert not run(tmp_path / "shared", cell, sharing=True).cost.alone
+    assert not run(tmp_path / "later", cell).cost.alone, "it reads the seconds of the first"
 
 
 def test_seconds_of_an_interrupted_cell_are_no_price(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bakeoff.execution import measure
-from bakeoff.execution.measure import Meter
+from bakeoff.execution.measure import Company, Meter
 
 MB = 10**6
 
@@ -138,6 +138,15 @@ def test_too_short_a_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with Meter() as meter:
         pass
     assert meter.alone
+
+
+def test_company_is_told_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = iter([0.0, 0.0, 100.0, 100.0])
+    monkeypatch.setattr(measure, "_busy", lambda: next(busy))
+    first, company = Company(), Company()
+    time.sleep(0.21)
+    assert not company.alone()
+    assert not first.alone()
 
 
 def test_waiting_is_not_busy_and_guests_are_not_counted_twice(

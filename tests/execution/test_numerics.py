@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from bakeoff import __version__
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json
-from bakeoff.core.recipe import Numerics
+from bakeoff.core.recipe import DeviceName, Numerics
 from bakeoff.execution import numerics
 from bakeoff.scratch import kernels
 
@@ -166,3 +166,19 @@ def test_keras_adds_its_own() -> None:
     assert fingerprint["precision"] == "float32"
     assert fingerprint["tensorflow"]
     assert json.loads(canonical_json(fingerprint)) == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "found"),
+    [
+        ("cuda", True, "cuda"),
+        ("cuda", False, "cpu"),
+        ("cpu", True, "cpu"),
+        ("auto", True, "auto"),
+    ],
+)
+def test_a_device_that_is_not_there_becomes_the_cpu(
+    asked: DeviceName, gpu: bool, found: DeviceName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    assert numerics.at_hand(asked) == found

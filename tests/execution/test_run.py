@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,60 @@ def test_the_seconds_of_solves_are_told_apart(tmp_path: Path) -> None:
     again = cell_run(tmp_path)
     fit(again)
     assert again.solve_seconds == run.solve_seconds
+
+
+# What is read back is a price only where it was one, here.
+
+
+def computed() -> Arrays:
+    return {"features": np.arange(4)}
+
+
+def solved(folder: Path, sharing: bool = False, **fingerprint: Any) -> CellRun:
+    content = {"processor": "one", "cores": 2, "threads": 1} | fingerprint
+    run = CellRun(folder, Streams(0), content, True, Silent(), lambda: None, sharing)
+    run.solve("features", computed, "0123abcd")
+    return run
+
+
+def test_seconds_measured_alone_are_a_price_for_other_cells(tmp_path: Path) -> None:
+    assert solved(tmp_path / "a").alone  # too short a time says nothing
+    assert solved(tmp_path / "b", python="other").alone
+
+
+@pytest.mark.parametrize("other", [{"processor": "two"}, {"cores": 4}, {"threads": 2}])
+def test_seconds_of_another_machine_are_no_price(tmp_path: Path, other: dict[str, Any]) -> None:
+    first = solved(tmp_path / "a")
+    again = solved(tmp_path / "b", **other)
+    assert again.train_seconds == first.train_seconds
+    assert not again.alone
+    assert solved(tmp_path / "c").alone
+
+
+def test_seconds_of_cells_that_ran_together_are_no_price_for_any(tmp_path: Path) -> None:
+    assert not solved(tmp_path / "a", sharing=True).alone
+    assert not solved(tmp_path / "b").alone
+
+
+def test_seconds_beside_other_work_are_no_price_for_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.execution.run.Company", lambda: SimpleNamespace(alone=bool))
+    assert not solved(tmp_path / "a").alone
+    monkeypatch.undo()
+    monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    assert not solved(tmp_path / "b").alone
+
+
+def test_rows_are_a_price_where_all_of_them_are(tmp_path: Path) -> None:
+    def asked(name: str, count: int, sharing: bool = False) -> bool:
+        run = CellRun(tmp_path / name, Streams(0), {}, True, Silent(), lambda: None, sharing)
+        digests = np.arange(count, dtype=np.uint64)
+        run.solve_rows("vectors", digests, lambda at: at * 10, "0123abcd")
+        return run.alone
+
+    assert asked("none", 0)
+    assert asked("a", 4)
+    assert not asked("b", 6, sharing=True)
+    assert not asked("c", 6)
+    assert asked("d", 3), "those that were computed alone"

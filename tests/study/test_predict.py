@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_folders_with_a_colon(small_run: Path, tmp_path: Path) -> None:
 def test_cells_that_are_not_there(shared_run: Path, run: str, fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         load_fitted(run.format(shared_run))
+
+
+def test_what_was_fitted_on_a_gpu_predicts_without_one(
+    shared_run: Path, copy_of: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy_of(shared_run) / "cells" / "softmax" / "seed-1" / "record.json"
+    content = json.loads(path.read_bytes())
+    content["recipe"]["framework"] = "torch"
+    content["recipe"]["numerics"]["device"] = "cuda"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    found = load_fitted(str(path.parent)).predictor.predict(np.zeros((2, 8, 8, 1), np.uint8))
+    assert found.shape == (2, 10)
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["in order", "in another order"])

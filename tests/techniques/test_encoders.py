@@ -11,8 +11,9 @@ from tests.techniques.conftest import MemoryRun
 from bakeoff.core.cache import shared_path
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import TrainingData
-from bakeoff.core.recipe import Ref
+from bakeoff.core.recipe import DeviceName, Numerics, Ref
 from bakeoff.core.streams import Streams
 from bakeoff.execution.run import CellRun
 from bakeoff.techniques.encoders import (
@@ -112,3 +113,21 @@ def test_saved_and_loaded(
     np.testing.assert_array_equal(load_encoder(tmp_path).represent(items), encoder.represent(items))
     with pytest.raises(InputError, match="not a saved predictor"):
         load_encoder(tmp_path / "elsewhere")
+
+
+def test_keys_say_the_device_where_it_is_no_cpu(
+    digits: TrainingData, cell_of: Cells, encoder: PerceptronPredictor
+) -> None:
+    """Those of CPUs are what they were before."""
+
+    def key(device: DeviceName) -> str | None:
+        cell = cell_of("probe", inputs={"net": "0123456789abcdef"})
+        recipe = cell.recipe.model_copy(update={"numerics": Numerics(device=device)})
+        run = MemoryRun()
+        encode(encoder, NET, replace(cell, recipe=recipe), digits, run)
+        return run.solved["encode"]
+
+    cell = cell_of("probe", inputs={"net": "0123456789abcdef"})
+    before = {"vectors of": "0123456789abcdef", "data": cell.data_hash, "split": cell.split_hash}
+    assert key("cpu") == digest(canonical_json(before))[:16]
+    assert key("cuda") != key("cpu")

@@ -8,19 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tests.contracts.small import TRAINING, Bench, cell_of, resolved, run_of, same_bits
 from tests.models.tiny import Kind, save_tiny
+from tests.techniques.conftest import MemoryRun
 
+from bakeoff.core.cell import Key
 from bakeoff.core.errors import InputError
-from bakeoff.core.protocols import Batch
+from bakeoff.core.frozen import plain
+from bakeoff.core.protocols import Batch, Digests, ToRows
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
 from bakeoff.execution.run import CellRun
 from bakeoff.models.lora import load_adapters
 from bakeoff.models.pretrained import find_pretrained, load_encoder
 from bakeoff.models.text_encoder import TextEncoder
-from bakeoff.techniques import find
+from bakeoff.techniques import find, fine_tune
 from bakeoff.techniques.fine_tune import FineTunedPredictor, FineTuneSettings
+from bakeoff.techniques.texts import key_of
 from bakeoff.training.plan import plan
 from bakeoff.training.torch.step import TorchStep
 
@@ -176,6 +181,26 @@ def test_a_head_learns_from_what_the_encoder_said_once(
     np.testing.assert_allclose(
         found.predict(data.validation.items), whole.predict(data.validation.items), atol=1e-5
     )
+
+
+class Asked(MemoryRun):
+    """Remembers what it is asked for, and computes nothing."""
+
+    def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
+        self.solved[phase] = share
+        return np.zeros((len(digests), 1))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_keys_say_the_device_where_it_is_no_cpu(home: Path, device: str) -> None:
+    settings = settings_of(home / "bert", "head")
+    made, run = find("fine-tune").untrained(settings, (), 3), Asked()
+    assert isinstance(made, FineTunedPredictor)
+    made.inference.device = torch.device(device)
+    fine_tune._vectors(made, "vectors", ["a text"], run)
+    content = plain(settings.model) | {"weights": made.tokeniser.pretrained.digest, "dropout": None}
+    before = {"what the head sees": content, "precision": made.inference.precision}
+    assert (run.solved["vectors"] == key_of(before)) == (device == "cpu")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:

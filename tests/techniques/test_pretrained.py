@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from tests.contracts.small import Bench, cell_of, resolved, run_of
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.cache import cache_folder
 from bakeoff.core.errors import InputError
+from bakeoff.core.frozen import plain
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.techniques import find
 from bakeoff.techniques.pretrained import EncoderSettings, PretrainedPredictor, PretrainedSettings
-from bakeoff.techniques.texts import tokeniser_of
+from bakeoff.techniques.texts import key_of, tokeniser_of
 
 REAL = os.environ.get("BAKEOFF_MODELS", "")
 
@@ -104,6 +106,18 @@ def test_vectors_are_cached_by_content(weights: Path, tmp_path: Path) -> None:
 
     fit(weights, tmp_path, pooling="cls")
     assert len(cached()) == 4
+
+
+def test_keys_say_the_device_where_it_is_no_cpu(weights: Path) -> None:
+    settings = PretrainedSettings.parse({"model": {"weights": str(weights), "max_tokens": 16}})
+    encoder = find("pretrained").untrained(settings, (), 2)
+    assert isinstance(encoder, PretrainedPredictor)
+    encoder.inference.device = torch.device("cpu")
+    content = plain(encoder.settings) | {"weights": encoder.tokeniser.pretrained.digest}
+    before = {"vectors of": content, "precision": encoder.inference.precision}
+    assert encoder.vectors_key == key_of(before), "as ever"
+    encoder.inference.device = torch.device("cuda")
+    assert encoder.vectors_key != key_of(before)
 
 
 def test_texts_that_are_too_long_are_cut_counted_and_said(weights: Path, tmp_path: Path) -> None:

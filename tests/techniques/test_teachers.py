@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.contracts.small import Bench, cell_of, resolved, run_of, same_bits
 from tests.models.tiny import save_tiny
+from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Predictor
-from bakeoff.core.recipe import DataSettings, Recipe
+from bakeoff.core.recipe import DataSettings, DeviceName, Numerics, Recipe
 from bakeoff.core.teaching import TeacherSettings
 from bakeoff.techniques import find
 from bakeoff.techniques.teachers import pin_extra, teaching_of
@@ -280,6 +282,21 @@ def test_extra_texts_beside_images_are_refused(tmp_path: Path) -> None:
     recipe = recipe_of("cnn", {"recipe": "big", "extra": "more.txt"})
     with pytest.raises(InputError, match=r"teacher\.extra: texts received for image data"):
         learnt(recipe, tmp_path, teacher_for(tmp_path))
+
+
+def test_keys_say_the_device_where_it_is_no_cpu(tmp_path: Path) -> None:
+    data, teacher = Bench(find("mlp"), tmp_path).data(), teacher_for(tmp_path)
+    settings = TeacherSettings.parse({"recipe": "big"})
+
+    def key(device: DeviceName) -> str | None:
+        recipe = recipe_of("mlp", None).model_copy(update={"numerics": Numerics(device=device)})
+        cell, run = replace(cell_of(recipe), inputs={"big": "0123456789abcdef"}), MemoryRun()
+        teaching_of(settings, cell, data, {"big": cast(Predictor, teacher)}, run)
+        return run.solved["teacher"]
+
+    before = ["teacher outputs", "0123456789abcdef", "data", "split"]
+    assert key("cpu") == digest(canonical_json(before))[:16]
+    assert key("cuda") != key("cpu")
 
 
 def test_a_framework_that_has_no_teachers_is_refused() -> None:

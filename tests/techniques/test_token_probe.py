@@ -1,7 +1,7 @@
 """The small convolutional network on token vectors: trained, saved, refused."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import TrainingData
-from bakeoff.core.recipe import DataSettings, Recipe
+from bakeoff.core.recipe import DataSettings, Recipe, Ref
 from bakeoff.techniques import find, token_probe
 from bakeoff.techniques.pretrained import PretrainedPredictor, PretrainedSettings
 from bakeoff.techniques.probe import Probe, ProbeSettings
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.token_probe import TokenProbePredictor
-from bakeoff.training.torch.token_vectors import Computed
+from bakeoff.training.torch.token_vectors import Computed, Table
 
 ENCODER = {"encoder": {"recipe": "it"}}
 CNN = {"name": "cnn", "widths": [2, 3], "filters": 8, "dropout": 0.1}
@@ -116,6 +116,34 @@ def test_where_vectors_are_too_many_they_are_computed_batch_by_batch(
     assert isinstance(predictor.inference.source, Computed)
     assert run.solved == {"encode": None}, "of a few texts, for mean and standard deviation"
     np.testing.assert_allclose(predictor.predict(texts), kept, atol=1e-3)
+
+
+def test_vectors_come_to_the_device_of_the_cell(
+    encoder: PretrainedPredictor, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the encoder computes; a device of shapes alone stands for a GPU."""
+    monkeypatch.setattr(
+        "bakeoff.training.torch.numerics.resolve_device_and_precision",
+        lambda device, precision: ("meta", "float32"),
+    )
+    tokens, here = encoder.tokens(data.train.items), encoder.inference.device
+    given = Ref(recipe="it"), encoder
+    source, _, _ = token_probe._vectors(given, tokens, np.arange(4), cell(), MemoryRun())
+    assert isinstance(source, Table)
+    assert source.rows.device.type == "meta"
+
+    class Elsewhere:
+        """Ids on a device that the encoder is not on."""
+
+        device = torch.device("meta")
+
+        def to(self, device: torch.device) -> torch.Tensor:
+            assert device == here
+            return torch.from_numpy(tokens.take(np.arange(4)).padded(-1)).long().to(here)
+
+    vectors = Computed(encoder.token_encoder)(cast(torch.Tensor, Elsewhere()))
+    assert vectors.device.type == "meta"
+    assert vectors.shape[0] == 4
 
 
 def test_its_layers_are_counted(encoder: PretrainedPredictor, data: TrainingData) -> None:

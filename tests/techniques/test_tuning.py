@@ -12,8 +12,9 @@ from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.network import initialise, perceptron
 from bakeoff.techniques.cnn import Cnn, TorchPredictor
+from bakeoff.techniques.frameworks.torch import Passes, convert
 from bakeoff.techniques.heads import Head, standardiser
-from bakeoff.techniques.tuning import Thaw, check_shape, inference_of, tune
+from bakeoff.techniques.tuning import Thaw, _joined, check_shape, inference_of, tune
 from bakeoff.training.settings import TrainingSettings
 
 FLOAT32 = Numerics(device="cpu", precision="float32")
@@ -68,3 +69,22 @@ def test_other_shapes_and_networks_are_refused(
         with pytest.raises(InputError, match=r"probe: images \(8, 8, 1\) needed"):
             check_shape(predictor, data, "probe")
     assert inference_of(predictor, "probe") is predictor.inference
+
+
+def test_an_encoder_comes_to_the_device_that_is_asked_for(
+    digits: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device of shapes alone stands for a GPU."""
+    told = {"cpu": ("cpu", "float32"), "cuda": ("meta", "float32")}
+    theirs, head = encoder(digits).inference, head_of(encoder(digits), digits)
+    theirs.move(torch.device("cpu"))
+    monkeypatch.setattr(
+        "bakeoff.training.torch.numerics.resolve_device_and_precision",
+        lambda device, precision: told[device],
+    )
+    for device, kind in (("cpu", "cpu"), ("cuda", "meta")):
+        added, numerics = convert(head.network, Passes()), Numerics.parse({"device": device})
+        joined = _joined(theirs, added, head, numerics, Thaw(None, {"": 1.0}))
+        assert joined.device.type == joined.pixels.device.type == kind
+        assert theirs.device.type == theirs.pixels.device.type == kind
+        assert {tensor.device.type for tensor in joined.module.state_dict().values()} == {kind}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.examples import Examples, Items, Modality
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.task import Direction, Task
 from bakeoff.core.tokens import Tokens
@@ -442,8 +442,14 @@ class Technique(Protocol):
         """Learn from `data`, working through `run`."""
         ...
 
-    def load(self, folder: Path) -> Predictor:
-        """A predictor that was saved, back; gives the same predictions."""
+    def load(self, folder: Path, device: DeviceName = "auto") -> Predictor:
+        """A predictor that was saved, back; gives the same predictions.
+
+        Args:
+            folder: That it was saved into.
+            device: Where it is to compute, and all that it was saved with; what NumPy and Keras
+                compute stays on the CPU.
+        """
         ...
 
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> Predictor:

@@ -110,10 +110,14 @@ class DataSettings(Frozen):
     `none` scales to 0..1; `auto` is `channel` for images and `none` for texts."""
 
 
+DeviceName = Literal["auto", "cpu", "cuda"]
+"""`auto`: a GPU where there is one."""
+
+
 class Numerics(Frozen):
     """How numbers are computed. `auto` is resolved once a study and recorded."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceName = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 matrix products where the device has units for them. NumPy: float32."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"

@@ -214,9 +214,7 @@ def _clean(path: Path, rows: Rows, names: dict[str, str], source: TableSource) -
     if len(keep) < (1 - MOST_LEFT_OUT) * len(texts):
         raise InputError(
             [f"{path}: {note}" for note in notes]
-            + [
-                f"  more than {MOST_LEFT_OUT:.0%} of the rows: are these the columns? {_roles(names)}"
-            ]
+            + [f"  over {MOST_LEFT_OUT:.0%} of the rows: are these the columns? {_roles(names)}"]
         )
     damaged = [rows.lines[i] for i in keep if "\ufffd" in (texts[i] or "")]
     if damaged:

@@ -25,6 +25,7 @@ from bakeoff.core.protocols import (
     Technique,
     TrainingData,
 )
+from bakeoff.core.recipe import DeviceName
 from bakeoff.core.record import CURVES, Cost, Record
 from bakeoff.core.store import KEY_FILE, Store
 from bakeoff.core.table import Table, scored_hash
@@ -89,8 +90,9 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     resumed = (folder / "checkpoints" / "last").exists()
     write_atomic(folder / "recipe.yaml", recipe_yaml(cell))
     ready = _prepare(cell, context)
+    cells, device = context.store.folder / "cells", cell.recipe.numerics.device
     predictors = {
-        name: load_predictor(context.store.folder / "cells" / r.name / r.replicate.folder)
+        name: load_predictor(cells / r.name / r.replicate.folder, device)
         for name, r in inputs.items()
     }
     run = CellRun(
@@ -100,6 +102,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         cell.recipe.numerics.deterministic,
         context.observer,
         context.check,
+        context.sharing,
     )
     with Meter() as meter:
         predictor = ready.technique.fit(cell, ready.data, predictors, run)
@@ -113,7 +116,8 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
     cost = _cost(run, predictor.layers(), meter, scores, inputs)
-    if context.sharing or resumed or not all(r.cost.alone for r in inputs.values()):
+    priced = run.alone and all(r.cost.alone for r in inputs.values())
+    if context.sharing or resumed or not priced:
         cost = cost.model_copy(update={"alone": False})
     content = _content(cell, ready, run, scores)
     record = Record.model_validate(content | {"cost": cost, "files": _files(folder)})
@@ -130,15 +134,28 @@ def recipe_yaml(cell: Cell) -> bytes:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
-def load_predictor(folder: Path) -> Predictor:
-    """The predictor that a finished cell left in its folder.
+def load_predictor(folder: Path, device: DeviceName = "auto") -> Predictor:
+    """The predictor that a finished cell left in its folder, on a device.
 
     Raises:
-        InputError: where there is none.
+        InputError: where there is none, or no such device.
     """
     saved = folder / "checkpoints" / "best"
     # Not the recipe's technique: a cell that diverged may have left the majority.
-    return find(read_state(saved)["technique"]).load(saved)
+    return find(read_state(saved)["technique"]).load(saved, device)
+
+
+def load_again(folder: Path, record: Record) -> Predictor:
+    """The predictor that a finished cell left, on the device of its fit where that is at hand.
+
+    Args:
+        folder: The cell's.
+        record: Its record.
+
+    Raises:
+        InputError: where there is no predictor.
+    """
+    return load_predictor(folder, numerics.at_hand(record.recipe["numerics"]["device"]))
 
 
 def of_split(metrics: Mapping[str, float], split: str) -> dict[str, float]:

@@ -18,6 +18,21 @@ NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")
 """The last two are counted among `user` and `nice` already."""
 
 
+class Company:
+    """Who else is busy, from now on."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._wall, self._busy, self._own = time.perf_counter(), _busy(), _cpu(self._process)
+
+    def alone(self) -> bool:
+        """Whether the machine was ours since then."""
+        wall = max(time.perf_counter() - self._wall, 1e-3)
+        others = (_busy() - self._busy) - (_cpu(self._process) - self._own)
+        # The system counts in hundredths of a second: too short a time says nothing.
+        return wall < 0.2 or others / wall < ALONE_CORES
+
+
 class Meter:
     """Measures the process between `with` and its end.
 
@@ -35,12 +50,12 @@ class Meter:
         """Start measuring."""
         gc.collect()
         _trim()
-        self._process = psutil.Process()
-        self._sampler = None if _reset_peak() else _Sampler(self._process)
-        self._bytes = self._process.memory_info().rss
+        process = psutil.Process()
+        self._sampler = None if _reset_peak() else _Sampler(process)
+        self._bytes = process.memory_info().rss
         self._gpu = GpuMeter()
         self._gpu.start()
-        self._wall, self._busy, self._own = time.perf_counter(), _busy(), self._cpu()
+        self._company = Company()
         return self
 
     def __exit__(
@@ -52,17 +67,9 @@ class Meter:
         """Stop measuring."""
         peak = self._sampler.stop() if self._sampler else _peak()
         self.peak_bytes = max(0, peak - self._bytes)
-        wall = max(time.perf_counter() - self._wall, 1e-3)
-        others = (_busy() - self._busy) - (self._cpu() - self._own)
-        # The system counts in hundredths of a second: too short a time says nothing.
-        self.alone = wall < 0.2 or others / wall < ALONE_CORES
+        self.alone = self._company.alone()
         self._gpu.stop()
         self.gpu_peak_bytes, self.gpu_utilisation = self._gpu.peak_bytes, self._gpu.utilisation
-
-    def _cpu(self) -> float:
-        """Seconds of cores that this process used, and those of its children that have ended."""
-        times = self._process.cpu_times()
-        return times.user + times.system + times.children_user + times.children_system
 
 
 class _Sampler:
@@ -81,6 +88,12 @@ class _Sampler:
         self._done.set()
         self._thread.join()
         return max(self._peak, self._process.memory_info().rss)
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Seconds of cores that a process used, and those of its children that have ended."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _busy() -> float:

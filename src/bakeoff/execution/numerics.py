@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.recipe import Framework, Numerics
+from bakeoff.core.recipe import DeviceName, Framework, Numerics
 from bakeoff.execution.cores import core_count
 
-__all__ = ["apply", "core_count", "limiter", "machine", "require", "resolve"]
+__all__ = ["apply", "at_hand", "core_count", "limiter", "machine", "require", "resolve"]
 
 EXTRAS: Mapping[Framework, tuple[str, str]] = {"keras": ("tensorflow", "TensorFlow")}
 """Frameworks of an extra: its name, which is its module's too, and what people call it."""
@@ -57,6 +57,15 @@ def resolve(numerics: Numerics, frameworks: Set[str], updates: int = 0) -> Numer
     ]:
         raise InputError(faults)
     return numerics.model_copy(update=settled | {"threads": threads})
+
+
+def at_hand(device: DeviceName) -> DeviceName:
+    """The device itself, or the CPU in place of a GPU that this machine does not have."""
+    if device != "cuda":
+        return device
+    import torch
+
+    return device if torch.cuda.is_available() else "cpu"
 
 
 def _written(value: object) -> str:

@@ -1,6 +1,8 @@
 """What a technique's `fit` works through: phases that are resumed, read back, timed and watched."""
 
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -8,16 +10,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bakeoff.core.cache import arrays_at, shared_path
+from bakeoff.core.cache import Price, arrays_at, shared_path
 from bakeoff.core.cell import Key
 from bakeoff.core.files import canonical_json
 from bakeoff.core.protocols import Arrays, Batches, Digests, Fitted, LoopPlan, Step, ToRows
 from bakeoff.core.record import Interruption
 from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.core.streams import Streams
+from bakeoff.execution.measure import Company
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.loop import Surroundings, run_loop
 from bakeoff.training.observers import Observer
+
+MACHINE = ("processor", "cores", "threads")
+"""Of a fingerprint what seconds depend on, besides what is computed."""
 
 
 class CellRun:
@@ -30,6 +36,7 @@ class CellRun:
         deterministic: Whether equal fingerprints mean equal bits.
         observer: Watches the loops.
         check: Raises `Interrupted` when a signal has come.
+        sharing: Whether other cells run at the same time.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class CellRun:
         deterministic: bool,
         observer: Observer,
         check: Callable[[], None],
+        sharing: bool = False,
     ) -> None:
         self.streams = streams
         self.fitted: list[Fitted] = []
@@ -51,13 +59,16 @@ class CellRun:
         self.notes: list[str] = []
         self.solve_seconds: dict[str, float] = {}
         """Of each phase that is no loop; they are part of `train_seconds`."""
+        self.alone = True
+        """Whether these are a price: measured with nothing else at work, on a machine like this."""
         self.per_epoch: int | None = None
         """Batches in an epoch of the last loop."""
         self._folder = folder / "checkpoints" / "last"
         self._fingerprint = json.loads(canonical_json(fingerprint))
+        self._machine = json.dumps([fingerprint.get(name) for name in MACHINE])
         self._phases: set[str] = set()
         self._deterministic = deterministic
-        self._observer, self._check = observer, check
+        self._observer, self._check, self._sharing = observer, check, sharing
 
     def loop(self, phase: str, step: Step, batches: Batches, plan: LoopPlan) -> Fitted:
         """Run, resume or read back a loop over batches.
@@ -93,8 +104,8 @@ class CellRun:
         self._begin(phase)
         self._check()
         path = shared_path(share) if share else self._folder / f"{phase}.safetensors"
-        arrays, seconds = arrays_at(path, compute)
-        self._took(phase, seconds)
+        arrays, price = arrays_at(path, compute, self._measure)
+        self._took(phase, [price])
         return arrays
 
     def solve_rows(self, phase: str, digests: Digests, compute: ToRows, share: Key) -> NDArray[Any]:
@@ -105,8 +116,8 @@ class CellRun:
         """
         self._begin(phase)
         self._check()
-        found, seconds = rows_at(rows_folder(share), digests, compute)
-        self._took(phase, seconds)
+        found, prices = rows_at(rows_folder(share), digests, compute, self._measure)
+        self._took(phase, prices)
         return found
 
     def note(self, fitted: Fitted, rows: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -118,9 +129,20 @@ class CellRun:
         """Put sentences into the record."""
         self.notes += sentences
 
-    def _took(self, phase: str, seconds: float) -> None:
+    def _measure(self, compute: Callable[[], Arrays]) -> tuple[Arrays, Price]:
+        """Arrays, and what computing them takes here and now."""
+        company, began = Company(), time.perf_counter()
+        arrays = dict(compute())
+        seconds = time.perf_counter() - began
+        return arrays, Price(seconds, company.alone() and not self._sharing, self._machine)
+
+    def _took(self, phase: str, prices: Sequence[Price]) -> None:
+        """Add what a solve took, whoever computed it, and when."""
+        seconds = math.fsum(price.seconds for price in prices)
         self.train_seconds += seconds
         self.solve_seconds[phase] = seconds
+        if not all(price.alone and price.machine == self._machine for price in prices):
+            self.alone = False
 
     def _begin(self, phase: str) -> None:
         """A phase's name is where its results lie: a second one would read the first one's."""

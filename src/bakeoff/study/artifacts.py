@@ -16,7 +16,7 @@ from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.protocols import Noted, Traced, Writing, Written
 from bakeoff.core.record import Record
 from bakeoff.data import splits
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_again
 from bakeoff.study.attention import write_attended
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder, open_folder
@@ -136,7 +136,7 @@ def _write_writing(ready: Ready, folder: Folder) -> None:
         technique, recipe = find(planned.recipe.technique), planned.recipe
         if isinstance(technique, Writing):
             data = ready.split(recipe.data, first).training_data()
-            fitted = load_predictor(folder.path / cell_folder(record))
+            fitted = load_again(folder.path / cell_folder(record), record)
             written[planned.name] = technique.texts(recipe.settings, fitted, data, first.streams)
     if written:
         write_writing(folder.path / ARTIFACTS, written)
@@ -146,7 +146,7 @@ def _fit(planned: Planned, record: Record, ready: Ready, folder: Folder, scene: 
     places = grid(scene)
     surface = None
     if places is not None:
-        surface = load_predictor(folder.path / cell_folder(record)).predict(places)
+        surface = load_again(folder.path / cell_folder(record), record).predict(places)
     technique, recipe = find(planned.recipe.technique), planned.recipe
     streams = record.replicate.streams
     data = ready.split(recipe.data, record.replicate).training_data()

@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.analysis.attention import Attended, write_attention
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Attending
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_again
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
@@ -33,7 +33,7 @@ def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
     for planned, record in first_cells(ready, folder):
         if len(found) == MOST_RECIPES:
             break
-        predictor = load_predictor(folder.path / cell_folder(record))
+        predictor = load_again(folder.path / cell_folder(record), record)
         if not isinstance(predictor, Attending):
             continue
         data = ready.split(planned.recipe.data, record.replicate).training_data()

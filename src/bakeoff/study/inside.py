@@ -21,7 +21,7 @@ from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Batch, Inside, Openable, TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.record import Record
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_again
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
@@ -124,7 +124,7 @@ def _open(one: _Chosen, folder: Folder) -> dict[Moment, Inside]:
     opened: dict[Moment, Inside] = {"start": technique.opened(recipe.settings, begun, fresh=True)}
     place = folder.path / cell_folder(one.record)
     if read_state(place / "checkpoints" / "best")["technique"] == recipe.technique:
-        predictor = load_predictor(place)
+        predictor = load_again(place, one.record)
         opened["end"] = technique.opened(recipe.settings, predictor, fresh=False)
     return opened
 

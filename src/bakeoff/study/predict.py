@@ -23,7 +23,7 @@ from bakeoff.data.numbers import read_numbers
 from bakeoff.data.tables import read_texts
 from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_again
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
@@ -88,8 +88,9 @@ def load_fitted(run: str) -> LoadedCell:
         raise InputError(f"{folder}: not a finished cell")
     # The bits of a prediction depend on threads and precision, as they did in the run.
     recipe = parse_recipe(record.recipe, record.name)
-    numerics.apply(recipe.numerics, framework_of(recipe))
-    predictor = load_predictor(folder)
+    device = numerics.at_hand(recipe.numerics.device)
+    numerics.apply(recipe.numerics.model_copy(update={"device": device}), framework_of(recipe))
+    predictor = load_again(folder, record)
     layers = predictor.layers()
     shape = tuple(getattr(predictor, "shape", ()) or (layers[0].input if layers else ()))
     return LoadedCell(predictor, record, shape)

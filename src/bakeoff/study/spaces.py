@@ -17,7 +17,7 @@ from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Encoding, Representer
 from bakeoff.core.record import Record
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_again
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
@@ -57,7 +57,7 @@ def write_vectors(ready: Ready, folder: Folder, target: Path) -> None:
         return
     spaces: dict[str, Space] = {}
     for planned, record in shown:
-        predictor = load_predictor(folder.path / cell_folder(record))
+        predictor = load_again(folder.path / cell_folder(record), record)
         if points is not None and isinstance(predictor, Representer):
             space = _space(predictor, record, points)
             if np.isfinite(space.vectors).all():

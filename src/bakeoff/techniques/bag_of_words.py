@@ -23,7 +23,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Arrays, LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.task import Task
 from bakeoff.data.vocabulary import Vocabulary, VocabularySettings, read_words
@@ -225,7 +225,7 @@ class BagOfWords:
         classes = data.task.classes
         return BagOfWordsPredictor(settings, terms, arrays["weight"], arrays["bias"], classes)
 
-    def load(self, folder: Path) -> BagOfWordsPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> BagOfWordsPredictor:
         """A saved predictor, back.
 
         Raises:

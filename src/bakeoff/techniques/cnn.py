@@ -29,7 +29,7 @@ from bakeoff.core.protocols import (
     Run,
     TrainingData,
 )
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings, SimpleCnnSettings
@@ -211,8 +211,8 @@ class Cnn:
         step.keep()
         return TorchPredictor(self.name, inference, settings.model, classes)
 
-    def load(self, folder: Path) -> TorchPredictor:
-        """A saved predictor, back: on a GPU where there is one.
+    def load(self, folder: Path, device: DeviceName = "auto") -> TorchPredictor:
+        """A saved predictor, back.
 
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
@@ -226,7 +226,7 @@ class Cnn:
             settings = CnnSettings.parse(content)
             shape = cast(Shape, tuple(state["shape"]))
             layout = state.get("channels_last", True)  # so it was before it was said
-            numerics = Numerics(precision=state["precision"], channels_last=layout)
+            numerics = Numerics(device=device, precision=state["precision"], channels_last=layout)
             inference = _inference(settings, shape, len(state["classes"]), normaliser, numerics)
             weights = {name.removeprefix("network."): values for name, values in arrays.items()}
             copy_into(named_tensors(inference.module), weights)

@@ -19,7 +19,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import LayerProfile, Normaliser, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.views import PredictionSettings
 from bakeoff.models.settings import ModelSettings
@@ -147,8 +147,10 @@ class Contrastive:
         prototypes = learn(step, inference, settings, data, run, items)
         return ContrastivePredictor(inference, settings, prototypes)
 
-    def load(self, folder: Path) -> ContrastivePredictor | TextContrastivePredictor:
-        """A saved predictor, back: on a GPU where there is one.
+    def load(
+        self, folder: Path, device: DeviceName = "auto"
+    ) -> ContrastivePredictor | TextContrastivePredictor:
+        """A saved predictor, back.
 
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
@@ -158,11 +160,13 @@ class Contrastive:
         arrays, state = read_predictor(folder, self.name)
         try:
             if "weights" in state:
-                return load_texts(arrays, state)
+                return load_texts(arrays, state, device)
             normaliser = Normaliser(arrays.pop("normaliser.mean"), arrays.pop("normaliser.sd"))
             prototypes = Prototypes.restored(arrays, state["classes"])
             settings = ContrastiveSettings.parse({n: state[n] for n in ("model", "vector")})
-            numerics = Numerics(precision=state["precision"], channels_last=state["channels_last"])
+            numerics = Numerics(
+                device=device, precision=state["precision"], channels_last=state["channels_last"]
+            )
             inference = _inference(settings, tuple(state["shape"]), normaliser, numerics)
             weights = {name.removeprefix("network."): values for name, values in arrays.items()}
             copy_into(named_tensors(inference.module), weights)

@@ -16,7 +16,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Items
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import LayerProfile, Run, TrainingData
-from bakeoff.core.recipe import Numerics
+from bakeoff.core.recipe import DeviceName, Numerics
 from bakeoff.core.streams import Streams
 from bakeoff.techniques.contrast import ContrastiveSettings, TextTrunkSettings, learn, loss_of
 from bakeoff.techniques.prototypes import Prototypes
@@ -131,13 +131,14 @@ def fit_texts(
 
 
 def load_texts(
-    arrays: dict[str, NDArray[Any]], state: Mapping[str, Any]
+    arrays: dict[str, NDArray[Any]], state: Mapping[str, Any], device: DeviceName
 ) -> TextContrastivePredictor:
     """A saved predictor, back; its tokenizer and architecture must be found again.
 
     Args:
         arrays: That it holds.
         state: What `state.json` says.
+        device: Where it is to compute.
 
     Raises:
         InputError, KeyError, TypeError, ValueError: where these contradict each other, or the
@@ -148,7 +149,7 @@ def load_texts(
     prototypes = Prototypes.restored(arrays, state["classes"])
     settings = ContrastiveSettings.parse({n: state[n] for n in ("model", "vector")})
     tokeniser = same_weights(cast(TextTrunkSettings, settings.model), state["weights"])
-    numerics = Numerics(precision=state["precision"])
+    numerics = Numerics(device=device, precision=state["precision"])
     inference = _inference(settings, tokeniser, Streams(0), numerics)
     weights = {name.removeprefix("network."): values for name, values in arrays.items()}
     copy_into(named_tensors(inference.module), weights)

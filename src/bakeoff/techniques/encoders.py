@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkabl
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
-from bakeoff.core.recipe import Ref
+from bakeoff.core.recipe import DeviceName, Ref
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.techniques import find
@@ -104,8 +105,8 @@ def encode(
     """The vectors (N, D) of a part of the examples, finite or not.
 
     The phase is `encode` for training and `encode-validation`. All recipes, seeds and searches
-    that use the same fitted encoder on the same examples share what it computed; its key says
-    device and precision. What does not depend on a fit is shared text by text.
+    that use the same fitted encoder on the same examples, on the same kind of device, share what it
+    computed; its key says the precision. What does not depend on a fit is shared text by text.
     """
     phase, examples, more = "encode", data.train, {}
     if part == "validation":
@@ -146,6 +147,7 @@ def _shared(what: str, reference: Ref, cell: Cell, **more: str) -> Key | None:
         what: cell.inputs[reference.recipe],
         "data": cell.data_hash,
         "split": cell.split_hash,
+        **of_device(cell.recipe.numerics.device),
     }
     return digest(canonical_json(content | more))[:16]
 
@@ -169,11 +171,11 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     encoder.save(folder / FOLDER)
 
 
-def load_encoder(folder: Path) -> Encoder:
-    """An encoder that `save_encoder` wrote below a folder.
+def load_encoder(folder: Path, device: DeviceName = "auto") -> Encoder:
+    """An encoder that `save_encoder` wrote below a folder, on a device.
 
     Raises:
         InputError: where there is none.
     """
     saved = folder / FOLDER
-    return cast(Encoder, find(read_state(saved)["technique"]).load(saved))
+    return cast(Encoder, find(read_state(saved)["technique"]).load(saved, device))

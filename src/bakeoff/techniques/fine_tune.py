@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
@@ -256,7 +257,7 @@ class FineTune:
             step.keep()
         return made
 
-    def load(self, folder: Path) -> FineTunedPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> FineTunedPredictor:
         """A saved predictor, back; the pretrained weights must be found again.
 
         Raises:
@@ -270,7 +271,10 @@ class FineTune:
             content = {"model": state["model"], "adapt": state["adapt"]}
             settings = cast(FineTuneSettings, self.settings.parse(content))
             tokeniser = same_weights(settings.model, state["weights"])
-            numerics, count = Numerics(precision=state["precision"]), len(state["classes"])
+            numerics, count = (
+                Numerics(device=device, precision=state["precision"]),
+                len(state["classes"]),
+            )
             inference = _inference(settings, tokeniser, count, Streams(0), numerics)
             copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
         except (KeyError, TypeError, ValueError) as error:
@@ -376,6 +380,7 @@ def _vectors(
     content = {
         "what the head sees": plain(model) | {"weights": pretrained.digest, "dropout": None},
         "precision": made.inference.precision,
+        **of_device(made.inference.device.type),
     }
 
     def encode(at: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.protocols import LayerProfile, Normaliser, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Ref, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Ref, Settings
 from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.encoders import (
     Encoder,
@@ -324,7 +324,7 @@ class Knn:
                 f"(allowed: 1 to {examples})"
             )
 
-    def load(self, folder: Path) -> KnnPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> KnnPredictor:
         """A saved predictor, back, with its encoder.
 
         Raises:
@@ -332,7 +332,7 @@ class Knn:
         """
         arrays, state = read_predictor(folder, self.name)
         try:
-            source = _load_source(arrays, folder if state["encoded"] else None)
+            source = _load_source(arrays, folder if state["encoded"] else None, device)
             chosen = {name: state[name] for name in ("k", "metric", "weights")}
             settings = KnnSettings.parse(chosen)
             memory = Memory(source, arrays["squares"], arrays["labels"], tuple(state["classes"]))
@@ -350,8 +350,10 @@ class Knn:
         return KnnPredictor(cast(KnnSettings, settings), memory, shape)
 
 
-def _load_source(arrays: Mapping[str, NDArray[Any]], folder: Path | None) -> Source:
+def _load_source(
+    arrays: Mapping[str, NDArray[Any]], folder: Path | None, device: DeviceName
+) -> Source:
     """The training vectors a saved predictor holds; `folder`: where the encoder lies, if any."""
     if folder is None:
         return PixelSource(arrays["items"], Normaliser(arrays["mean"], arrays["sd"]))
-    return EncodedSource(arrays["vectors"], load_encoder(folder))
+    return EncodedSource(arrays["vectors"], load_encoder(folder, device))

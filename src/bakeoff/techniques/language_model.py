@@ -29,7 +29,7 @@ from bakeoff.core.protocols import (
     TrainingData,
     Written,
 )
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.blocks import BlockSettings, cut_blocks
 from bakeoff.models.settings import AdapterSettings, CausalSettings
@@ -168,6 +168,12 @@ class LanguagePredictor:
             nats = sliding_nats(module, np.array(ids), scoring.context, scoring.stride)
         return float(np.nansum(nats)), float(np.isfinite(nats).sum())
 
+    @property
+    def device(self) -> DeviceName:
+        """Where it computes."""
+        kind = next(self.causal.module.parameters()).device.type
+        return "cuda" if kind == "cuda" else "cpu"
+
     def encode(self, text: str) -> list[int]:
         """The tokens of a text as this model learns and scores them."""
         return self.causal.words.encode(detokenise(text) if self.scoring.detokenised else text)
@@ -276,8 +282,8 @@ class LanguageModel:
         run.loop("train", step, batches, plan(training, batches, data.task, validate))
         return predictor
 
-    def load(self, folder: Path) -> LanguagePredictor:
-        """A saved predictor, back: on a GPU where there is one.
+    def load(self, folder: Path, device: DeviceName = "auto") -> LanguagePredictor:
+        """A saved predictor, back.
 
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
@@ -295,7 +301,7 @@ class LanguageModel:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
         predictor = LanguagePredictor(self.name, causal, scoring, adapt, state["precision"])
-        _place(predictor, Numerics(precision=state["precision"]))
+        _place(predictor, Numerics(device=device, precision=state["precision"]))
         return predictor
 
     def untrained(
@@ -317,10 +323,11 @@ class LanguageModel:
         samples, items = chosen.samples, data.validation.items
         count = min(samples.count, len(items))
         prompts = [" ".join(str(items[i]).split()[: samples.words]) for i in range(count)]
-        begun = self._begin(chosen, data, streams, Numerics())
+        learnt = cast(LanguagePredictor, fitted)
+        begun = self._begin(chosen, data, streams, Numerics(device=learnt.device))
         before, after = (
             predictor.generate(prompts, samples.generation, streams)
-            for predictor in (begun, cast(LanguagePredictor, fitted))
+            for predictor in (begun, learnt)
         )
         return Written(tuple(prompts), tuple(before), tuple(after))
 

@@ -23,7 +23,7 @@ from bakeoff.core.protocols import (
     Step,
     TrainingData,
 )
-from bakeoff.core.recipe import Settings
+from bakeoff.core.recipe import DeviceName, Settings
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.normalise import fit as fit_normaliser
 from bakeoff.scratch.augmentation import Augmentation
@@ -239,7 +239,7 @@ class LinearPredictor:
         write_predictor(folder, arrays, state)
 
 
-def load_linear(folder: Path, technique: str) -> LinearPredictor:
+def load_linear(folder: Path, technique: str, device: DeviceName) -> LinearPredictor:
     """A saved predictor, back; it gives the same bits.
 
     Raises:
@@ -261,7 +261,7 @@ def load_linear(folder: Path, technique: str) -> LinearPredictor:
             len(arrays["network.output.bias"]),
             encoder,
         )
-        predictor.computing = Computing.from_state(state)
+        predictor.computing = Computing.from_state(state, device)
         for path, values in saved(predictor.network).items():
             np.copyto(values, arrays[f"network.{path}"], casting="no")
     except (KeyError, TypeError, ValueError) as error:

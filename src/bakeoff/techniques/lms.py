@@ -28,7 +28,7 @@ from bakeoff.core.protocols import (
     TrainingData,
     Value,
 )
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch import adaptive
@@ -216,7 +216,7 @@ class Lms:
         step = FilterStep(rule, settings.model.bias)
         run.loop("train", step, batches, plan(training, batches, data.task, validation))
 
-    def load(self, folder: Path) -> FilterPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> FilterPredictor:
         """A saved predictor, back; it gives the same bits."""
         arrays, state = read_predictor(folder, self.name)
         try:

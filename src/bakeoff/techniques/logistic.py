@@ -15,7 +15,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
@@ -76,9 +76,9 @@ class Logistic:
         settings = cast(LogisticSettings, cell.recipe.settings)
         return fit_linear(self.name, settings, data, run, outputs=1)
 
-    def load(self, folder: Path) -> LinearPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> LinearPredictor:
         """A saved predictor, back."""
-        return load_linear(folder, self.name)
+        return load_linear(folder, self.name, device)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int

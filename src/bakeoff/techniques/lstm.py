@@ -20,7 +20,7 @@ from bakeoff.core.examples import Examples, Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.data.batches import evaluation_batches
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
@@ -193,8 +193,8 @@ class Lstm:
         items = vocabulary.tokens(read, words).padded(-1)
         return Examples(items, examples.labels, examples.ids)
 
-    def load(self, folder: Path) -> RecurrentPredictor:
-        """A saved predictor, back: on a GPU where there is one.
+    def load(self, folder: Path, device: DeviceName = "auto") -> RecurrentPredictor:
+        """A saved predictor, back.
 
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
@@ -205,7 +205,7 @@ class Lstm:
         try:
             vocabulary = Vocabulary.from_array(arrays.pop(WORDS))
             settings = LstmSettings.parse(state["settings"])
-            numerics = Numerics(precision=state["precision"])
+            numerics = Numerics(device=device, precision=state["precision"])
             inference = _inference(settings, len(state["classes"]), numerics)
             weights = {name.removeprefix("network."): w for name, w in arrays.items()}
             copy_into(named_tensors(inference.module), weights)

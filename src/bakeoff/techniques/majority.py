@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.techniques.saved import read_predictor, write_predictor
 
 
@@ -75,7 +75,7 @@ class Majority:
         counts = np.bincount(labels, minlength=len(classes))
         return ConstantPredictor((counts / counts.sum()).astype(np.float32), classes)
 
-    def load(self, folder: Path) -> ConstantPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> ConstantPredictor:
         """A saved predictor, back."""
         arrays, state = read_predictor(folder, self.name)
         if state["classes"]:

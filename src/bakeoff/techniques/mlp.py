@@ -13,7 +13,7 @@ from pydantic import Field
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
@@ -77,9 +77,9 @@ class Mlp:
             self.name, settings.model, data, run, training, training.loss, computing, teaching
         )
 
-    def load(self, folder: Path) -> PerceptronPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> PerceptronPredictor:
         """A saved predictor, back."""
-        return load_perceptron(folder, self.name)
+        return load_perceptron(folder, self.name, device)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int

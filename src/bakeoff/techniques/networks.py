@@ -13,6 +13,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Batch, LayerProfile, Normaliser, Predictor, Run, TrainingData
+from bakeoff.core.recipe import DeviceName
 from bakeoff.core.streams import Streams
 from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
@@ -121,7 +122,7 @@ Build = Callable[[Mapping[str, Any], Normaliser, tuple[int, ...], tuple[str, ...
 """A predictor of zero weights from (model, normaliser, shape, classes)."""
 
 
-def load_network(folder: Path, technique: str, build: Build[P]) -> P:
+def load_network(folder: Path, technique: str, build: Build[P], device: DeviceName) -> P:
     """A saved predictor, back; it gives the same bits.
 
     Raises:
@@ -132,7 +133,7 @@ def load_network(folder: Path, technique: str, build: Build[P]) -> P:
         normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
         shape, classes = tuple(state["shape"]), tuple(state["classes"])
         predictor = build(state["model"], normaliser, shape, classes)
-        predictor.computing = Computing.from_state(state)
+        predictor.computing = Computing.from_state(state, device)
         for path, values in saved(predictor.network).items():
             np.copyto(values, arrays[f"network.{path}"], casting="no")
     except (InputError, KeyError, TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from pydantic import Field
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.protocols import Normaliser, Run, TrainingData
+from bakeoff.core.recipe import DeviceName
 from bakeoff.core.streams import Streams
 from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.layers import Layer
@@ -77,13 +78,13 @@ class PerceptronPredictor(NetworkPredictor):
         super().__init__(technique, network, shape, normaliser, classes, plain(model))
 
 
-def load_perceptron(folder: Path, technique: str) -> PerceptronPredictor:
+def load_perceptron(folder: Path, technique: str, device: DeviceName) -> PerceptronPredictor:
     """A saved predictor, back; it gives the same bits.
 
     Raises:
         InputError: where there is none of that technique.
     """
-    return load_network(folder, technique, partial(_build, technique))
+    return load_network(folder, technique, partial(_build, technique), device)
 
 
 def untrained_perceptron(

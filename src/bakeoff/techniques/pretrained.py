@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Numerics, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
@@ -203,7 +204,7 @@ class Pretrained:
             settings, tokeniser, inference, means.astype(np.float32), spread, classes
         )
 
-    def load(self, folder: Path) -> PretrainedPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> PretrainedPredictor:
         """A saved predictor, back; its weights must be found again.
 
         Raises:
@@ -214,7 +215,9 @@ class Pretrained:
         try:
             settings = EncoderSettings.parse(state["model"])
             tokeniser = same_weights(settings, state["weights"])
-            inference = _inference(settings, tokeniser, Numerics(precision=state["precision"]))
+            inference = _inference(
+                settings, tokeniser, Numerics(device=device, precision=state["precision"])
+            )
             return PretrainedPredictor(
                 settings, tokeniser, inference, arrays["means"], state["spread"], state["classes"]
             )
@@ -237,7 +240,8 @@ def _vectors_key(
     settings: EncoderSettings, tokeniser: Tokeniser, inference: "TokenInference"
 ) -> Key:
     content = plain(settings) | {"weights": tokeniser.pretrained.digest}
-    return key_of({"vectors of": content, "precision": inference.precision})
+    how = {"precision": inference.precision} | of_device(inference.device.type)
+    return key_of({"vectors of": content} | how)
 
 
 def _inference(

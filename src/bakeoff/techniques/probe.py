@@ -30,7 +30,7 @@ from bakeoff.core.protocols import (
     Run,
     TrainingData,
 )
-from bakeoff.core.recipe import Framework, Ref, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Ref, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.network import ActivationName, NormName, initialise, perceptron
 from bakeoff.scratch.step import Pixels
@@ -351,7 +351,9 @@ class Probe:
         trained = {row.name: row.trained_parameters for row in encoder.layers()}
         return ProbePredictor(encoder, head, classifier, classes, trained)
 
-    def load(self, folder: Path) -> ProbePredictor | TokenProbePredictor:
+    def load(
+        self, folder: Path, device: DeviceName = "auto"
+    ) -> ProbePredictor | TokenProbePredictor:
         """A saved predictor, back, with its encoder.
 
         Raises:
@@ -360,10 +362,10 @@ class Probe:
         arrays, state = read_predictor(folder, self.name)
         try:
             if state["classifier"]["name"] == TokenCnnClassifier().name:
-                return load_token_cnn(folder, arrays, state)
+                return load_token_cnn(folder, arrays, state, device)
             source: Encoder | PixelVectors
             if state["shape"] is None:
-                source = load_encoder(folder)
+                source = load_encoder(folder, device)
             else:
                 normaliser = Normaliser(arrays["normaliser.mean"], arrays["normaliser.sd"])
                 source = PixelVectors(normaliser, tuple(state["shape"]))

@@ -19,7 +19,7 @@ from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Normaliser, Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.convolutional import Block, PoolName, convolutional
@@ -155,13 +155,13 @@ class ScratchCnn:
         train(predictor, data, run, training, training.loss, augmentation, computing)
         return predictor
 
-    def load(self, folder: Path) -> NetworkPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> NetworkPredictor:
         """A saved predictor, back.
 
         Raises:
             InputError: where there is none of this technique, or its files contradict each other.
         """
-        return load_network(folder, self.name, partial(_build, self.name))
+        return load_network(folder, self.name, partial(_build, self.name), device)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int

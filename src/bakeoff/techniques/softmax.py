@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.scratch.inside import NetworkInside
 from bakeoff.scratch.layers import Layer
@@ -83,9 +83,9 @@ class Softmax:
         computing = Computing.of(cell.recipe)
         return fit_linear(self.name, settings, data, run, len(data.task.classes), computing)
 
-    def load(self, folder: Path) -> LinearPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> LinearPredictor:
         """A saved predictor, back."""
-        return load_linear(folder, self.name)
+        return load_linear(folder, self.name, device)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -106,11 +107,12 @@ def _extra_texts(file: str) -> Sequence[str]:
 
 
 def _key(settings: TeacherSettings, cell: Cell) -> Key | None:
-    """Of the teacher and the examples; None outside of a study, where neither has one."""
+    """Of teacher, device and examples; None outside of a study, where they have no keys."""
     teacher = cell.inputs.get(settings.recipe)
     if teacher is None:
         return None
     content = ["teacher outputs", teacher, cell.data_hash, cell.split_hash]
+    content += of_device(cell.recipe.numerics.device).values()
     if settings.extra is not None:
         content.append(f"extra texts {settings.extra.hash}")
     return digest(canonical_json(content))[:16]

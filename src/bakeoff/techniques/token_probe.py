@@ -19,7 +19,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.examples import Items
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.protocols import Arrays, Batch, LayerProfile, Run, TrainingData
-from bakeoff.core.recipe import Numerics, Ref
+from bakeoff.core.recipe import DeviceName, Numerics, Ref
 from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
 from bakeoff.core.tokens import Tokens
@@ -221,9 +221,13 @@ def _vectors(
     Raises:
         InputError: where the encoder has diverged.
     """
+    import torch
+
+    from bakeoff.training.torch.numerics import resolve_device_and_precision
     from bakeoff.training.torch.token_vectors import Computed, Table
 
-    network = encoder[1].token_encoder
+    network, numerics = encoder[1].token_encoder, cell.recipe.numerics
+    device, _ = resolve_device_and_precision(numerics.device, numerics.precision)
     size = network.token_outputs(Tokens.of([])).shape[1]
     if 2 * size * len(tokens.ids) > KEPT_BYTES:
 
@@ -235,11 +239,14 @@ def _vectors(
     vectors = finite(encode_tokens(encoder[1], tokens, encoder[0], cell, run), TECHNIQUE)
     places = _places(tokens)
     sample = vectors[places.take(few).ids]
-    return Table(vectors, network.device), places, standardiser(sample)
+    return Table(vectors, torch.device(device)), places, standardiser(sample)
 
 
 def load_token_cnn(
-    folder: Path, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any]
+    folder: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    state: Mapping[str, Any],
+    device: DeviceName,
 ) -> TokenProbePredictor:
     """A saved predictor, back, with its encoder.
 
@@ -247,6 +254,7 @@ def load_token_cnn(
         folder: Where it lies.
         arrays: That it holds.
         state: What `state.json` says.
+        device: Where both are to compute.
 
     Raises:
         InputError, KeyError, TypeError, ValueError: where these contradict each other.
@@ -254,10 +262,11 @@ def load_token_cnn(
     from bakeoff.training.torch.arrays import copy_into, named_tensors
     from bakeoff.training.torch.token_vectors import Computed
 
-    reader = cast(TokenReader, load_encoder(folder))
+    reader = cast(TokenReader, load_encoder(folder, device))
     classifier = TokenCnnClassifier.parse(state["classifier"])
     standard = Standardised(arrays["filters.mean"], arrays["filters.sd"])
-    numerics, source = Numerics(precision=state["precision"]), Computed(reader.token_encoder)
+    numerics = Numerics(device=device, precision=state["precision"])
+    source = Computed(reader.token_encoder)
     inference = _inference(classifier, standard, len(state["classes"]), source, numerics)
     copy_into(named_tensors(inference.module), arrays)
     return TokenProbePredictor(reader, inference, classifier, state["classes"])

@@ -72,7 +72,7 @@ def tune(
         run: What is worked through.
         training: How.
         augmentation: Of the training images.
-        numerics: Of the passes.
+        numerics: Of the passes; the encoder moves to their device.
         what: Learns of the encoder.
 
     Raises:
@@ -83,10 +83,10 @@ def tune(
     from bakeoff.training.torch.transforms import Augmentation
 
     theirs = inference_of(encoder, "probe")
-    pixels = theirs.pixels
     passes = Passes()
     added = convert(head.network, passes)
     inference = _joined(theirs, added, head, numerics, what)
+    pixels = inference.pixels
     draws = Draws(augmentation, pixels.shape, len(data.train), run.streams)
     changes = Augmentation(draws, pixels.normaliser.mean, pixels.device)
     step = TorchStep(inference, training, run.streams, changes, on_pass=passes.begin)
@@ -112,8 +112,10 @@ def _joined(
     from bakeoff.training.torch.joined import Joined, thaw
     from bakeoff.training.torch.numerics import resolve_device_and_precision
 
+    device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
+    if theirs.device.type != device:
+        theirs.move(torch.device(device))
     pixels, reader = theirs.pixels, head.reader
-    _, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     blank = torch.zeros((1, *pixels.shape), dtype=torch.uint8, device=pixels.device)
     thaw(theirs.module, what.layers, what.rates, theirs.inputs(blank))
     mean, sd = torch.from_numpy(reader.mean.copy()), torch.from_numpy(reader.sd.copy())

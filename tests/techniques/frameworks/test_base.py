@@ -18,9 +18,9 @@ def test_a_computing_is_saved_and_found_again() -> None:
     assert (asked.framework, asked.numerics.threads) == ("keras", 3)
     numerics = Numerics(device="cpu", precision="bfloat16", threads=2)
     assert Computing("torch", numerics).state() == {"framework": "torch", "precision": "bfloat16"}
-    found = Computing.from_state({"framework": "torch", "precision": "bfloat16"})
+    found = Computing.from_state({"framework": "torch", "precision": "bfloat16"}, "cpu")
     assert (found.framework, found.numerics.precision) == ("torch", "bfloat16")
-    assert found.numerics.device == "auto"
+    assert found.numerics.device == "cpu"
     assert Computing("keras", numerics).state() == {"framework": "keras", "precision": "float32"}
     assert Computing.from_state({}) == Computing()
     with pytest.raises(InputError, match="precision"):

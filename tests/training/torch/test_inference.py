@@ -87,3 +87,12 @@ def test_views_are_averaged(precision: Any) -> None:
     np.testing.assert_allclose(whole, torch.softmax(logits, 1).numpy(), rtol=1e-5, atol=1e-6)
     assert not np.array_equal(whole, plain.probabilities(images))
     assert np.array_equal(ours.of(module).probabilities(images), whole)
+
+
+def test_it_moves_with_all_it_has() -> None:
+    """To a device of shapes alone, which every machine has."""
+    ours = inference(Small(), "float32")
+    ours.move(torch.device("meta"))
+    assert ours.device.type == ours.pixels.device.type == "meta"
+    images = torch.zeros((2, *SHAPE), dtype=torch.uint8, device="meta")
+    assert ours.module(ours.inputs(images)).shape == (2, CLASSES)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.protocols import Step
-from bakeoff.core.recipe import Framework, Numerics, Recipe
+from bakeoff.core.recipe import DeviceName, Framework, Numerics, Recipe
 from bakeoff.core.streams import Streams
 from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.augmentation import Augmentation
@@ -32,19 +32,19 @@ class Computing:
         return cls(framework_of(recipe), recipe.numerics)
 
     def state(self) -> dict[str, Any]:
-        """What a saved predictor needs of it, JSON-ready; it finds a device anew."""
+        """What a saved predictor needs of it, JSON-ready: a device is given to it anew."""
         precision = self.numerics.precision if self.framework == "torch" else "float32"
         return {"framework": self.framework, "precision": precision}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Back from what `state` gave.
+    def from_state(cls, state: Mapping[str, Any], device: DeviceName = "auto") -> Self:
+        """Back from what `state` gave, on a device.
 
         Raises:
             InputError: for a precision there is none of.
         """
-        precision = state.get("precision", "float32")
-        return cls(state.get("framework", "numpy"), Numerics.parse({"precision": precision}))
+        numerics = {"device": device, "precision": state.get("precision", "float32")}
+        return cls(state.get("framework", "numpy"), Numerics.parse(numerics))
 
 
 @dataclass(frozen=True)

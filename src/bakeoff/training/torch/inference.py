@@ -122,6 +122,13 @@ class Inference(Network):
         made.cut_passes(self.cuts)
         return made
 
+    def move(self, device: torch.device) -> None:
+        """Compute on another device from now on."""
+        self.device = device
+        self.pixels = Pixels(self.pixels.normaliser, self.pixels.shape, device)
+        self.module.to(device)
+        self.cut_passes(self.cuts)  # how long passes are is tried out anew
+
     def cut_passes(self, cuts: int) -> None:
         """Pass at most `pass_size / cuts` images at once from now on."""
         super().cut_passes(cuts)

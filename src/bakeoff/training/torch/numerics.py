@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.recipe import Numerics
+from bakeoff.core.recipe import DeviceName, Numerics
 from bakeoff.training.torch import compiled
 
 Device = Literal["cpu", "cuda"]
@@ -16,7 +16,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def resolve_device_and_precision(
-    device: Literal["auto", "cpu", "cuda"], precision: Literal["auto", "float32", "bfloat16"]
+    device: DeviceName, precision: Literal["auto", "float32", "bfloat16"]
 ) -> tuple[Device, Precision]:
     """No `auto` left: a GPU where there is one, bfloat16 where the device has units for it.
 

@@ -39,6 +39,8 @@ class Table:
 class Computed:
     """Vectors as an encoder that learns nothing gives them, in the precision of a table.
 
+    They come to the device of the ids, wherever the encoder computes.
+
     Args:
         encoder: Ids to the vectors of all tokens.
     """
@@ -50,8 +52,8 @@ class Computed:
         """(B, T) to (B, T, D)."""
         module = self.encoder.module.eval()
         with torch.no_grad(), self.encoder.autocast():
-            vectors: Tensor = module(ids)
-        return vectors.half().float()
+            vectors: Tensor = module(ids.to(self.encoder.device))
+        return vectors.half().float().to(ids.device)
 
 
 class TokenVectorInference(TokenInference):
