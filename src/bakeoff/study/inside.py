@@ -21,12 +21,11 @@ from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Batch, Inside, Openable, TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.record import Record
-from bakeoff.execution.cell import load_predictor
+from bakeoff.execution.cell import load_predictor, saved_by
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
-from bakeoff.techniques.saved import read_state
 
 VERSION = 1
 """Raised when the same cells would be shown otherwise."""
@@ -126,7 +125,7 @@ def _open(one: _Chosen, folder: Folder) -> dict[Moment, Inside]:
     begun = technique.beginning(recipe.settings, one.data, streams)
     opened: dict[Moment, Inside] = {"start": technique.opened(recipe.settings, begun, fresh=True)}
     place = folder.path / cell_folder(one.record)
-    if read_state(place / "checkpoints" / "best")["technique"] == recipe.technique:
+    if saved_by(place) == recipe.technique:
         predictor = load_predictor(place)
         opened["end"] = technique.opened(recipe.settings, predictor, fresh=False)
     return opened
