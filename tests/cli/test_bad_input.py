@@ -114,6 +114,26 @@ def test_misspelt_fields_are_told_at_once(refused: Refused, work: Path) -> None:
     assert len(set(error.splitlines())) == len(error.splitlines())
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("numerics", "message"),
+    [
+        ("", "control.numerics: "),
+        ("[1]", "control.numerics: "),
+        ("{threads: two}", "control.numerics.threads: "),
+        ("{threads: }", "control.numerics.threads: "),
+    ],
+)
+def test_numerics_that_are_none(
+    refused: Refused, work: Path, numerics: str, message: str, jobs: str
+) -> None:
+    text = TINY.replace("{name: softmax", f"{{numerics: {numerics}, name: softmax")
+    (work / "study.yaml").write_text(text, encoding="utf-8")
+    error = refused.run("study.yaml", "--jobs", jobs)
+    assert message in error
+    assert error.count(message) == 1
+
+
 def test_misspelt_fields_of_the_study(refused: Refused, work: Path) -> None:
     text = TINY.replace("question", "qestion").replace("variants", "varients")
     (work / "study.yaml").write_text(text, encoding="utf-8")

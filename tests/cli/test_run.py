@@ -64,6 +64,19 @@ def test_workers_that_have_cores_of_their_own_are_no_news(
     assert "cells at a time" not in bakeoff("run", tiny, *options).err
 
 
+def test_threads_of_variants_and_levels_count(
+    bakeoff: Caller, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.execution.cores.core_count", lambda: 2)
+    one = TINY.replace("{name: softmax", "{numerics: {threads: 1}, name: softmax")
+    one = one.replace("exactly: 2", "exactly: 1")
+    for more in ("  more: {numerics.threads: 2}\n", "factors: {numerics.threads: [1, 2]}\n"):
+        tiny.write_text(one + more, encoding="utf-8")
+        called = bakeoff("run", tiny, "--jobs", "2", "--out", more.split(":")[0].strip())
+        assert called.code == 0, called
+        assert "2 cells at a time, with up to 2 threads each" in called.err
+
+
 def test_settings(bakeoff: Caller, tiny: Path, work: Path) -> None:
     pairs = ["--set", "training.epochs=2", "--set", "variants.mlp.model.hidden=[4]"]
     options = ["--seeds", "1", "--device", "cpu", "--offline", "--json", "-q"]
@@ -126,6 +139,16 @@ def test_a_verdict_that_is_there(bakeoff: Caller, tiny: Path) -> None:
     called = bakeoff("run", tiny, "--require-verdict")
     assert called.code == 0, called
     assert "- knn beats softmax" in called.out
+
+
+def test_the_control_run_again_is_asked_for_no_verdict(bakeoff: Caller, tiny: Path) -> None:
+    text = TINY.replace("technique: softmax, training: {epochs: 1}", "technique: majority")
+    text = text.replace("{exactly: 2}", "{exactly: 3}")
+    text = text[: text.index("  mlp:")] + "  knn: {technique: knn}\n  again: {}\n"
+    tiny.write_text(text, encoding="utf-8")
+    called = bakeoff("run", tiny, "--require-verdict", "--out", "out")
+    assert "no verdict on again against softmax" in called.out
+    assert called.code == 0, called
 
 
 def test_a_cell_that_fails(

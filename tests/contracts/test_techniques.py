@@ -11,14 +11,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from tests.contracts.small import STEPS, Attempt, Bench, modality_of, same_bits, settings_of
+from tests.contracts.small import (
+    STEPS,
+    Attempt,
+    Bench,
+    cell_of,
+    corpus,
+    dataset_of,
+    modality_of,
+    resolved,
+    run_of,
+    same_bits,
+    settings_of,
+)
 
 from bakeoff.cli.profile import per_example
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Items, Modality, take_items
 from bakeoff.core.protocols import LayerProfile, Technique
-from bakeoff.core.recipe import Framework, Settings
+from bakeoff.core.recipe import DataSettings, Framework, Recipe, Settings
+from bakeoff.core.streams import Streams
 from bakeoff.core.task import TASKS
+from bakeoff.data import splits
 from bakeoff.data.hashing import examples_hash
 from bakeoff.techniques import TECHNIQUES, find, frameworks_of, names
 from bakeoff.techniques.recipes import parse_recipe
@@ -379,3 +393,33 @@ def test_finished_phases_are_read_back(bench: Bench) -> None:
     assert same_bits(second.predictor.predict(items), first.predictor.predict(items))
     assert second.run.train_seconds == first.run.train_seconds
     assert second.run.rows == first.run.rows
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_what_stands_in_for_a_diverged_cell_fits_every_task(task: str, tmp_path: Path) -> None:
+    """Whatever is asked, a cell that diverged at once counts, and its predictor can be read."""
+    stand_in = find("majority")
+    kind: Modality = "numbers" if task == "regression" else "image"
+    dataset = corpus(tmp_path) if task == "language-modelling" else dataset_of(kind, tmp_path)
+    data = splits.draw(dataset, DataSettings(set="digits"), Streams(0)).training_data()
+    assert data.task.name == task
+    recipe = Recipe(
+        name="any",
+        technique=stand_in.name,
+        data=DataSettings(set="digits"),
+        numerics=resolved("numpy"),
+        settings=settings_of(stand_in),
+    )
+    fitted = stand_in.fit(cell_of(recipe), data, {}, run_of(recipe, tmp_path / "cell"))
+    held_out = data.validation
+    outputs = fitted.predict(held_out.items)
+    table = data.task.table(held_out.ids, held_out.labels, outputs, held_out.groups)
+    scores = data.task.metrics(table)
+    assert set(scores) == set(data.task.directions)
+    assert np.isfinite(list(scores.values())).all()
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    fitted.save(saved)
+    loaded = stand_in.load(saved)
+    assert same_bits(loaded.predict(held_out.items), outputs)
+    assert loaded.layers() == fitted.layers()

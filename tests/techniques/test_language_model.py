@@ -196,3 +196,28 @@ def test_study(
     path.write_text(other.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
     told = assert_clear(bakeoff("run", path, "--out", tmp_path / "other"))
     assert "perplexities of different protocols" in told
+
+
+@pytest.mark.usefixtures("quick_runs")
+def test_a_study_in_which_one_diverges_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a status: the cell counts with 256 a byte, and writes nothing."""
+    bakeoff = Caller(monkeypatch, capsys)
+    corpus(tmp_path)
+    weights = save_causal(tmp_path / "weights", "gpt2")
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    text = STUDY.replace("CORPUS", str(tmp_path / "texts.txt")).replace("exactly: 3", "exactly: 1")
+    text = text[: text.index("  llama")]
+    changes = f"{{model: {{weights: {weights}}}, training.learning_rate: 1.0e+30}}"
+    path.write_text(f"{text}  wild: {changes}\n", encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    wild = results["recipes"]["wild"]
+    assert wild["statuses"] == ["diverged"]
+    assert wild["metrics"]["test/perplexity"]["values"] == [pytest.approx(256)]
+    assert "What wild writes" not in (out / "report.html").read_text(encoding="utf-8")
+    assert bakeoff("verify", out).code == 0
+    told = assert_clear(bakeoff("generate", f"{out}:wild", "number 7 is"))
+    assert "wild" in told

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques import find
-from bakeoff.techniques.majority import ConstantPredictor, Majority, MajoritySettings
+from bakeoff.techniques.majority import BytePredictor, ConstantPredictor, Majority, MajoritySettings
 
 
 @pytest.fixture
@@ -63,3 +65,18 @@ def test_untrained() -> None:
     np.testing.assert_array_equal(predictor.predict(["any"]), [[0.25] * 4])
     (row,) = predictor.layers()
     assert (row.parameters, row.macs) == (4, 0)
+
+
+def test_texts_to_be_foretold_take_8_bits_a_byte() -> None:
+    found = BytePredictor().predict(["abc", "", "é"])
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [[3 * np.log(256), 3], [0, 0], [2 * np.log(256), 2]])
+    assert BytePredictor().predict([]).shape == (0, 2)
+    scores = LanguageModelling().score(np.array([1.0, 0.0, 1.0]), found)
+    assert scores["perplexity"] == pytest.approx(256)
+    with pytest.raises(InputError, match=r"majority: texts needed, \(2, 3\) float64 received"):
+        BytePredictor().predict(np.zeros((2, 3)))
+
+
+def test_nobody_is_offered_it_as_a_language_model() -> None:
+    assert Majority.tasks == {"classification", "regression"}

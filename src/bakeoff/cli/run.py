@@ -133,18 +133,26 @@ def execute(
 
 
 def _warn_of_threads(study: "Study", jobs: int) -> None:
-    """Say so where workers would take each other's cores: their threads wait by spinning."""
-    from bakeoff.execution.cores import core_count
+    """Say so where workers would take each other's cores: their threads wait by spinning.
 
+    Raises:
+        InputError: with the faults of the study's recipes.
+    """
+    from bakeoff.execution.cores import core_count
+    from bakeoff.study.resolve import declare
+
+    if jobs == 1:
+        return
     cores = core_count()
-    asked = study.control.get("numerics", {}).get("threads", "auto")
-    threads = cores if asked == "auto" else asked
-    if jobs > 1 and jobs * threads > cores:
+    asked = {planned.recipe.numerics.threads for planned in declare(study)}
+    threads = max(cores if count == "auto" else count for count in asked)
+    if jobs * threads > cores:
         fitting = max(1, cores // jobs)
+        each = f"{threads} threads each" if len(asked) == 1 else f"up to {threads} threads each"
         say(
-            f"bakeoff: {jobs} cells at a time, with {threads} threads each, wait for each other on "
-            f"{cores} cores; add --set numerics.threads={fitting} (threads are part of a recipe's "
-            "numerics, so they do not follow --jobs)"
+            f"bakeoff: {jobs} cells at a time, with {each}, wait for each other on {cores} cores; "
+            f"add --set numerics.threads={fitting} (threads are part of a recipe's numerics, so "
+            "they do not follow --jobs)"
         )
 
 
@@ -154,7 +162,17 @@ def _end(finished: "Finished", require_verdict: bool) -> None:
         say(f"bakeoff: {name}: failed: {message}")
     if finished.failures:
         raise click.exceptions.Exit(FAILED)
-    results = finished.results
-    judged = [v for v in results["verdicts"] if v["metric"] == results["metric"]]
-    if require_verdict and any(v["outcome"] == "undecided" for v in judged):
+    if require_verdict and _undecided(finished):
         raise click.exceptions.Exit(UNDECIDED)
+
+
+def _undecided(finished: "Finished") -> bool:
+    """Whether a pair is, of those that ask for an outcome: the control run again does not."""
+    from bakeoff.study.comparisons import comparisons
+    from bakeoff.study.folder import open_folder
+
+    results = finished.results
+    pairs = comparisons(open_folder(finished.folder).plan)
+    asking = {pair.a for pair in pairs if pair.role != "secondary"}
+    judged = [v for v in results["verdicts"] if v["metric"] == results["metric"]]
+    return any(v["outcome"] == "undecided" and v["a"] in asking for v in judged)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.saved import read_state
 from bakeoff.training.observers import Observer, Silent
 
+BEST = Path("checkpoints", "best")
+"""Where a cell leaves its predictor."""
 LEFT_OUT = 2_000
 """Training examples at most that a technique which remembers them is scored on."""
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
@@ -108,7 +110,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         predictor = ready.technique.fit(cell, ready.data, predictors, run)
     if any(f.diverged_at is not None and f.selected_step == 0 for f in run.fitted):
         predictor = find("majority").fit(cell, ready.data, {}, run)
-    with new_folder(folder / "checkpoints" / "best") as partial:
+    with new_folder(folder / BEST) as partial:
         predictor.save(partial)
     if run.rows:
         lines = b"".join(canonical_json(row) + b"\n" for row in run.rows)
@@ -140,9 +142,7 @@ def load_predictor(folder: Path, device: DeviceName = "auto") -> Predictor:
     Raises:
         InputError: where there is none, or no such device.
     """
-    saved = folder / "checkpoints" / "best"
-    # Not the recipe's technique: a cell that diverged may have left the majority.
-    return find(read_state(saved)["technique"]).load(saved, device)
+    return find(saved_by(folder)).load(folder / BEST, device)
 
 
 def load_again(folder: Path, record: Record) -> Predictor:
@@ -156,6 +156,17 @@ def load_again(folder: Path, record: Record) -> Predictor:
         InputError: where there is no predictor.
     """
     return load_predictor(folder, numerics.at_hand(record.recipe["numerics"]["device"]))
+
+
+def saved_by(folder: Path) -> str:
+    """The technique of the predictor that a finished cell left.
+
+    Not always the recipe's: a cell that diverged before its first validation left the majority.
+
+    Raises:
+        InputError: where there is none.
+    """
+    return cast(str, read_state(folder / BEST)["technique"])
 
 
 def of_split(metrics: Mapping[str, float], split: str) -> dict[str, float]:

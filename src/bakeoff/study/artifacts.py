@@ -16,7 +16,7 @@ from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.protocols import Noted, Traced, Writing, Written
 from bakeoff.core.record import Record
 from bakeoff.data import splits
-from bakeoff.execution.cell import load_again
+from bakeoff.execution.cell import load_again, saved_by
 from bakeoff.study.attention import write_attended
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder, open_folder
@@ -129,14 +129,18 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
 
 
 def _write_writing(ready: Ready, folder: Folder) -> None:
-    """What the first level's recipes write, each as its first seed left it."""
+    """What the first level's recipes write, each as its first seed left it.
+
+    What diverged at once left something else, which writes nothing.
+    """
     first = ready.replicates(ready.looks.seeds)[0]
     written: dict[str, Written] = {}
     for planned, record in first_cells(ready, folder):
         technique, recipe = find(planned.recipe.technique), planned.recipe
-        if isinstance(technique, Writing):
+        place = folder.path / cell_folder(record)
+        if isinstance(technique, Writing) and saved_by(place) == recipe.technique:
             data = ready.split(recipe.data, first).training_data()
-            fitted = load_again(folder.path / cell_folder(record), record)
+            fitted = load_again(place, record)
             written[planned.name] = technique.texts(recipe.settings, fitted, data, first.streams)
     if written:
         write_writing(folder.path / ARTIFACTS, written)

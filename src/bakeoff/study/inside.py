@@ -21,13 +21,12 @@ from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Batch, Inside, Openable, TrainingData
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.record import Record
-from bakeoff.execution.cell import load_again
+from bakeoff.execution.cell import load_again, saved_by
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
-from bakeoff.techniques.saved import read_state
 
 VERSION = 1
 """Raised when the same cells would be shown otherwise."""
@@ -123,7 +122,7 @@ def _open(one: _Chosen, folder: Folder) -> dict[Moment, Inside]:
     begun = technique.beginning(recipe.settings, one.data, streams)
     opened: dict[Moment, Inside] = {"start": technique.opened(recipe.settings, begun, fresh=True)}
     place = folder.path / cell_folder(one.record)
-    if read_state(place / "checkpoints" / "best")["technique"] == recipe.technique:
+    if saved_by(place) == recipe.technique:
         predictor = load_again(place, one.record)
         opened["end"] = technique.opened(recipe.settings, predictor, fresh=False)
     return opened

@@ -2,7 +2,8 @@
 
 Of classification the class frequencies of the training labels, whose greatest is the majority's
 class; of regression the mean of the training targets, which no other constant beats in squared
-error on them. A cell that diverged before its first validation counts with it.
+error on them. A cell that diverged before its first validation counts with it; of language
+modelling, too, where every byte of a text is then as probable as any other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.techniques.saved import read_predictor, write_predictor
@@ -53,6 +56,34 @@ class ConstantPredictor:
         write_predictor(folder, {name: np.atleast_1d(self.outputs)}, state)
 
 
+class BytePredictor:
+    """Every byte of a text is one of 256, and none is more probable than another.
+
+    Nothing is learnt: 8 bits a byte is what a text takes as it is.
+    """
+
+    def predict(self, items: Items) -> NDArray[np.float64]:
+        """Nats and scored tokens (N, 2) of N texts: ln 256 for each byte, which is a token.
+
+        Bytes are those of the text in UTF-8, all of them scored.
+
+        Raises:
+            InputError: where the items are no texts.
+        """
+        if isinstance(items, np.ndarray):
+            raise InputError(f"{Majority.name}: texts needed, {items.shape} {items.dtype} received")
+        sizes = np.array([len(text.encode()) for text in items], np.float64)
+        return np.column_stack([sizes * np.log(256), sizes])
+
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """One row: no parameters, and nothing to multiply."""
+        return (LayerProfile("bytes", "constant", (), (2,)),)
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        write_predictor(folder, {}, {"technique": Majority.name, "classes": [], "of": "bytes"})
+
+
 class Majority:
     """Predict the class frequencies of the training labels, or the mean of the targets."""
 
@@ -60,6 +91,7 @@ class Majority:
     version: ClassVar[int] = 1
     settings: ClassVar[type[Settings]] = MajoritySettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression"})
+    """What it is offered for. A language model it only stands in for: its tokens are nobody's."""
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text", "numbers"})
     framework: ClassVar[Framework] = "numpy"
     seeded: ClassVar[bool] = False
@@ -67,17 +99,21 @@ class Majority:
 
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
-    ) -> ConstantPredictor:
+    ) -> ConstantPredictor | BytePredictor:
         """Count labels; there is no phase, and the settings of the cell are not read."""
+        if data.task.name == LanguageModelling.name:
+            return BytePredictor()
         classes, labels = data.task.classes, data.train.labels
         if not classes:
             return ConstantPredictor(np.asarray(labels.mean(), np.float64), ())
         counts = np.bincount(labels, minlength=len(classes))
         return ConstantPredictor((counts / counts.sum()).astype(np.float32), classes)
 
-    def load(self, folder: Path, device: DeviceName = "auto") -> ConstantPredictor:
+    def load(self, folder: Path, device: DeviceName = "auto") -> ConstantPredictor | BytePredictor:
         """A saved predictor, back."""
         arrays, state = read_predictor(folder, self.name)
+        if state.get("of") == "bytes":
+            return BytePredictor()
         if state["classes"]:
             return ConstantPredictor(arrays["frequencies"], state["classes"])
         return ConstantPredictor(arrays["mean"][0], ())
