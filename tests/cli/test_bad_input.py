@@ -150,7 +150,7 @@ def test_misspelt_fields_of_the_study(refused: Refused, work: Path) -> None:
         ("metric=test/acuracy", ALLOWED_METRICS),
         ("metric=validation/accuracy", "metric: must be test/<name>"),
         ("metric=validation/accuracy", "received 'validation/accuracy'"),
-        ("seeds=0", "seeds: must be a number of seeds from 1, a list of different seeds"),
+        ("seeds=0", "seeds: must be a number of seeds from 1 to 10000, a list of different"),
         ("seeds=0", "(received 0)"),
         ("seeds=-1", "received -1"),
         ("seeds=five", "received 'five'"),
