@@ -190,7 +190,7 @@ def test_settings(refused: Refused, tiny: Path, pair: str, message: str) -> None
     [
         (["--jobs", "0"], "Invalid value for '--jobs': 0 is not in the range x>=1"),
         (["--jobs", "many"], "Invalid value for '--jobs': 'many'"),
-        (["--seeds", "0"], "Invalid value for '--seeds': 0 is not in the range x>=1"),
+        (["--seeds", "0"], "Invalid value for '--seeds': 0 is not in the range 1<=x<=10000"),
         (["--seeds", "-3"], "Invalid value for '--seeds': -3"),
         (["--seeds", "five"], "Invalid value for '--seeds': 'five'"),
         (["--device", "gpu"], "'gpu' is not one of 'auto', 'cpu', 'cuda'"),
@@ -435,7 +435,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ("path", "message"),
     [
         ("/cut", "broke off after 20,000 of 50,000 bytes"),
-        ("/wrong", "not the published file (its SHA-256 differs)"),
+        ("/wrong", "not the published file (SHA-256 "),
     ],
 )
 def test_download(

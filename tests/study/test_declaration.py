@@ -90,8 +90,8 @@ def test_metric_is_on_test() -> None:
 
 def test_seeds_are_told_once() -> None:
     assert faults(seeds="many") == (
-        "seeds: must be a number of seeds from 1, a list of different seeds from 0, {exactly: n}, "
-        "{race: true} (received 'many')",
+        "seeds: must be a number of seeds from 1 to 10000, a list of different seeds from 0, "
+        "{exactly: n}, {race: true} (received 'many')",
     )
 
 
