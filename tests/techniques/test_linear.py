@@ -77,7 +77,7 @@ def test_patches_are_learnt_from(
     # Encoded again, and by the predictor that was saved: the same bits.
     np.testing.assert_array_equal(predictor.predict(digits.validation.items.copy()), remembered)  # type: ignore[union-attr]
     predictor.save(tmp_path)
-    again = load_linear(tmp_path, "softmax")
+    again = load_linear(tmp_path, "softmax", "cpu")
     np.testing.assert_array_equal(again.predict(digits.validation.items), remembered)
     assert again.layers() == predictor.layers()
     represented = predictor.represent(np.asarray(digits.train.items))
@@ -192,11 +192,11 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     settings = SoftmaxSettings.parse({"features": PATCHES})
     predictor = untrained_linear("softmax", settings, (8, 8, 1), 5, 5)
     predictor.save(tmp_path)
-    assert load_linear(tmp_path, "softmax").features == settings.features
+    assert load_linear(tmp_path, "softmax", "cpu").features == settings.features
     state = {"technique": "softmax", "shape": [8, 8, 1], "classes": ["a"], "features": PATCHES}
     write_predictor(tmp_path, {"normaliser.mean": np.ones(2, np.float32)}, state)
     with pytest.raises(InputError, match="not a saved softmax"):
-        load_linear(tmp_path, "softmax")
+        load_linear(tmp_path, "softmax", "cpu")
 
 
 def test_what_solves_says_so() -> None:

@@ -20,7 +20,7 @@ def test_a_model_that_is_none_is_no_saved_predictor(tmp_path: Path) -> None:
     predictor.model = {"hidden": [3], "activation": "maxout"}
     predictor.save(tmp_path)
     with pytest.raises(InputError, match=r"not a saved mlp: model\.activation"):
-        load_perceptron(tmp_path, "mlp")
+        load_perceptron(tmp_path, "mlp", "cpu")
 
 
 def test_labels_are_smoothed_in_cross_entropy_alone() -> None:

@@ -62,7 +62,7 @@ def test_an_interruption_changes_no_bit(
 def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     predictor = untrained_perceptron("mlp", PerceptronModel(hidden=(3,)), (4, 3, 2), 5)
     predictor.save(tmp_path)
-    assert load_perceptron(tmp_path, "mlp").hidden == (3,)
+    assert load_perceptron(tmp_path, "mlp", "cpu").hidden == (3,)
     state = {
         "technique": "mlp",
         "model": {"hidden": [4]},
@@ -72,4 +72,4 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     ones = np.ones(2, np.float32)
     write_predictor(tmp_path, {"normaliser.mean": ones, "normaliser.sd": ones}, state)
     with pytest.raises(InputError, match="not a saved mlp"):
-        load_perceptron(tmp_path, "mlp")
+        load_perceptron(tmp_path, "mlp", "cpu")

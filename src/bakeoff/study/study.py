@@ -147,7 +147,7 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
     for field, value in (settings or {}).items():
         section, *inner = field.split(".", 2)
         if section == "variants" and len(inner) == 2:
-            content = _with_variant(content, *inner, value)
+            content = _with_variant(content, inner[0], inner[1], value)
         else:
             inside = section in Study.model_fields
             content = changed(content, {field if inside else f"control.{field}": value})
