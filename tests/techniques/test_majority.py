@@ -18,7 +18,9 @@ from bakeoff.techniques.majority import BytePredictor, ConstantPredictor, Majori
 
 @pytest.fixture
 def fitted(digits: TrainingData, cell_of: Callable[..., Cell], run: Run) -> ConstantPredictor:
-    return Majority().fit(cell_of("majority"), digits, {}, run)
+    fitted = Majority().fit(cell_of("majority"), digits, {}, run)
+    assert isinstance(fitted, ConstantPredictor)
+    return fitted
 
 
 def test_probabilities_are_the_frequencies(fitted: ConstantPredictor, digits: TrainingData) -> None:
