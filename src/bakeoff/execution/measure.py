@@ -10,6 +10,7 @@ from typing import Self
 
 import psutil
 
+from bakeoff.core.record import LEAST_SECONDS
 from bakeoff.execution.gpu import GpuMeter
 
 ALONE_CORES = 0.25
@@ -30,7 +31,7 @@ class Company:
         wall = max(time.perf_counter() - self._wall, 1e-3)
         others = (_busy() - self._busy) - (_cpu(self._process) - self._own)
         # The system counts in hundredths of a second: too short a time says nothing.
-        return wall < 0.2 or others / wall < ALONE_CORES
+        return wall < LEAST_SECONDS or others / wall < ALONE_CORES
 
 
 class Meter:
