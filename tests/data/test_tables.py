@@ -125,7 +125,7 @@ def test_rows_that_lack_something_are_left_out_and_told(write: Write) -> None:
         row[1] = ""
     lines = faults(write(["text", "label"], rows))
     assert "without a label left out" in lines[1]
-    assert lines[-1] == "  are text and label the right columns? (text: text, label: label)"
+    assert lines[-1] == "  over 10% of the rows: are these the columns? text: text, label: label"
 
 
 def test_lost_characters_are_told(write: Write) -> None:

@@ -85,8 +85,8 @@ def test_perplexities_differ_by_factors() -> None:
     facts = replace(FACTS, direction="min", margin=0.01)
     found = told(BETTER, facts, metric="test/perplexity", difference=0.1, ci95=(0.05, 0.15))
     assert found.startswith(
-        "batch-norm beats plain by a factor of 1.11 in test perplexity, where less is better "
-        "(95 % interval 1.05 to 1.16, 5 paired seeds"
+        "batch-norm beats plain by a factor of 1.105 in test perplexity, where less is better "
+        "(95 % interval 1.051 to 1.162, 5 paired seeds"
     )
     found = told(
         BETTER,

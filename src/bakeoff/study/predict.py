@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bakeoff.core.cell import LABEL
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.examples import Examples
+from bakeoff.core.examples import Examples, Modality
 from bakeoff.core.files import canonical_json, digest, new_file
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
@@ -24,7 +25,7 @@ from bakeoff.data.tables import read_texts
 from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_again
-from bakeoff.techniques import find, framework_of
+from bakeoff.techniques import framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
 
@@ -163,7 +164,7 @@ def read_items(
     Raises:
         InputError: as `predict` does.
     """
-    path, reads = Path(source), find(fitted.record.recipe["technique"]).modalities
+    path, learnt = Path(source), _modality(fitted.record.recipe["data"]["set"])
     if str(source) in catalogue.DATASETS and not path.exists():
         yield _test_split(str(source), fitted.record)
     elif not path.exists():
@@ -173,17 +174,25 @@ def read_items(
     elif fitted.record.task == "language-modelling":
         yield documents([read_utf8(path)])
     elif kind_of(path)[0] in KINDS:
-        if reads == {"image"}:
+        if learnt == "image":
             raise InputError(
                 f"{source}: a table, where images are needed: a folder, or one of them"
             )
         yield _rows(path, fitted)
-    elif reads == {"text"}:
-        raise InputError(f"{source}: a table of texts is needed ({', '.join(KINDS)})")
     elif fitted.record.task == "regression":
         raise InputError(f"{source}: a table of numbers is needed ({', '.join(KINDS)})")
+    elif learnt == "text":
+        raise InputError(f"{source}: a table of texts is needed ({', '.join(KINDS)})")
     else:
         yield from read_images(path, _wanted(fitted, resize), notes)
+
+
+def _modality(learnt: str | Mapping[str, Any]) -> Modality | None:
+    """Of the data set that was learnt from; None of one that is not known any more."""
+    if isinstance(learnt, Mapping):
+        return "image" if "folder" in learnt else "text"
+    entry = catalogue.DATASETS.get(learnt)
+    return None if entry is None else entry.modality
 
 
 def _rows(path: Path, fitted: LoadedCell) -> Examples:
