@@ -89,6 +89,29 @@ def test_a_class_without_a_column_leaves_no_log_loss(tmp_path: Path) -> None:
     assert "log_loss" not in score(table(tmp_path / "p.csv", columns), labels)
 
 
+@pytest.mark.parametrize("prefix", ["", "prob_"])
+def test_a_column_for_each_class_is_enough(tmp_path: Path, made: Made, prefix: str) -> None:
+    labels, guesses, probabilities = made
+    ids: list[object] = [*range(50)]
+    truth = table(tmp_path / "l.csv", {"id": ids, "label": [*labels]})
+    columns: dict[str, list[object]] = {
+        prefix + name: [*map(float, p)] for name, p in zip(CLASSES, probabilities.T, strict=True)
+    }
+    submitted = table(tmp_path / "p.csv", {"Id": ids, **columns})
+    found = scored(submitted, truth)
+    assert found.metrics["accuracy"] == sklearn.accuracy_score(labels, guesses)
+    loss = sklearn.log_loss(labels, probabilities)
+    assert found.metrics["log_loss"] == pytest.approx(loss, rel=1e-6)
+    assert "likeliest of 3 classes" in found.notes[0]
+
+
+def test_each_file_may_name_its_ids(tmp_path: Path) -> None:
+    predictions, labels = tmp_path / "p.csv", tmp_path / "l.csv"
+    predictions.write_text("key,prediction\n1,x\n2,y\n")
+    labels.write_text("row,label\n2,x\n1,x\n")
+    assert score(predictions, labels, Columns(id="key", label_id="row"))["accuracy"] == 0.5
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     predictions, labels = tmp_path / "p.csv", tmp_path / "l.csv"
     predictions.write_text("id,mine,prediction\n1,a,x\n2,b,y\n")

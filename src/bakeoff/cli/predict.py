@@ -89,6 +89,7 @@ def _submit(
 @click.option("--prediction", metavar="COLUMN", help="Of predicted classes.")
 @click.option("--label", metavar="COLUMN", help="Of labels.")
 @click.option("--id", "identity", metavar="COLUMN", help="Of ids, in both files.")
+@click.option("--label-id", metavar="COLUMN", help="Of ids in LABELS, where it is another.")
 @click.option("--classes", metavar="A,B,...", help="Class names in the order of their indices.")
 @json_option
 def score(
@@ -97,15 +98,19 @@ def score(
     prediction: str | None,
     label: str | None,
     identity: str | None,
+    label_id: str | None,
     classes: str | None,
     as_json: bool,
 ) -> None:
-    """Score the file PREDICTIONS against the file LABELS, joined by id."""
+    """Score the file PREDICTIONS against the file LABELS, joined by id.
+
+    PREDICTIONS has a column of predicted classes (or numbers), or a column for each class.
+    """
     from bakeoff.study.score import Columns
     from bakeoff.study.score import score as metrics
 
     order = tuple(classes.split(",")) if classes else ()
-    found = metrics(predictions, labels, Columns(prediction, label, identity, order))
+    found = metrics(predictions, labels, Columns(prediction, label, identity, label_id, order))
     for note in found.notes:
         say(f"bakeoff: {note}")
     if as_json:

@@ -27,7 +27,8 @@ class Columns:
     Args:
         prediction: Of predicted classes or numbers.
         label: Of labels or targets.
-        id: Of ids, in both files.
+        id: Of ids; in both files, unless `label_id` tells the other's.
+        label_id: Of ids, in the file of labels.
         classes: The class names in the order of their indices, where one of the files has indices
             and the predictions have no columns `prob_<class>` to tell it.
     """
@@ -35,6 +36,7 @@ class Columns:
     prediction: str | None = None
     label: str | None = None
     id: str | None = None
+    label_id: str | None = None
     classes: tuple[str, ...] = ()
 
 
@@ -54,14 +56,15 @@ class FileScores:
 
 
 def score(predictions: Path, labels: Path, named: Columns | None = None) -> FileScores:
-    """Every metric of the task; log loss where the file has `prob_<class>` columns.
+    """Every metric of the task; log loss where the file has probabilities of classes.
 
-    A file whose header names a `target`, as `predict` writes it for regression, holds numbers. A
+    Those are columns `prob_<class>`, or, as in many a submission, a column named after each class
+    and none of predictions: then the likeliest class is the prediction. A file whose header names a `target`, as `predict` writes it for regression, holds numbers. A
     file without a header may have an id and a value in every line. Ids are matched as they are, or
     else by file names without folder or suffix, in any order.
 
     Args:
-        predictions: CSV with a column of ids and one of predicted classes.
+        predictions: CSV with a column of ids and one of predicted classes, or one for each class.
         labels: CSV with the same ids and their labels, in any order.
         named: The columns, where they have unusual names.
 
@@ -72,8 +75,11 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
     named = named or Columns()
     notes: list[str] = []
     guessed, truth = _read(predictions, notes), _read(labels, notes)
-    guess_ids, label_ids = _ids(guessed, named.id, predictions), _ids(truth, named.id, labels)
+    guess_ids = _ids(guessed, named.id, predictions)
+    label_ids = _ids(truth, named.label_id or named.id, labels)
     label_column = truth[_column(truth, named.label, LABEL_NAMES, labels)]
+    if named.prediction is None:
+        guessed = _likeliest(guessed, named.id, predictions, notes)
     made = guessed[_column(guessed, named.prediction, PREDICTION_NAMES, predictions)]
     rows = _joined(guess_ids, label_ids, (predictions, labels))
     known = [label_column[row] for row in rows]
@@ -104,6 +110,31 @@ def _read(path: Path, notes: list[str]) -> dict[str, list[str]]:
         return columns
     notes.append(f"{path}: no header: the columns are taken for id and label")
     return {"id": [first, *ids], "label": [value, *values]}
+
+
+def _likeliest(
+    columns: dict[str, list[str]], identity: str | None, path: Path, notes: list[str]
+) -> dict[str, list[str]]:
+    """Columns with a prediction, where the file has nothing but ids and a number for each class."""
+    ids = _column(columns, identity, ID_NAMES, path)
+    given = {name: column for name, column in columns.items() if name != ids}
+    if len(given) < 2 or any(name.strip().lower() in PREDICTION_NAMES for name in given):
+        return columns
+    try:
+        numbers = np.array([[float(value) for value in column] for column in given.values()])
+    except ValueError:
+        return columns
+    classes = [name.removeprefix(PROBABILITY) for name in given]
+    notes.append(
+        f"{path}: no column of predictions: the likeliest of {len(classes)} classes counts "
+        f"({some(classes)})"
+    )
+    probabilities = zip((PROBABILITY + name for name in classes), given.values(), strict=True)
+    return {
+        ids: columns[ids],
+        "prediction": [classes[place] for place in numbers.argmax(axis=0)],
+        **dict(probabilities),
+    }
 
 
 def _joined(made: Sequence[str], labelled: Sequence[str], paths: tuple[Path, Path]) -> list[int]:
