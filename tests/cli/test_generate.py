@@ -32,6 +32,13 @@ def test_for_people(bakeoff: Caller, weights: Path) -> None:
     assert bakeoff("generate", weights, "", "--max-tokens", "5").code == 0
 
 
+def test_a_text_that_meets_the_limit_is_told(bakeoff: Caller, weights: Path) -> None:
+    called = bakeoff("generate", weights, "bread", "the old mill", "--max-tokens", "64")
+    assert called.code == 0, called
+    assert "2 of 2 texts end at the model's limit of 64 tokens" in called.err
+    assert "limit" not in bakeoff("generate", weights, "bread", "--max-tokens", "8").err
+
+
 def test_bad_input(bakeoff: Caller, weights: Path) -> None:
     for arguments, told in (
         (("a", "--top-p", "2"), "top_p"),

@@ -151,3 +151,13 @@ def test_what_changes_the_prompt_is_decoded_alone() -> None:
         return bytes(ids).decode("utf-8", "replace")
 
     assert continuation(decode, [0xC3], [0xB6, 0x6C]) == "\N{REPLACEMENT CHARACTER}l"
+
+
+def test_a_long_prompt_beside_it_shortens_no_text(loaded: Loaded) -> None:
+    """Each ends where the model sees no more, counted from its own beginning."""
+    long = (loaded.prompts[0] * POSITIONS)[: POSITIONS - 2]
+    generator = Generator(loaded.module, (), POSITIONS)
+    settings = GenerationSettings(max_tokens=6)
+    beside = generator([long, loaded.prompts[2], long[:1] * POSITIONS], settings)
+    assert [len(text) for text in beside] == [2, 6, 0]
+    assert beside[1] == generator([loaded.prompts[2]], settings)[0]

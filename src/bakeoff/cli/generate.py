@@ -1,12 +1,17 @@
 """`bakeoff generate`: texts from a causal language model."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bakeoff.cli.options import device_option, json_option
-from bakeoff.cli.output import print_json
+from bakeoff.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from bakeoff.core.generation import GenerationSettings
+    from bakeoff.models.generation import Generator
 
 
 @click.command()
@@ -55,6 +60,7 @@ def generate(
     decode = partial(model.tokenizer.decode, skip_special_tokens=True)
     texts = [continuation(decode, *pair) for pair in zip(given, found, strict=True)]
     figures = variety(found)
+    _tell_of_limit(generator, list(zip(given, found, strict=True)), settings)
     if as_json:
         rows = [
             {"prompt": prompt, "text": text, "tokens": len(ids)}
@@ -76,3 +82,21 @@ def generate(
     click.echo(
         ", ".join(f"{name.replace('_', '-')} {value:.3f}" for name, value in figures.items())
     )
+
+
+def _tell_of_limit(
+    generator: "Generator",
+    texts: Sequence[tuple[Sequence[int], Sequence[int]]],
+    settings: "GenerationSettings",
+) -> None:
+    """Say how many texts, prompts and what follows, end where the model sees no more."""
+    room = [generator.room(prompt, settings) for prompt, _ in texts]
+    cut = sum(
+        len(ids) == most < settings.max_tokens
+        for (_, ids), most in zip(texts, room, strict=True)
+    )
+    if cut:
+        say(
+            f"bakeoff: {cut} of {len(texts)} texts end at the model's limit of "
+            f"{generator.limit:,} tokens, prompt included"
+        )

@@ -57,24 +57,31 @@ class Generator:
                 return [self._beams(list(prompt), settings) for prompt in prompts]
             return self._side_by_side(prompts, settings, streams or Streams(0))
 
+    def room(self, prompt: Sequence[int], settings: GenerationSettings) -> int:
+        """The most tokens that may follow a prompt: those asked for, within the model's limit."""
+        return max(min(settings.max_tokens, self.limit - len(prompt)), 0)
+
     def _side_by_side(
         self, prompts: Sequence[Sequence[int]], settings: GenerationSettings, streams: Streams
     ) -> list[list[int]]:
         """Greedy or sampled, all prompts in one batch."""
         ids, mask = self._padded(prompts)
-        longest = min(settings.max_tokens, self.limit - ids.shape[1])
+        room = [self.room(prompt, settings) for prompt in prompts]
         texts: list[list[int]] = [[] for _ in prompts]
         numbers = [list(prompts[:place]).count(prompt) for place, prompt in enumerate(prompts)]
         open_ = list(range(len(prompts)))
         state = _State(self.model, mask)
-        for number in range(max(longest, 0)):
+        for number in range(max(room)):
             logits = state.next_logits(ids)
             own = [numbers[text] for text in open_]
             chosen = _choose(logits, settings, streams, own, number)
             kept = []
             for row, text in enumerate(open_):
-                if int(chosen[row]) not in self.ends:
-                    texts[text].append(int(chosen[row]))
+                token = int(chosen[row])
+                if token in self.ends or len(texts[text]) == room[text]:
+                    continue
+                texts[text].append(token)
+                if len(texts[text]) < room[text]:
                     kept.append(row)
             if not kept:
                 break
@@ -110,7 +117,7 @@ class Generator:
         scores[0] = 0.0  # the beams are equal at first: one of them goes on
         texts: list[list[int]] = [[] for _ in range(count)]
         ended: list[tuple[float, list[int]]] = []
-        longest = min(settings.max_tokens, self.limit - ids.shape[1])
+        longest = self.room(prompt, settings)
         for length in range(1, longest + 1):
             logits = state.next_logits(ids)
             sums = (scores[:, None] + log_softmax(logits, dim=-1)).flatten()
