@@ -120,14 +120,25 @@ def test_environment_and_source(run: RunFolder, own_folder: Path) -> None:
 
 
 def test_data(run: RunFolder) -> None:
-    facts = {fact.name: fact.value for fact in provenance.data_facts(run.results)}
+    facts = {fact.name: fact.value for fact in provenance.data_facts(run)}
     assert facts["Data set"] == "fashion-mnist"
     assert facts["Classes"].startswith("10: T-shirt, Trouser")
     assert facts["Examples"].endswith("300 validation, 600 test")
-    assert provenance.data_facts(parse({"dataset": {"classes": 7}}))[0].value == "7"
-    many = parse({"dataset": {"classes": [str(i) for i in range(50)]}})
+    counted = replace(run, results=parse({"dataset": {"classes": 7}}))
+    assert provenance.data_facts(counted)[0].value == "7"
+    many = replace(run, results=parse({"dataset": {"classes": [str(i) for i in range(50)]}}))
     assert provenance.data_facts(many)[0].value.endswith("18, 19, …")
     assert provenance.data_notes(run.results)[0].startswith("Made up")
+
+
+def test_examples_of_recipes_that_learn_from_different_ones(own_folder: Path) -> None:
+    sizes = {"train": 90, "validation": 10, "test": 600}
+    change_record(own_folder, "batch-norm/seed-0", sizes=sizes)
+    facts = {fact.name: fact.value for fact in provenance.data_facts(read_folder(own_folder))}
+    assert "Examples" not in facts
+    assert facts["Examples of batch-norm"] == "90 train, 10 validation, 600 test"
+    (others,) = (name for name in facts if name.startswith("Examples of plain"))
+    assert facts[others].endswith("300 validation, 600 test")
 
 
 def test_cells(run: RunFolder) -> None:

@@ -92,8 +92,7 @@ def _tell_of_limit(
     """Say how many texts, prompts and what follows, end where the model sees no more."""
     room = [generator.room(prompt, settings) for prompt, _ in texts]
     cut = sum(
-        len(ids) == most < settings.max_tokens
-        for (_, ids), most in zip(texts, room, strict=True)
+        len(ids) == most < settings.max_tokens for (_, ids), most in zip(texts, room, strict=True)
     )
     if cut:
         say(

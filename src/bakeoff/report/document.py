@@ -252,7 +252,7 @@ def _record(run: RunFolder) -> dict[str, Any]:
         "exploratory": provenance.exploratory_sentences(results),
         "trouble": provenance.trouble_sentences(run),
         "cells": provenance.cells_table(run),
-        "data_facts": provenance.data_facts(results),
+        "data_facts": provenance.data_facts(run),
         "data_notes": provenance.data_notes(results),
         "environment": provenance.environment_facts(run),
         "glossary": provenance.glossary(results),

@@ -11,7 +11,7 @@ from bakeoff.core.frozen import flatten
 from bakeoff.core.record import Record
 from bakeoff.report import words
 from bakeoff.report.folder import RunFolder
-from bakeoff.report.results import RecipeResult, Results
+from bakeoff.report.results import RecipeResult, Results, level_name
 from bakeoff.report.spec import Cell, Table
 from bakeoff.report.values import listing, mapping, text, whole
 
@@ -108,14 +108,14 @@ class Fact:
     code: bool = False
 
 
-def data_facts(results: Results) -> list[Fact]:
+def data_facts(run: RunFolder) -> list[Fact]:
     """The data set: name, sizes, classes, hashes."""
-    data = results.dataset
+    data = run.results.dataset
     facts = [
         Fact("Data set", text(data.get("name"))),
         Fact("Kind", text(data.get("modality"))),
         Fact("Classes", _class_names(data.get("classes"))),
-        Fact("Examples", _sizes(mapping(data.get("sizes")))),
+        *_examples(run),
         Fact("Hash of the data", text(data.get("hash")), code=True),
         Fact("Hash of the test examples", text(data.get("test_hash")), code=True),
     ]
@@ -133,7 +133,22 @@ def _class_names(value: object) -> str:
     return f"{len(names)}: {shown}"
 
 
-def _sizes(sizes: dict[str, Any]) -> str:
+def _examples(run: RunFolder) -> list[Fact]:
+    """How many there are; each number of its own where recipes learn from different ones."""
+    found: dict[str, list[RecipeResult]] = {}
+    for recipe in run.results.recipes:
+        for cell in run.cells.get(recipe.name, ())[:1]:
+            found.setdefault(_sizes(cell.record.sizes), []).append(recipe)
+    if len(found) < 2:
+        return [Fact("Examples", _sizes(mapping(run.results.dataset.get("sizes"))))]
+    levels = {shown: {level_name(one.level) for one in recipes} for shown, recipes in found.items()}
+    every = [name for names in levels.values() for name in names]
+    if len(every) > len(set(every)):  # a level with two sizes: only recipes tell them apart
+        levels = {shown: {recipe.name for recipe in recipes} for shown, recipes in found.items()}
+    return [Fact(f"Examples of {', '.join(sorted(levels[shown]))}", shown) for shown in found]
+
+
+def _sizes(sizes: Mapping[str, Any]) -> str:
     known = [(name, whole(size)) for name, size in sizes.items()]
     return ", ".join(f"{words.count(size)} {name}" for name, size in known if size is not None)
 

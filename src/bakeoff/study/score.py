@@ -59,9 +59,10 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
     """Every metric of the task; log loss where the file has probabilities of classes.
 
     Those are columns `prob_<class>`, or, as in many a submission, a column named after each class
-    and none of predictions: then the likeliest class is the prediction. A file whose header names a `target`, as `predict` writes it for regression, holds numbers. A
-    file without a header may have an id and a value in every line. Ids are matched as they are, or
-    else by file names without folder or suffix, in any order.
+    and none of predictions: then the likeliest class is the prediction. A file whose header names a
+    `target`, as `predict` writes it for regression, holds numbers. A file without a header may have
+    an id and a value in every line. Ids are matched as they are, or else by file names without
+    folder or suffix, in any order.
 
     Args:
         predictions: CSV with a column of ids and one of predicted classes, or one for each class.
