@@ -150,7 +150,8 @@ def test_a_changed_default_margin_is_found(
     [
         ({"verdicts|0|p_value": 0.5}, "results.json: verdicts.0.p_value is "),
         ({"verdicts|0|ci95|1": 0.5}, "results.json: verdicts.0.ci95.1 is "),
-        ({"verdicts|0|outcome": "worse"}, "results.json: differs from what the records give"),
+        ({"verdicts|0|outcome": "worse"}, "results.json: verdicts.0.outcome is "),
+        ({"verdicts|0|sentence": "Ours."}, "results.json: differs from what the records give"),
         ({"margin": 0.5}, "results.json: margin is "),
     ],
 )
@@ -171,6 +172,25 @@ def test_changed_results_are_found(
     (out / "results.json").write_text(json.dumps(content, indent=1))
     forge(out)
     assert any(line.startswith(fault) for line in verify(out).faults)
+
+
+def test_of_another_versions_results_the_common_numbers_are_compared(out: Path) -> None:
+    path = out / "results.json"
+    content = json.loads(path.read_text())
+    content["program"] = "0.0.1"
+    content["verdicts"][0]["sentence"] = "As it said then."
+    del content["looks"]
+    (out / "report.html").unlink()
+    path.write_text(json.dumps(content, indent=1))
+    forge(out)
+    found = verify(out)
+    assert found.ok
+    (said,) = (note for note in found.notes if note.startswith("results.json"))
+    assert "written by version 0.0.1" in said
+    content["verdicts"][0]["outcome"] = "worse"
+    path.write_text(json.dumps(content, indent=1))
+    forge(out)
+    assert any("verdicts.0.outcome" in fault for fault in verify(out).faults)
 
 
 def test_a_forged_report_is_found(out: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff import __version__
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.task import metric_owner, task_of
@@ -40,6 +41,7 @@ def results(folder: Folder) -> dict[str, Any]:
     recipes = {name: _recipe(folder, name) for name in plan["recipes"]}
     content = {
         "schema": SCHEMA,
+        "program": __version__,
         "study": plan["study"],
         "question": plan["question"],
         "metric": plan["metric"],
