@@ -17,12 +17,6 @@ OLD, NEW = b"old " * 5000, b"new " * 7000
 Content = dict[str, bytes]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncs are counted by the disks of these tests, and cost seconds otherwise."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 def content(folder: Path) -> Content:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
