@@ -272,6 +272,7 @@ def test_equal_values_have_equal_json() -> None:
         | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
     )
 )
 def test_pretty_json_is_the_same_json(value: object) -> None:
