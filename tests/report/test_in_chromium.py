@@ -283,7 +283,9 @@ def test_opened_networks_are_drawn(full: tuple[Opened, int]) -> None:
     assert units.locator("path.js-line").count() == 1
     images = it.page.locator("#inside .prints img")
     assert images.count() == 3
-    assert it.run("[...document.querySelectorAll('#inside .prints img')].every(i => i.naturalWidth)")
+    assert it.run(
+        "[...document.querySelectorAll('#inside .prints img')].every(i => i.naturalWidth)"
+    )
     assert it.run("document.documentElement.scrollWidth") <= width
     assert it.complaints == []
 
