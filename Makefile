@@ -32,7 +32,7 @@ $(installed): pyproject.toml constraints.txt setup.py $(wildcard src/bakeoff/scr
 	$(PYTHON) -m venv .venv
 	$(bin)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt --upgrade pip setuptools cython
 	$(bin)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[all,tensorflow]' --group dev
-	-@$(bin)/python -m compileall -qq -j 0 .venv/lib
+	-@$(bin)/python -m compileall -qq -j 0 .venv/lib src
 	@touch $@
 
 demo: $(installed)

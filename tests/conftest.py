@@ -15,6 +15,14 @@ if hasattr(signal, "SIGHUP"):
 # Small products on busy cores spend their time waiting for each other; set before NumPy loads.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+# Collecting makes a million objects that all stay.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected is no garbage: nobody is to look through it again."""
+    gc.enable()
+    gc.freeze()
 
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
@@ -27,6 +35,8 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """For what several tests share."""
     with pytest.MonkeyPatch.context() as patch:
         _isolate(patch, tmp_path_factory.mktemp("home"))
+        # Only a power cut would show whether files are synced, and it takes half of the time.
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 
@@ -37,16 +47,8 @@ def _isolated_test(
     _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="session")
-def _little_garbage() -> Iterator[None]:
-    """Every fit is measured after a collection, which would look at all that pytest holds."""
+@pytest.fixture(scope="module", autouse=True)
+def _little_garbage() -> None:
+    """Every fit is measured after a collection, which takes a second where much was imported."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def quick_runs(_little_garbage: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No syncs: only a power cut would show whether they are made, and they take half the time."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)

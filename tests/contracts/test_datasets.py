@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data.contract import keeps_contract, real_set
 
 from bakeoff.core.recipe import DataSettings
 from bakeoff.core.streams import Streams
@@ -28,7 +29,7 @@ def dataset(entry: Entry) -> Dataset:
     if entry.folder is not None and sources.locate(entry) is None:
         given = os.environ.get("BAKEOFF_DATA") or "unset"
         pytest.skip(f"REAL DATA MISSING: {entry.name} is not under BAKEOFF_DATA ({given})")
-    return catalogue.load(entry.name, offline=True)
+    return real_set(entry.name)
 
 
 def test_every_entry_of_the_folder_is_listed() -> None:
@@ -78,10 +79,7 @@ def test_downloads_are_pinned(entry: Entry) -> None:
 
 @pytest.mark.data
 def test_content(entry: Entry, dataset: Dataset) -> None:
-    assert dataset.name == entry.name
-    assert dataset.modality == entry.modality
-    assert dataset.classes == entry.classes
-    assert dataset.shape == entry.shape
+    keeps_contract(dataset, entry)
     assert (len(dataset.train), len(dataset.test or ())) == entry.sizes
     for examples in dataset.splits.values():
         assert len(examples.items) == len(examples.labels) == len(examples.ids)
@@ -104,6 +102,7 @@ def test_content(entry: Entry, dataset: Dataset) -> None:
 @pytest.mark.data
 def test_hashes_are_stable(entry: Entry, dataset: Dataset) -> None:
     assert dataset.hash == entry.hash, "the content is not the one whose hash the entry states"
+    assert dataset.notes == ()
     catalogue.forget()
     again = catalogue.load(entry.name, offline=True)
     assert again is not dataset

@@ -17,12 +17,6 @@ OLD, NEW = b"old " * 5000, b"new " * 7000
 Content = dict[str, bytes]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncs are counted by the disks of these tests, and cost seconds otherwise."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 def content(folder: Path) -> Content:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -278,6 +272,7 @@ def test_equal_values_have_equal_json() -> None:
         | st.floats(allow_nan=False, allow_infinity=False)
         | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
     )
 )
 def test_pretty_json_is_the_same_json(value: object) -> None:

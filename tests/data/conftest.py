@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.data.contract import real_set
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
@@ -17,9 +18,6 @@ from bakeoff.data.dataset import Dataset, numbered
 
 REAL = os.environ.get("BAKEOFF_DATA")
 """Where the real sets are, before the tests hide it."""
-
-LOADED: dict[str, Dataset] = {}
-"""The real sets that were loaded; no test writes into them."""
 
 TOY_TRAIN, TOY_TEST = 60, 30
 
@@ -183,12 +181,10 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Dataset]:
         folder = catalogue.DATASETS[name].folder
         if folder is not None and (REAL is None or not (Path(REAL) / folder).is_dir()):
             pytest.skip(f"$BAKEOFF_DATA ({REAL or 'not set'}) has no folder {folder}")
-        if name not in LOADED:
-            try:
-                LOADED[name] = catalogue.load(name, offline=True)
-            except InputError as error:
-                pytest.skip(f"$BAKEOFF_DATA lacks {name}: {error}")
-        return LOADED[name]
+        try:
+            return real_set(name)
+        except InputError as error:
+            pytest.skip(f"$BAKEOFF_DATA lacks {name}: {error}")
 
     return load
 

@@ -5,57 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data.contract import keeps_contract
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import FolderSource, TableSource
 from bakeoff.data import catalogue
 from bakeoff.data.catalogue import DATASETS, find, load
-from bakeoff.data.dataset import Dataset
-from bakeoff.data.sources import Entry
 
 NAMES = sorted(DATASETS)
 WITH_FILES = [name for name in NAMES if DATASETS[name].folder is not None]
-
-
-def keeps_contract(dataset: Dataset, entry: Entry) -> None:
-    """What holds for every data set, small or whole."""
-    assert dataset.name == entry.name
-    assert dataset.modality == entry.modality
-    assert dataset.classes == entry.classes
-    assert dataset.shape == entry.shape
-    assert (dataset.test is not None) == (entry.sizes[1] > 0)
-    for examples in dataset.splits.values():
-        items = examples.items
-        assert examples.labels.shape == examples.ids.shape == (len(examples),)
-        if entry.modality == "text":
-            assert isinstance(items, list)
-            assert len(items) == len(examples)
-            assert all(isinstance(text, str) for text in items)
-            if entry.classes:
-                assert set(np.unique(examples.labels)) == set(range(len(entry.classes)))
-            else:
-                assert examples.labels.tolist() == [len(text.split()) for text in items]
-            assert len(set(examples.ids.tolist())) == len(examples)
-            assert examples[-1] == (items[-1], examples.labels[-1])
-            continue
-        assert isinstance(items, np.ndarray)
-        assert items.shape == (len(examples), *entry.shape)
-        assert items.flags.c_contiguous
-        if entry.modality == "numbers":
-            assert items.dtype == examples.labels.dtype == np.float64
-            assert np.isfinite(items).all()
-        else:
-            assert items.dtype == np.uint8
-            assert items.max() > 200  # spread over 0..255, not 0..16 or 0..1
-            assert examples.labels.dtype == np.int64
-            assert set(np.unique(examples.labels)) == set(range(len(entry.classes)))
-        assert len(set(examples.ids.tolist())) == len(examples)
-        first, last = examples[0], examples[-1]
-        assert first[0].tolist() == items[0].tolist()
-        assert last[1] == examples.labels[-1]
-        with pytest.raises(IndexError):
-            examples[len(examples)]
 
 
 def runs_under_a_data_loader(examples: Examples) -> None:
@@ -86,18 +45,6 @@ def test_small_counterparts_keep_the_contract(
         assert dataset.notes == (
             f"{folder}: not the published content of {name} (its hash differs)",
         )
-
-
-@pytest.mark.data
-@pytest.mark.parametrize("name", NAMES)
-def test_real_sets_keep_the_contract(name: str, real: Callable[[str], Dataset]) -> None:
-    dataset = real(name)
-    entry = DATASETS[name]
-    keeps_contract(dataset, entry)
-    runs_under_a_data_loader(dataset.train)
-    assert (len(dataset.train), len(dataset.test or ())) == entry.sizes
-    assert dataset.notes == ()
-    assert entry.hash in (None, dataset.hash)
 
 
 def test_every_set_with_files_has_a_small_counterpart(toys: dict[str, object]) -> None:

@@ -35,8 +35,6 @@ from bakeoff.techniques.majority import Majority
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.softmax import Softmax
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 
 def softmax_cell(**training: Any) -> Cell:
     variant = {"technique": "softmax", "training": {"epochs": 1} | training}

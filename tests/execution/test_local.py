@@ -34,8 +34,6 @@ from bakeoff.study.study import Study
 from bakeoff.study.verify import verify
 from bakeoff.techniques.softmax import Softmax
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 SLOW: dict[str, Any] = {
     "technique": "softmax",
     "training": {"iterations": 20_000, "validate_every": 100, "checkpoint_seconds": 0.2},

@@ -1,6 +1,5 @@
 """A cell's phases: run, resumed, read back, timed, and honest about what interruptions changed."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,9 +20,7 @@ from bakeoff.training.observers import Silent
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Syncs cost seconds, and no test cuts the power."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
 
 

@@ -21,8 +21,6 @@ from bakeoff.execution.signals import Interruptions
 from bakeoff.execution.workers import START, Crew, message, run_in_workers
 from bakeoff.study.study import Study
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 LONG: dict[str, Any] = {
     "technique": "softmax",
     "training": {"iterations": 10_000_000, "validate_every": 1000, "checkpoint_seconds": 0.1},

@@ -1,6 +1,7 @@
 """The page in a real browser: draws, listens, adapts, and stays on its own.
 
-Every test here opens the report in an installed Chromium; nothing is downloaded.
+Every test here looks at a report in an installed Chromium; nothing is downloaded. Opening one takes
+seconds, so pages are shared by the tests that leave them as they found them.
 """
 
 import shutil
@@ -93,6 +94,30 @@ def it(kept: Opened) -> Iterator[Opened]:
     assert kept.complaints == []
 
 
+@pytest.fixture(scope="module")
+def dark(browser: Browser, written: Path) -> Iterator[Opened]:
+    """The same, opened where the system is dark."""
+    with opened(browser, written, width=700, color_scheme="dark") as page:
+        yield page
+
+
+@pytest.fixture(scope="module", params=[360, 1280])
+def full(
+    browser: Browser,
+    run_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[tuple[Opened, int]]:
+    """A report with opened networks and maps, in a narrow and in a wide window."""
+    folder = shutil.copytree(run_folder, tmp_path_factory.mktemp("full") / "run")
+    write_opened(folder)
+    write_mapped(folder)
+    path = folder / "report.html"
+    path.write_bytes(report.page(folder))
+    with opened(browser, path, width=request.param) as page:
+        yield page, request.param
+
+
 def _note_request(found: Opened, url: str) -> None:
     if not url.startswith(("file:", "data:")):
         found.complaints.append(f"request: {url}")
@@ -106,46 +131,67 @@ def test_every_figure_is_drawn(it: Opened) -> None:
     assert it.page.locator(".modebar-btn").count() == 0
 
 
-@pytest.mark.parametrize("width", [320, 360, 768, 1400])
-def test_nothing_sticks_out(browser: Browser, written: Path, width: int) -> None:
-    with opened(browser, written, width=width) as it:
-        assert it.run("document.documentElement.scrollWidth") <= width
-        for name in PLOTS:
-            box = it.page.locator(f"[data-figure={name}] .main-svg").first.bounding_box()
-            assert box is not None
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= width + 1
+def fits(it: Opened, width: int) -> None:
+    """Nothing sticks out of the window, and figures are drawn as wide as their places."""
+    assert it.run("document.documentElement.scrollWidth") <= width
+    for name in PLOTS:
+        box = it.page.locator(f"[data-figure={name}] .main-svg").first.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width + 1
 
 
-def test_wide_and_narrow_are_redrawn(browser: Browser, written: Path) -> None:
-    with opened(browser, written, width=1400) as it:
+REDRAWN = """() => [...document.querySelectorAll('[data-figure]')].filter(e => e.clientWidth).every(
+  e => Math.abs(e.querySelector('.main-svg').getBoundingClientRect().width - e.clientWidth) < 1)"""
+
+
+def test_nothing_sticks_out_and_windows_may_change(browser: Browser, written: Path) -> None:
+    with opened(browser, written, width=320) as it:
+        fits(it, 320)
         curves = it.page.locator("[data-figure=curves]")
-        assert curves.get_attribute("data-drawn") == "wide"
-        it.page.set_viewport_size({"width": 360, "height": 800})
-        it.page.wait_for_selector("[data-figure=curves][data-drawn=narrow]")
+        assert curves.get_attribute("data-drawn") == "narrow"
+        for width, drawn in ((768, "wide"), (1400, "wide"), (360, "narrow")):
+            it.page.set_viewport_size({"width": width, "height": 900})
+            it.page.wait_for_selector(f"[data-figure=curves][data-drawn={drawn}]")
+            it.page.wait_for_function(REDRAWN)
+            fits(it, width)
 
 
 GROUND = "getComputedStyle(document.body).backgroundColor"
 INK = "getComputedStyle(document.querySelector('[data-figure=verdicts] .xtick text')).fill"
 
 
-def test_themes_follow_the_system_and_the_button(browser: Browser, written: Path) -> None:
-    with opened(browser, written, color_scheme="light") as light:
-        white, ink = light.run(GROUND), light.run(INK)
-    with opened(browser, written, color_scheme="dark") as it:
-        assert it.run(GROUND) != white
-        assert it.run(INK) != ink  # figures change with the page
-        button = it.page.get_by_role("button", name="Switch to the light theme")
-        button.press("Enter")
-        assert it.run(GROUND) == white
-        for _ in range(100):
-            if it.run(INK) == ink:
-                break
-            it.page.wait_for_timeout(50)
-        assert it.run(INK) == ink
-        assert it.page.get_by_role("button", name="Switch to the dark theme").is_visible()
-        it.page.emulate_media(color_scheme="light")
-        assert it.run(GROUND) == white
+def test_paper_is_white_and_holds_the_figures(dark: Opened) -> None:
+    dark.page.emulate_media(media="print", color_scheme="dark")
+    dark.run("dispatchEvent(new Event('beforeprint'))")
+    dark.page.wait_for_timeout(500)
+    assert dark.run(GROUND) == "rgb(255, 255, 255)"
+    assert not dark.page.locator("nav").is_visible()
+    assert dark.run("document.documentElement.scrollWidth") <= 700
+    dark.run("dispatchEvent(new Event('afterprint'))")
+    dark.page.emulate_media(media="screen", color_scheme="dark")
+    assert dark.run(GROUND) != "rgb(255, 255, 255)"
+    assert len(dark.page.pdf(format="A4")) > 50_000
+    assert dark.complaints == []
+
+
+def test_themes_follow_the_system_and_the_button(it: Opened, dark: Opened) -> None:
+    """The last one in the dark page, which stays light."""
+    white, ink = it.run(GROUND), it.run(INK)
+    assert dark.run(GROUND) != white
+    assert dark.run(INK) != ink  # figures change with the page
+    button = dark.page.get_by_role("button", name="Switch to the light theme")
+    button.press("Enter")
+    assert dark.run(GROUND) == white
+    for _ in range(100):
+        if dark.run(INK) == ink:
+            break
+        dark.page.wait_for_timeout(50)
+    assert dark.run(INK) == ink
+    assert dark.page.get_by_role("button", name="Switch to the dark theme").is_visible()
+    dark.page.emulate_media(color_scheme="light")
+    assert dark.run(GROUND) == white
+    assert dark.complaints == []
 
 
 def test_every_choice_draws(it: Opened) -> None:
@@ -221,53 +267,45 @@ def test_keyboard_reaches_everything(browser: Browser, written: Path) -> None:
         assert it.run("document.activeElement.id") == "answer"
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_opened_networks_are_drawn(
-    browser: Browser, own_folder: Path, tmp_path: Path, width: int
-) -> None:
-    write_opened(own_folder)
-    path = tmp_path / "report.html"
-    path.write_bytes(report.page(own_folder))
-    with opened(browser, path, width=width) as it:
-        panels = it.page.locator("figure:has([data-figure=inside-0])")
-        lines = panels.locator("path.js-line")
-        assert panels.locator(".subplot").count() == 3 * 2  # layers, start and end
-        # Two recipes have both moments, one the start alone.
-        assert lines.count() == 3 * (2 * 2 + 1)
-        panels.locator("[data-choice=kind]").select_option("gradients")
-        panels.locator(".xtick text", has_text="0").first.wait_for(state="attached")
-        panels.get_by_role("checkbox", name="swish").uncheck()
-        assert lines.count() == 3 * 2 * 2  # at batch norm's start all are 0: a bar
-        units = it.page.locator("figure:has([data-figure=units])")
-        units.locator("[data-choice=measure]").select_option("saturated")
-        assert units.locator("path.js-line").count() == 1
-        images = it.page.locator(".prints img")
-        assert images.count() == 3
-        assert it.run("[...document.querySelectorAll('.prints img')].every(i => i.naturalWidth)")
-        assert it.run("document.documentElement.scrollWidth") <= width
+def test_opened_networks_are_drawn(full: tuple[Opened, int]) -> None:
+    it, width = full
+    panels = it.page.locator("figure:has([data-figure=inside-0])")
+    lines = panels.locator("path.js-line")
+    assert panels.locator(".subplot").count() == 3 * 2  # layers, start and end
+    # Two recipes have both moments, one the start alone.
+    assert lines.count() == 3 * (2 * 2 + 1)
+    panels.locator("[data-choice=kind]").select_option("gradients")
+    panels.locator(".xtick text", has_text="0").first.wait_for(state="attached")
+    panels.get_by_role("checkbox", name="swish").uncheck()
+    assert lines.count() == 3 * 2 * 2  # at batch norm's start all are 0: a bar
+    units = it.page.locator("figure:has([data-figure=units])")
+    units.locator("[data-choice=measure]").select_option("saturated")
+    assert units.locator("path.js-line").count() == 1
+    images = it.page.locator("#inside .prints img")
+    assert images.count() == 3
+    assert it.run(
+        "[...document.querySelectorAll('#inside .prints img')].every(i => i.naturalWidth)"
+    )
+    assert it.run("document.documentElement.scrollWidth") <= width
+    assert it.complaints == []
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_pointing_at_a_point_shows_what_it_is(
-    browser: Browser, own_folder: Path, tmp_path: Path, width: int
-) -> None:
-    write_mapped(own_folder)
-    path = tmp_path / "report.html"
-    path.write_bytes(report.page(own_folder))
-    with opened(browser, path, width=width) as it:
-        maps = it.page.locator("figure:has([data-figure=space-maps])")
-        peek = maps.locator(".peek")
-        assert maps.locator("path.point").count() == 2 * 60
-        assert not peek.is_visible()
-        maps.locator("path.point").nth(5).hover(force=True)
-        peek.wait_for(state="visible")
-        assert peek.inner_text().splitlines()[0].split(", ")[1] in ("training", "validation")
-        assert "taken for" in peek.inner_text()
-        assert peek.locator(".thumb img").evaluate("e => e.naturalWidth") == 500
-        assert "translate" in (peek.locator(".thumb img").get_attribute("style") or "")
-        maps.locator("[data-choice=colour]").select_option("error")
-        assert maps.locator("path.point").count() == 2 * 60
-        assert it.run("document.documentElement.scrollWidth") <= width
+def test_pointing_at_a_point_shows_what_it_is(full: tuple[Opened, int]) -> None:
+    it, width = full
+    maps = it.page.locator("figure:has([data-figure=space-maps])")
+    peek = maps.locator(".peek")
+    assert maps.locator("path.point").count() == 2 * 60
+    assert not peek.is_visible()
+    maps.locator("path.point").nth(5).hover(force=True)
+    peek.wait_for(state="visible")
+    assert peek.inner_text().splitlines()[0].split(", ")[1] in ("training", "validation")
+    assert "taken for" in peek.inner_text()
+    assert peek.locator(".thumb img").evaluate("e => e.naturalWidth") == 500
+    assert "translate" in (peek.locator(".thumb img").get_attribute("style") or "")
+    maps.locator("[data-choice=colour]").select_option("error")
+    assert maps.locator("path.point").count() == 2 * 60
+    assert it.run("document.documentElement.scrollWidth") <= width
+    assert it.complaints == []
 
 
 def test_details_open_and_hold_every_value(it: Opened) -> None:
@@ -302,23 +340,8 @@ def test_without_scripts_everything_is_said(browser: Browser, written: Path) -> 
         assert it.page.locator("figure table").first.is_visible()
 
 
-def test_motion_only_where_it_is_welcome(browser: Browser, written: Path) -> None:
+def test_motion_only_where_it_is_welcome(it: Opened) -> None:
     rule = "getComputedStyle(document.documentElement).scrollBehavior"
-    with opened(browser, written, reduced_motion="reduce") as still:
-        assert still.run(rule) == "auto"
-    with opened(browser, written, reduced_motion="no-preference") as moving:
-        assert moving.run(rule) == "smooth"
-
-
-def test_paper_is_white_and_holds_the_figures(browser: Browser, written: Path) -> None:
-    with opened(browser, written, width=700, color_scheme="dark") as it:
-        it.page.emulate_media(media="print", color_scheme="dark")
-        it.run("dispatchEvent(new Event('beforeprint'))")
-        it.page.wait_for_timeout(500)
-        assert it.run(GROUND) == "rgb(255, 255, 255)"
-        assert not it.page.locator("nav").is_visible()
-        assert it.run("document.documentElement.scrollWidth") <= 700
-        it.run("dispatchEvent(new Event('afterprint'))")
-        it.page.emulate_media(media="screen", color_scheme="dark")
-        assert it.run(GROUND) != "rgb(255, 255, 255)"
-        assert len(it.page.pdf(format="A4")) > 50_000
+    for wanted, found in (("reduce", "auto"), ("no-preference", "smooth")):
+        it.page.emulate_media(reduced_motion=wanted)  # type: ignore[arg-type]
+        assert it.run(rule) == found

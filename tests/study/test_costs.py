@@ -11,7 +11,6 @@ from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_se
 from bakeoff.study.folder import open_folder
 from bakeoff.study.results import results
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
 PRICED = {"cost|train_seconds": 8.0, "cost|warm_up_seconds": 1.0, "cost|alone": True}
 
 

@@ -114,7 +114,6 @@ def test_what_is_no_such_design() -> None:
     assert design_of(twice) is None
 
 
-@pytest.mark.usefixtures("quick_runs")
 def test_a_run_tells_its_effects_and_they_are_verified(tmp_path: Path) -> None:
     """In results, table and report; and a changed one is found."""
     longer, stronger = {"training.epochs": 2}, {"training.l2": 0.01}

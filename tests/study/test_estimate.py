@@ -14,8 +14,6 @@ from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
 from bakeoff.training.observers import Silent
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 MLP: dict[str, Any] = {
     "technique": "mlp",
     "model": {"hidden": [8]},

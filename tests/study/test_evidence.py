@@ -19,8 +19,6 @@ from bakeoff.study.folder import open_folder
 from bakeoff.study.manifest import MANIFEST, write_manifest
 from bakeoff.study.verify import verify
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 
 def test_it_gives_the_same_numbers(shared_run: Path, tmp_path: Path) -> None:
     target = pack(shared_run, tmp_path / "evidence")

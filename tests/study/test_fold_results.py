@@ -24,8 +24,6 @@ from bakeoff.study.study import Study
 from bakeoff.study.verify import verify
 from bakeoff.techniques.softmax import Softmax
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 FOLDS = {"folds": 3, "repeats": 2}
 MLP = {
     "technique": "mlp",

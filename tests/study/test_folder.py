@@ -8,8 +8,6 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.study.folder import cell_folder, open_folder
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 
 def test_records_are_found_by_replicate(shared_run: Path) -> None:
     folder = open_folder(shared_run)

@@ -18,8 +18,6 @@ from bakeoff.core.record import read_record
 from bakeoff.study.study import Study
 from bakeoff.training.torch import compiled
 
-KILLS = 3
-
 
 def resnet(**numerics: Any) -> Study:
     """ResNet-20, half as wide, for two epochs of a few digits; saved after every update."""
@@ -53,11 +51,12 @@ def killed(arguments: list[str], out: Path, draw: random.Random) -> bool:
 
 
 @pytest.mark.parametrize(
-    "numerics",
+    ("numerics", "kills"),
     [
-        {},
+        ({}, 3),
         pytest.param(
             {"compile": True},
+            2,
             marks=[
                 pytest.mark.slow,
                 pytest.mark.skipif(compiled.lacking("cpu") is not None, reason="no compiler"),
@@ -68,13 +67,13 @@ def killed(arguments: list[str], out: Path, draw: random.Random) -> bool:
 )
 @pytest.mark.skipif(os.name != "posix", reason="kills as POSIX does")
 def test_killed_at_random_resnet20_ends_in_the_same_bits(
-    numerics: Mapping[str, Any], tmp_path: Path
+    numerics: Mapping[str, Any], kills: int, tmp_path: Path
 ) -> None:
     given, draw = resnet(**numerics), random.Random(0)
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "killed"
     code, _, told = finish(command(given, undisturbed), seconds=600)
     assert code == 0, told
-    assert sum(killed(command(given, out), out, draw) for _ in range(KILLS)) > 0
+    assert sum(killed(command(given, out), out, draw) for _ in range(kills)) > 0
     code, _, told = finish(command(given, out), seconds=600)
     assert code == 0, told
     wanted = bits(undisturbed)

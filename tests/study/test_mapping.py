@@ -13,7 +13,6 @@ from bakeoff.data.catalogue import load
 from bakeoff.study.mapping import How, Outputs, map_vectors
 from bakeoff.study.predict import LoadedCell, load_fitted
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
 MLP = {"technique": "mlp", "model": {"hidden": [8]}, "training": {"epochs": 1}}
 
 

@@ -13,8 +13,6 @@ from bakeoff.study.plan import PLAN, ask, make_plan, read_plan, write_plan
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 MORE = {"softmax": QUICK, "knn": {"technique": "knn"}}
 
 

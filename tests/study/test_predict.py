@@ -22,8 +22,6 @@ from bakeoff.data.catalogue import load
 from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, predict
 from bakeoff.study.study import Study
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 
 def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode())))

@@ -19,8 +19,6 @@ from bakeoff.study.folder import open_folder
 from bakeoff.study.results import results, standings, write_results
 from bakeoff.study.statistics import noise_floor
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 TOP = {
     *("schema", "study", "question", "metric", "direction", "control", "recipes", "margin"),
     *("population", "verdicts"),

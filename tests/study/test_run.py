@@ -25,8 +25,6 @@ from bakeoff.study.study import Study
 from bakeoff.study.verify import verify
 from bakeoff.techniques.majority import Majority
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 MLP: dict[str, Any] = {
     "technique": "mlp",
     "model": {"hidden": [8]},

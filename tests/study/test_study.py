@@ -16,8 +16,6 @@ from bakeoff.study import study as module
 from bakeoff.study.resolve import declare
 from bakeoff.study.study import Study, built_in_names, load_study, read_yaml
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 TEXT = """
 question: Does batch norm pay?
 dataset: digits

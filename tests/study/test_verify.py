@@ -21,8 +21,6 @@ from bakeoff.study.evidence import pack
 from bakeoff.study.results import write_results
 from bakeoff.study.verify import verify
 
-pytestmark = pytest.mark.usefixtures("quick_runs")
-
 SKIPPED = ("index.sqlite", ".lock")
 CELL = Path("cells", "softmax", "seed-0")
 

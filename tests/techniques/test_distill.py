@@ -41,7 +41,6 @@ def bakeoff(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Caller(monkeypatch, capsys)
 
 
-@pytest.mark.usefixtures("quick_runs")
 def test_study(bakeoff: Caller, tmp_path: Path) -> None:
     path, out = tmp_path / "study.yaml", tmp_path / "run"
     path.write_text(STUDY, encoding="utf-8")
@@ -76,7 +75,6 @@ variants:
 """
 
 
-@pytest.mark.usefixtures("quick_runs")
 def test_study_of_texts(bakeoff: Caller, tmp_path: Path) -> None:
     dataset_of("text", tmp_path)
     more, path, out = (tmp_path / name for name in ("more.txt", "study.yaml", "run"))

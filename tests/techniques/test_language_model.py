@@ -162,7 +162,6 @@ variants:
 """
 
 
-@pytest.mark.usefixtures("quick_runs")
 def test_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,7 +197,6 @@ def test_study(
     assert "perplexities of different protocols" in told
 
 
-@pytest.mark.usefixtures("quick_runs")
 def test_a_study_in_which_one_diverges_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,12 +29,6 @@ PROGRESS = Progress(
 )
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncs cost seconds, and no test cuts the power."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
 def arrays(value: float, size: int = 500) -> State:
     return {"weights": np.full(size, value, np.float32), "updates": np.array(int(value))}
 

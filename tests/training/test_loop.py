@@ -1,7 +1,6 @@
 """The one loop: its updates, rows and selected weights, and what interruptions must not change."""
 
 import itertools
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +33,6 @@ from bakeoff.training import checkpoint, loop
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.loop import Surroundings, run_loop
 from bakeoff.training.observers import Silent
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncs cost seconds, and no test cuts the power."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def scripted(right: list[int], **settings: Any) -> tuple[ScriptedStep, Fitted, Progress]:
