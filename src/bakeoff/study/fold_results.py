@@ -19,7 +19,13 @@ from bakeoff.study.declaration import Resampling
 from bakeoff.study.folder import Folder
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.sentences import chosen_sentence
-from bakeoff.study.statistics import group_values, half_width, mean_interval, measure
+from bakeoff.study.statistics import (
+    group_values,
+    half_width,
+    half_width_of_examples,
+    mean_interval,
+    measure,
+)
 
 TIES = 12
 """Decimals beyond which mean fold scores count as equal."""
@@ -167,8 +173,9 @@ def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
     if (groups := answers[0].get("group")) is not None:
         values = group_values(values, groups)
     scores = np.array([record.metrics[metric] for record in folder.final.values()])
-    spreads = measure(scores, values, invented=0.0, deterministic=len(scores) == 1)
-    h, mean = float(half_width(spreads, 0.05)), float(scores.mean())
+    spreads = measure(scores, values, invented=0.0)
+    width = half_width if len(scores) > 1 else half_width_of_examples
+    h, mean = float(width(spreads, 0.05)), float(scores.mean())
     return _clipped((mean - h, mean + h), metric)
 
 

@@ -85,7 +85,6 @@ class Circumstances:
         last_look: Seeds at the last of them.
         margin: The smallest difference that matters.
         direction: Which way the metric is better.
-        deterministic: Whether another seed would change neither recipe.
         seconds_per_seed: What one more seed of both recipes takes, with what they need; None where
             not measured alone.
         diverged: Of the cells the numbers are of, how many diverged, by recipe.
@@ -99,7 +98,6 @@ class Circumstances:
     last_look: int
     margin: float
     direction: Literal["max", "min"] = "max"
-    deterministic: bool = False
     seconds_per_seed: float | None = None
     diverged: Mapping[str, int] = field(default_factory=dict)
     folds: int = 0
@@ -324,8 +322,6 @@ def _pairs(facts: Circumstances) -> str:
         times = f" x {facts.repeats} repeats" if facts.repeats > 1 else ""
         seeds = f", {facts.seed_count} seeds in each" if facts.seed_count > 1 else ""
         return f"{facts.folds} folds{times}{seeds}"
-    if facts.deterministic:
-        return "both deterministic"
     return f"{facts.seed_count} paired seed{'s' if facts.seed_count != 1 else ''}"
 
 

@@ -42,7 +42,6 @@ class Spreads:
         residual_variance: MS_R, the mean square of what neither seed nor example explains.
         seed_count: n.
         example_count: m; groups, where there are groups.
-        deterministic: Whether another seed would change neither recipe.
     """
 
     difference: Floats
@@ -51,7 +50,6 @@ class Spreads:
     residual_variance: Floats
     seed_count: int
     example_count: int
-    deterministic: bool = False
 
     @property
     def shared(self) -> Floats:
@@ -61,11 +59,7 @@ class Spreads:
 
 
 def measure(
-    differences: Floats,
-    values: NDArray[Any],
-    *,
-    invented: ArrayLike | None = None,
-    deterministic: bool = False,
+    differences: Floats, values: NDArray[Any], *, invented: ArrayLike | None = None
 ) -> Spreads:
     """The spreads of paired differences: a two-way table, seeds by examples.
 
@@ -78,7 +72,6 @@ def measure(
         differences: (..., n) d_s, differences of the scores.
         values: (..., n, m) D_si, differences of the values on each example.
         invented: r; by default the largest |D_si|.
-        deterministic: Whether another seed would change neither recipe.
     """
     n, m = values.shape[-2:]
     table = np.asarray(values, dtype=np.float64)
@@ -102,7 +95,6 @@ def measure(
         residual_variance=np.maximum(0.0, residual) / max(1, (n - 1) * (m - 1)),
         seed_count=n,
         example_count=m,
-        deterministic=deterministic,
     )
 
 
@@ -130,22 +122,26 @@ def half_width(spreads: Spreads, level: ArrayLike) -> Floats:
 
     The variance over seeds takes the t quantile of n-1 degrees of freedom, what examples add to it
     that of m-1: after Cochran and Cox 1957, who weight the quantiles, where we weight their
-    squares. Never narrower than the examples alone demand; for deterministic recipes that is all.
+    squares. Never narrower than the examples alone demand, which is all where seeds change nothing.
 
     Args:
         spreads: Of a batch of comparisons.
         level: a in (0, 1], of a shape that broadcasts with the batch.
 
     Returns:
-        h(a), NaN where there is one seed only and the recipes are not deterministic.
+        h(a), NaN where there is one seed only.
     """
     of_examples = _t_quantile(level, spreads.example_count - 1)
-    least = of_examples * np.sqrt(spreads.example_variance / spreads.example_count)
-    if spreads.deterministic:
-        return np.asarray(least)
     of_seeds = _t_quantile(level, spreads.seed_count - 1)
     both = of_seeds**2 * spreads.seed_variance / spreads.seed_count
+    least = half_width_of_examples(spreads, level)
     return np.maximum(np.sqrt(both + of_examples**2 * spreads.shared), least)
+
+
+def half_width_of_examples(spreads: Spreads, level: ArrayLike) -> Floats:
+    """Half the width of the interval where seeds are none of its business: tE * sqrt(s_E^2/m)."""
+    quantile = _t_quantile(level, spreads.example_count - 1)
+    return np.asarray(quantile * np.sqrt(spreads.example_variance / spreads.example_count))
 
 
 def interval(spreads: Spreads, level: float = 0.05) -> tuple[float, float]:
@@ -158,11 +154,9 @@ def interval_this_test_set(spreads: Spreads, level: float = 0.05) -> tuple[float
     """d +- tS*s_S/sqrt(n): new seeds, these very examples (the paired t-interval).
 
     It says nothing about new examples and decides nothing; it is the one to lay beside a figure
-    published for the same test set. Of deterministic recipes it is the point d.
+    published for the same test set.
     """
     d = float(spreads.difference)
-    if spreads.deterministic:
-        return d, d
     quantile = _t_quantile(level, spreads.seed_count - 1)
     h = float(quantile * np.sqrt(spreads.seed_variance / spreads.seed_count))
     return d - h, d + h
@@ -247,7 +241,7 @@ def price_of_deciding(spreads: Spreads, margin: float, ahead: Ahead) -> Price:
     d = abs(float(spreads.difference))
     room = max(d, margin - d)
     sides = 1 if d >= margin - d else 2  # p_equivalence is half the level of its interval
-    if room <= 0 or not (spreads.deterministic or spreads.seed_count > 1):
+    if room <= 0 or spreads.seed_count < 2:
         return Price(None, None, None)
     m, now, last = int(spreads.example_count), int(spreads.seed_count), ahead.last_look
 
@@ -258,7 +252,7 @@ def price_of_deciding(spreads: Spreads, margin: float, ahead: Ahead) -> Price:
         found = _smallest(lambda seeds: enough(of, seeds, m, ahead.level), now + 1)
         return found and next((look for look in ahead.looks if look >= found), found)
 
-    fewest = None if spreads.deterministic else seeds_for(spreads)
+    fewest = seeds_for(spreads)
     if fewest is not None:
         most = seeds_for(replace(spreads, seed_variance=_upper_variance(spreads)))
         return Price((fewest, most or fewest), None, "seeds")
@@ -448,9 +442,7 @@ def _reach(spreads: Spreads, seeds: int, examples: int, level: float) -> float:
     """h' + 0.84*SE', had there been that many seeds and examples."""
     m = spreads.example_count
     residual = float(spreads.residual_variance)
-    of_seeds = 0.0
-    if not spreads.deterministic:
-        of_seeds = max(0.0, float(spreads.seed_variance) - residual / m)
+    of_seeds = max(0.0, float(spreads.seed_variance) - residual / m)
     of_examples = m * float(spreads.shared)
     planned = Spreads(
         difference=spreads.difference,
@@ -459,7 +451,6 @@ def _reach(spreads: Spreads, seeds: int, examples: int, level: float) -> float:
         residual_variance=spreads.residual_variance,
         seed_count=seeds,
         example_count=examples,
-        deterministic=spreads.deterministic,
     )
     error = of_seeds / seeds + of_examples / examples + residual / (seeds * examples)
     return float(half_width(planned, level)) + POWER_QUANTILE * math.sqrt(error)
