@@ -6,7 +6,7 @@ study has one, so that a column of figures never holds two. Tokens are a tokeniz
 with different ones are compared by the word, or by what all of them share.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.metrics import Direction, Floats
+from bakeoff.core.measures import directions
+from bakeoff.core.metrics import Floats
 from bakeoff.core.perplexity import perplexity
 from bakeoff.core.table import Table, csv_bytes, read_csv
 
-DIRECTIONS: Mapping[str, Direction] = {
-    "perplexity": "min",
-    "word_perplexity": "min",
-    "cross_entropy": "min",
-}
+DIRECTIONS = directions("perplexity", "word_perplexity", "cross_entropy")
 """`perplexity` is per token, `cross_entropy` its logarithm: nats per token."""
 COLUMNS = ("id", "target", "nats", "tokens")
 
@@ -36,7 +33,7 @@ class LanguageModelling:
     """
 
     name = "language-modelling"
-    directions: Mapping[str, Direction] = DIRECTIONS
+    directions = DIRECTIONS
     loss = "cross_entropy"
     classes: tuple[str, ...] = ()
 

@@ -7,14 +7,14 @@ most two classes, and a table has at most K*K different examples.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.measures import directions
 
-Direction = Literal["max", "min"]
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 Probabilities = NDArray[np.floating[Any]]
@@ -224,7 +224,7 @@ _OF_MARGINS: Mapping[str, Callable[[Margins], Floats]] = {
     "f1_macro": _f1_macro,
     "matthews_corrcoef": _matthews_corrcoef,
 }
-DIRECTIONS: Mapping[str, Direction] = {**dict.fromkeys(_OF_MARGINS, "max"), "log_loss": "min"}
+DIRECTIONS = directions(*_OF_MARGINS, "log_loss")
 JACKKNIFED = tuple(name for name in _OF_MARGINS if name != "accuracy")
 """Scores of a whole confusion table, whose values per example are the jackknife's."""
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.metrics import Direction, Floats
+from bakeoff.core.measures import directions
+from bakeoff.core.metrics import Floats
 from bakeoff.core.table import Table, csv_bytes, read_csv
 
 
@@ -96,11 +97,7 @@ _SCORES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "mean_absolute_error": mean_absolute_error,
     "r2": r2,
 }
-DIRECTIONS: Mapping[str, Direction] = {
-    "mean_squared_error": "min",
-    "mean_absolute_error": "min",
-    "r2": "max",
-}
+DIRECTIONS = directions(*_SCORES)
 
 
 class Regression:
@@ -111,7 +108,7 @@ class Regression:
     """
 
     name = "regression"
-    directions: Mapping[str, Direction] = DIRECTIONS
+    directions = DIRECTIONS
     loss = "mean_squared_error"
     classes: tuple[str, ...] = ()
 

@@ -1,6 +1,5 @@
 """Tasks: what is asked of the data. A task owns the columns of a prediction and its metrics."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.language import LanguageModelling
+from bakeoff.core.measures import Direction, bare
 from bakeoff.core.regression import Regression
 from bakeoff.core.table import Table, csv_bytes, read_csv
-
-Direction = metrics.Direction
-
 
 TaskName = Literal["classification", "regression", "language-modelling"]
 
@@ -108,7 +105,7 @@ class Classification:
     """
 
     name = "classification"
-    directions: Mapping[str, Direction] = metrics.DIRECTIONS
+    directions = metrics.DIRECTIONS
     loss = "log_loss"
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -255,9 +252,6 @@ def label_probabilities(predictions: Table) -> NDArray[np.float32]:
     return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)
 
 
-_LEAST = {"matthews_corrcoef": -1.0, "r2": -math.inf}
-"""Of the scores that may be negative."""
-
 AnyTask = type[Classification] | type[Regression] | type[LanguageModelling]
 TASKS: Mapping[str, AnyTask] = {
     "classification": Classification,
@@ -292,26 +286,9 @@ def metric_owner(metric: str) -> AnyTask:
     Raises:
         InputError: where no task knows it.
     """
-    name = metric.rpartition("/")[2]
+    name = bare(metric)
     for task in TASKS.values():
         if name in task.directions:
             return task
     every = [name for task in TASKS.values() for name in task.directions]
     raise unknown("metric", name, every)
-
-
-def range_of(metric: str) -> tuple[float, float]:
-    """The smallest and the largest value that a metric, with or without its split, can have."""
-    name = metric.rpartition("/")[2]
-    if direction_of(name) == "min":
-        return 0.0, math.inf  # losses
-    return _LEAST.get(name, 0.0), 1.0
-
-
-def direction_of(metric: str) -> Direction:
-    """Which way a metric, with or without its split, is better.
-
-    Raises:
-        InputError: where no task knows it.
-    """
-    return metric_owner(metric).directions[metric.rpartition("/")[2]]

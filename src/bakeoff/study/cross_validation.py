@@ -15,7 +15,7 @@ import numpy as np
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
-from bakeoff.core.task import direction_of
+from bakeoff.core.measures import measure_of
 from bakeoff.study.looks import TOTAL_LEVEL, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Verdict, sentence
 from bakeoff.study.statistics import CostRatio, Floats, FoldSpread, cost_ratio
@@ -75,7 +75,7 @@ class FoldPair:
     @property
     def direction(self) -> int:
         """1 where more is better, else -1."""
-        return 1 if direction_of(self.metric) == "max" else -1
+        return 1 if measure_of(self.metric).direction == "max" else -1
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.cell import Replicate
+from bakeoff.core.measures import measure_of
 from bakeoff.core.record import Record
-from bakeoff.core.task import metric_owner, range_of, task_of
+from bakeoff.core.task import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import macs_ratio
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
@@ -181,5 +182,5 @@ def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
 
 def _clipped(ends: tuple[float, float], metric: str) -> tuple[float, float]:
     """An interval without what the metric cannot be."""
-    least, most = range_of(metric)
+    least, most = measure_of(metric).range
     return max(ends[0], least), min(ends[1], most)

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bakeoff.core.errors import unknown
+from bakeoff.core.measures import bare, measure_of
 
 Floats = NDArray[np.float64]
 
@@ -379,10 +379,6 @@ def cost_ratio(seconds_a: Sequence[float], seconds_b: Sequence[float]) -> CostRa
     return CostRatio(math.exp(centre), (math.exp(centre - h), math.exp(centre + h)))
 
 
-_ERROR_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
-_LOSS_METRICS = ("log_loss", "mean_squared_error", "mean_absolute_error")
-
-
 def default_margin(metric: str, control_validation_value: float) -> float:
     """The difference that does not matter, where a study declares none.
 
@@ -393,21 +389,20 @@ def default_margin(metric: str, control_validation_value: float) -> float:
     Args:
         metric: Its name, with or without the split (`test/accuracy`).
         control_validation_value: The metric of the control on validation data, never on test.
+
+    Raises:
+        InputError: where no task knows the metric.
     """
-    name = metric.rpartition("/")[2]
-    if name in _ERROR_METRICS:
+    measure = measure_of(metric)
+    if measure.scale == "share":
         return min(0.01, max(0.0, 1 - control_validation_value) / 10)
-    if name in _LOSS_METRICS:
-        return 0.05 * control_validation_value
-    if name == "r2":
+    if measure.scale in ("factor", "nats"):
+        return math.log(1.01)
+    if bare(metric) == "matthews_corrcoef":
+        return 0.03
+    if measure.direction == "max":
         return 0.05 * (1 - control_validation_value)
-    logarithms = ("perplexity", "word_perplexity", "cross_entropy")
-    fixed = {"matthews_corrcoef": 0.03, **dict.fromkeys(logarithms, math.log(1.01))}
-    if name not in fixed:
-        raise unknown(
-            "metric with a default margin", name, [*_ERROR_METRICS, *_LOSS_METRICS, "r2", *fixed]
-        )
-    return fixed[name]
+    return 0.05 * control_validation_value
 
 
 def _sum_of_squares(values: Floats) -> Floats:

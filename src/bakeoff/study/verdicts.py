@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.measures import bare, measure_of
 from bakeoff.core.metrics import JACKKNIFED, Floats
 from bakeoff.core.table import Table
-from bakeoff.core.task import direction_of, metric_owner
+from bakeoff.core.task import metric_owner
 from bakeoff.study import statistics
 from bakeoff.study.looks import FamilyResult, LookPlan, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Range, Verdict, sentence
@@ -94,7 +95,7 @@ class PairInput:
     @property
     def name(self) -> str:
         """The metric without its split."""
-        return self.metric.rpartition("/")[2]
+        return bare(self.metric)
 
 
 def judge(pairs: Sequence[PairInput], *, plan: LookPlan, margin: float) -> tuple[Verdict, ...]:
@@ -210,7 +211,7 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
     if a[0].groups is not None:
         values = statistics.group_values(values, a[0].groups)
     scores = [_score(pair, x) - _score(pair, y) for x, y in zip(a, b, strict=True)]
-    sign = 1 if direction_of(pair.name) == "max" else -1
+    sign = 1 if measure_of(pair.name).direction == "max" else -1
     planned = next((i for i, s in enumerate(plan.seeds) if s not in seeds), len(plan.seeds))
     pairs = zip(a, b, strict=True) if pair.name in JACKKNIFED else ()
     rarest = tuple(_rarest(x, y) for x, y in pairs)
@@ -348,7 +349,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         look_count=len(plan.sizes),
         last_look=plan.sizes[-1],
         margin=study.margin,
-        direction=direction_of(pair.name),
+        direction=measure_of(pair.name).direction,
         seconds_per_seed=pair.seconds_per_seed,
         diverged=_diverged(pair, entry.seeds[:count]),
     )
