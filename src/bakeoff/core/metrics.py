@@ -50,37 +50,6 @@ def confusion_table(labels: Labels, predictions: Labels, class_count: int) -> ND
     return counts.reshape(class_count, class_count).astype(np.int64)
 
 
-def accuracy(labels: Labels, predictions: Labels) -> float:
-    """The share of examples predicted right."""
-    return score("accuracy", labels, predictions)
-
-
-def balanced_accuracy(labels: Labels, predictions: Labels) -> float:
-    """The mean recall of the classes that have examples.
-
-    As `sklearn.metrics.balanced_accuracy_score`, without its warning where a class is predicted
-    that has no example: such predictions only lower the recall of the others.
-    """
-    return score("balanced_accuracy", labels, predictions)
-
-
-def f1_macro(labels: Labels, predictions: Labels) -> float:
-    """The mean F1 of the classes that have examples or predictions.
-
-    As `sklearn.metrics.f1_score(average="macro", zero_division=0)`: a class never predicted, or
-    predicted without having examples, counts with 0; a class with neither does not count.
-    """
-    return score("f1_macro", labels, predictions)
-
-
-def matthews_corrcoef(labels: Labels, predictions: Labels) -> float:
-    """Matthews' correlation for K classes (Gorodkin 2004, R_K), in [-1, 1].
-
-    As `sklearn.metrics.matthews_corrcoef`: 0 where labels or predictions are all of one class.
-    """
-    return score("matthews_corrcoef", labels, predictions)
-
-
 def log_loss(label_probabilities: Probabilities) -> float:
     """The mean of minus the logarithm (nats) of the probability given to the true label.
 
@@ -195,22 +164,37 @@ def _without(whole: Margins, label: NDArray[np.intp], guess: NDArray[np.intp]) -
 
 
 def _accuracy(margins: Margins) -> Floats:
+    """The share of examples predicted right."""
     return np.asarray(margins.hits.sum(-1) / margins.labelled.sum(-1))
 
 
 def _balanced_accuracy(margins: Margins) -> Floats:
+    """The mean recall of the classes that have examples.
+
+    As `sklearn.metrics.balanced_accuracy_score`, without its warning where a class is predicted
+    that has no example: such predictions only lower the recall of the others.
+    """
     present = margins.labelled > 0
     recall = margins.hits / np.where(present, margins.labelled, 1)
     return np.asarray(recall.sum(-1) / present.sum(-1))
 
 
 def _f1_macro(margins: Margins) -> Floats:
+    """The mean F1 of the classes that have examples or predictions.
+
+    As `sklearn.metrics.f1_score(average="macro", zero_division=0)`: a class never predicted, or
+    predicted without having examples, counts with 0; a class with neither does not count.
+    """
     size = margins.labelled + margins.predicted
     f1 = 2 * margins.hits / np.where(size > 0, size, 1)
     return np.asarray(f1.sum(-1) / (size > 0).sum(-1))
 
 
 def _matthews_corrcoef(margins: Margins) -> Floats:
+    """Matthews' correlation for K classes (Gorodkin 2004, R_K), in [-1, 1].
+
+    As `sklearn.metrics.matthews_corrcoef`: 0 where labels or predictions are all of one class.
+    """
     hits, labelled, predicted = margins
     m = labelled.sum(-1)
     agreement = hits.sum(-1) * m - (labelled * predicted).sum(-1)
