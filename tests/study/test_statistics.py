@@ -271,14 +271,17 @@ def test_noise_floor_is_that_of_two_blocks_of_seeds() -> None:
 
 
 def test_cost_ratio_is_a_geometric_mean() -> None:
-    found = statistics.cost_ratio([2.0, 8.0, 4.0], [1.0, 2.0, 4.0])
+    found = statistics.cost_ratio([(2.0, 1.0), (None, 9.0), (8.0, 2.0), (4.0, 4.0)])
+    assert found is not None
     assert found.ratio == pytest.approx(2)
     logs = np.log([2.0, 4.0, 1.0])
     low, high = stats.ttest_1samp(logs, 0).confidence_interval()
     assert found.ci95 == pytest.approx((math.exp(low), math.exp(high)))
-    single = statistics.cost_ratio([3.0], [2.0])
+    single = statistics.cost_ratio([(3.0, 2.0)])
+    assert single is not None
     assert single.ratio == pytest.approx(1.5)
     assert single.ci95 is None
+    assert statistics.cost_ratio([(3.0, None)]) is None
 
 
 def test_mean_interval_is_a_t_interval() -> None:

@@ -9,7 +9,7 @@ that the tests can hold its promises against many thousand simulated studies.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -364,14 +364,21 @@ class CostRatio(NamedTuple):
     ci95: tuple[float, float] | None  # None for one seed
 
 
-def cost_ratio(seconds_a: Sequence[float], seconds_b: Sequence[float]) -> CostRatio:
+def cost_ratio(seconds: Iterable[tuple[float | None, float | None]]) -> CostRatio | None:
     """Geometric mean of the ratios a/b over seeds, with a t-interval on their logarithms.
 
     Args:
-        seconds_a: Of cells that ran alone, one per seed, positive.
-        seconds_b: The same for the other recipe and the same seeds.
+        seconds: Of both recipes' cells with one seed; None, which is left out, where one of the
+            two did not run alone.
+
+    Returns:
+        None where nothing is left.
     """
-    logs = np.log(np.asarray(seconds_a, np.float64)) - np.log(np.asarray(seconds_b, np.float64))
+    measured = [(a, b) for a, b in seconds if a and b]
+    if not measured:
+        return None
+    of_a, of_b = (np.array(column, np.float64) for column in zip(*measured, strict=True))
+    logs = np.log(of_a) - np.log(of_b)
     n, centre = len(logs), float(logs.mean())
     if n < 2:
         return CostRatio(math.exp(centre), None)

@@ -313,7 +313,11 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
     if look is not None:
         count = min(count, plan.sizes[look - 1])
     spreads = entry.spreads(count)
-    ratio = _cost_ratio(pair)
+    ratio = statistics.cost_ratio(
+        (a.train_seconds, pair.scored_b[seed].train_seconds)
+        for seed, a in pair.scored_a.items()
+        if seed in pair.scored_b
+    )
     outcome = decision.outcome if reason is None else "undecided"
     price = statistics.Price(None, None, None)
     if reason is None and outcome == "undecided":
@@ -372,19 +376,6 @@ def _diverged(pair: PairInput, seeds: Sequence[int]) -> dict[str, int]:
     """How many of these seeds diverged, by recipe."""
     sides = ((pair.a, pair.scored_a), (pair.b, pair.scored_b))
     return {name: sum(s in scored and scored[s].diverged for s in seeds) for name, scored in sides}
-
-
-def _cost_ratio(pair: PairInput) -> statistics.CostRatio | None:
-    """Of the seeds at which both recipes' training was measured alone."""
-    both = [
-        (a.train_seconds, pair.scored_b[seed].train_seconds)
-        for seed, a in pair.scored_a.items()
-        if seed in pair.scored_b
-    ]
-    measured = [(a, b) for a, b in both if a and b]
-    if not measured:
-        return None
-    return statistics.cost_ratio([a for a, _ in measured], [b for _, b in measured])
 
 
 def _known(value: float) -> float | None:
