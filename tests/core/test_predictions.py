@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.predictions import Tables, with_groups
-from bakeoff.core.task import Classification, LanguageModelling, Regression
+from bakeoff.core.regression import Regression
+from bakeoff.core.task import Classification
 
 TASKS: tuple[Tables, ...] = (Classification("ab"), Regression(), LanguageModelling())
 OUTPUTS = (
@@ -27,7 +30,7 @@ def test_groups_are_a_column_where_there_are_any() -> None:
 @pytest.mark.parametrize("task", range(3))
 @pytest.mark.parametrize("groups", [None, np.array([5, 5, 6])])
 def test_every_task_gives_its_tables_back(
-    task: int, groups: np.ndarray | None, tmp_path: Path
+    task: int, groups: NDArray[np.int64] | None, tmp_path: Path
 ) -> None:
     own = TASKS[task]
     table = own.table(np.array(["x", "y", "z"]), LABELS[task], OUTPUTS[task], groups)
