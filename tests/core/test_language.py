@@ -9,7 +9,7 @@ import pytest
 from bakeoff.core.errors import InputError
 from bakeoff.core.language import LanguageModelling
 from bakeoff.core.table import Table
-from bakeoff.core.task import direction_of, metric_owner, range_of, task_of
+from bakeoff.core.task import metric_owner, task_of
 
 TASK = LanguageModelling()
 WORDS = np.array([10.0, 40.0, np.nan, 5.0])
@@ -34,8 +34,6 @@ def test_metrics_are_of_all_tokens_together() -> None:
 def test_known_to_the_registry() -> None:
     assert isinstance(task_of("language-modelling"), LanguageModelling)
     assert metric_owner("test/word_perplexity") is LanguageModelling
-    assert direction_of("perplexity") == "min"
-    assert range_of("test/perplexity") == (0, math.inf)
 
 
 def test_what_is_judged_is_the_logarithm() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError
 from bakeoff.core.table import Table
-from bakeoff.core.task import Classification, label_probabilities, range_of, task_of
+from bakeoff.core.task import Classification, label_probabilities, task_of
 
 NASTY = ('comma, "quote"', "line\nfeed", "return\r", "ä 🙂", " spaces ", "nan", "0", "-1")
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -145,20 +145,6 @@ def test_files_that_are_no_predictions_are_refused(
     (tmp_path / "x.csv").write_text(content)
     with pytest.raises(InputError, match=rf"x\.csv: {message}"):
         Classification(["a", "b"]).read(tmp_path / "x.csv")
-
-
-@pytest.mark.parametrize(
-    ("metric", "ends"),
-    [
-        ("test/accuracy", (0, 1)),
-        ("matthews_corrcoef", (-1, 1)),
-        ("fold/log_loss", (0, np.inf)),
-        ("r2", (-np.inf, 1)),
-        ("mean_squared_error", (0, np.inf)),
-    ],
-)
-def test_what_a_metric_can_be(metric: str, ends: tuple[float, float]) -> None:
-    assert range_of(metric) == ends
 
 
 @pytest.mark.parametrize("classes", [("a", "b"), ()])

@@ -29,8 +29,6 @@ def test_opinions_are_spoken() -> None:
     unsure = gallery.Opinion("a", 0, "Coat", 2, 5)
     assert sure.spoken == "right at 5 of 5 seeds"
     assert unsure.spoken == "right at 2 of 5 seeds; most often Coat"
-    assert sure.agrees
-    assert not unsure.agrees
 
 
 def test_texts_are_cut(own_folder: Path) -> None:

@@ -15,6 +15,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.study.prepare import cells_of, prepare
 from bakeoff.study.resolve import AGAIN_SEEDS
 from bakeoff.study.study import Study
+from bakeoff.techniques.softmax import Softmax
 
 MLP: dict[str, Any] = {"technique": "mlp", "training": {"epochs": 1}}
 
@@ -219,6 +220,36 @@ def test_settings_that_the_data_can_serve() -> None:
         "cnn": {"technique": "cnn", "training": IN_PARTS},
     }
     assert prepare(study(variants=variants))
+
+
+def test_recipes_that_differ_in_their_examples_are_built_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[int] = []
+    untrained = Softmax.untrained
+
+    def counting(self: Softmax, settings: Any, shape: tuple[int, ...], classes: int) -> Any:
+        built.append(classes)
+        return untrained(self, settings, shape, classes)
+
+    monkeypatch.setattr(Softmax, "untrained", counting)
+    variants = {
+        "softmax": {"technique": "softmax"},
+        "longer": {"technique": "softmax", "training": {"epochs": 2}},
+    }
+    prepare(study(variants=variants, factors={"data.labels": [100, 200, 300]}))
+    assert built == [10, 10]
+
+
+def test_what_cannot_be_built_is_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise InputError("too small")
+
+    monkeypatch.setattr(Softmax, "untrained", refuse)
+    assert faults(study(factors={"data.labels": [100, 200]})) == (
+        "softmax@labels=100: too small",
+        "softmax@labels=200: too small",
+    )
 
 
 def test_the_smallest_label_budget_must_serve() -> None:

@@ -72,11 +72,11 @@ def test_worse_is_told_in_positive_numbers() -> None:
 
 
 def test_losses_say_which_way_is_better() -> None:
-    facts = replace(FACTS, direction="min", deterministic=True)
+    facts = replace(FACTS, direction="min")
     found = told(BETTER, facts, metric="test/log_loss", level={"data.labels": 200, "fold": "a"})
     assert found.startswith(
         "with data.labels = 200, fold = a, batch-norm beats plain by 0.018 of test log loss, "
-        "where less is better (95 % interval 0.011 to 0.025, both deterministic, "
+        "where less is better (95 % interval 0.011 to 0.025, 5 paired seeds, "
     )
 
 

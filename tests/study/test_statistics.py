@@ -69,8 +69,7 @@ def test_half_width_follows_its_formula(level: float) -> None:
     least = of_examples * math.sqrt(spreads.example_variance / m)
     expected = max(math.sqrt(both), least)
     assert statistics.half_width(spreads, level) == pytest.approx(expected)
-    fixed = replace(spreads, deterministic=True)
-    assert statistics.half_width(fixed, level) == pytest.approx(least)
+    assert statistics.half_width_of_examples(spreads, level) == pytest.approx(least)
 
 
 def test_the_examples_alone_set_the_least_width() -> None:
@@ -119,19 +118,17 @@ def test_p_values_have_their_extremes() -> None:
     assert 0 < statistics.p_value(replace(sure, seed_variance=np.array(0.0))) < 1e-90
 
 
-def test_one_seed_has_an_interval_only_if_deterministic() -> None:
+def test_one_seed_has_an_interval_of_examples_alone() -> None:
     values = table(1)
     open_end = measured(values)
     assert math.isnan(statistics.p_value(open_end))
     assert math.isnan(statistics.p_equivalence(open_end, 10.0))
     assert np.isnan(statistics.interval(open_end)).all()
     assert np.isnan(statistics.interval_this_test_set(open_end)).all()
-    fixed = measured(values, deterministic=True)
-    assert fixed.residual_variance == 0
+    assert open_end.residual_variance == 0
     spread = np.append(values, [np.abs(values).max(), -np.abs(values).max()]).std(ddof=1)
     h = stats.t.isf(0.025, 199) * spread / math.sqrt(200)
-    assert statistics.interval(fixed) == pytest.approx((values.mean() - h, values.mean() + h))
-    assert statistics.interval_this_test_set(fixed) == pytest.approx((values.mean(), values.mean()))
+    assert statistics.half_width_of_examples(open_end, 0.05) == pytest.approx(h)
 
 
 def test_interval_of_this_test_set_is_the_paired_t_interval() -> None:
@@ -167,12 +164,10 @@ def test_holm_takes_many_families() -> None:
         np.testing.assert_array_equal(whole[index][counted[index]], inside)
 
 
-def spread_of(
-    d: float, of_seeds: float, of_examples: float, n: int = 5, m: int = 1000, fixed: bool = False
-) -> Spreads:
+def spread_of(d: float, of_seeds: float, of_examples: float, n: int = 5, m: int = 1000) -> Spreads:
     """Spreads without residual: v_S = of_seeds, v_X = of_examples."""
     a = np.asarray
-    return Spreads(a(d), a(of_seeds), a(of_examples), a(0.0), n, m, deterministic=fixed)
+    return Spreads(a(d), a(of_seeds), a(of_examples), a(0.0), n, m)
 
 
 AHEAD = Ahead(looks=(10, 20), level=0.01, last_look=20, last_level=0.01)
@@ -230,8 +225,8 @@ def test_price_where_neither_helps_alone_and_where_nothing_is_asked() -> None:
     assert statistics.price_of_deciding(spread_of(0.0, 1.0, 1.0, n=1), 0.1, AHEAD) == nothing
 
 
-def test_price_of_deterministic_recipes_is_in_examples() -> None:
-    found = statistics.price_of_deciding(spread_of(0.02, math.nan, 1.0, 1, fixed=True), 0.0, AHEAD)
+def test_price_is_in_examples_where_no_seed_changes_anything() -> None:
+    found = statistics.price_of_deciding(spread_of(0.02, 0.0, 1.0), 0.0, AHEAD)
     assert (found.seeds, found.limited_by) == (None, "examples")
     needed = ((stats.norm.isf(0.005) + 0.84) / 0.02) ** 2
     assert 1000 + (found.examples or 0) == pytest.approx(needed, rel=1e-3)
@@ -276,14 +271,17 @@ def test_noise_floor_is_that_of_two_blocks_of_seeds() -> None:
 
 
 def test_cost_ratio_is_a_geometric_mean() -> None:
-    found = statistics.cost_ratio([2.0, 8.0, 4.0], [1.0, 2.0, 4.0])
+    found = statistics.cost_ratio([(2.0, 1.0), (None, 9.0), (8.0, 2.0), (4.0, 4.0)])
+    assert found is not None
     assert found.ratio == pytest.approx(2)
     logs = np.log([2.0, 4.0, 1.0])
     low, high = stats.ttest_1samp(logs, 0).confidence_interval()
     assert found.ci95 == pytest.approx((math.exp(low), math.exp(high)))
-    single = statistics.cost_ratio([3.0], [2.0])
+    single = statistics.cost_ratio([(3.0, 2.0)])
+    assert single is not None
     assert single.ratio == pytest.approx(1.5)
     assert single.ci95 is None
+    assert statistics.cost_ratio([(3.0, None)]) is None
 
 
 def test_mean_interval_is_a_t_interval() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError
@@ -51,10 +52,12 @@ def one(given: PairInput, plan: LookPlan = ONCE, margin: float = 0.01) -> Verdic
 
 
 def fixed(right: NDArray[np.bool_], **changes: Any) -> dict[int, Scored]:
-    """A predictor of two classes, right where told."""
+    """A predictor of two classes, right where told, whatever the seed."""
     labels = np.tile([0, 1], len(right) // 2)
     predictions = np.where(right, labels, 1 - labels)
-    return {0: Scored(labels, predictions, np.where(right, 0.9, 0.1), **changes)}
+    return dict.fromkeys(
+        range(5), Scored(labels, predictions, np.where(right, 0.9, 0.1), **changes)
+    )
 
 
 def numbers(verdict: Verdict) -> list[float]:
@@ -128,9 +131,7 @@ def test_every_example_twice_in_one_group_changes_nothing(metric: str) -> None:
 
 def test_twice_the_agreement_in_groups_is_no_proof_either() -> None:
     right = np.ones(60, np.bool_)
-    single = pair(
-        scored_a=fixed(right), scored_b=fixed(right), deterministic_a=True, deterministic_b=True
-    )
+    single = pair(scored_a=fixed(right), scored_b=fixed(right))
     groups = np.repeat(np.arange(60), 2)
     both = np.repeat(right, 2)
     doubled = replace(
@@ -145,14 +146,23 @@ def test_one_disagreement_in_500_is_never_better(metric: str) -> None:
     right = np.random.default_rng(0).random(500) < 0.9
     worse = right.copy()
     worse[np.flatnonzero(right)[0]] = False
-    for count in (1, 5):
-        a, b = ({s: fixed(r)[0] for s in range(count)} for r in (right, worse))
-        given = pair(scored_a=a, scored_b=b, metric=f"test/{metric}")
-        given = replace(given, deterministic_a=count == 1, deterministic_b=count == 1)
-        found = one(given, margin=0.0)
-        assert (found.outcome, found.reason) == ("undecided", None)
-        assert found.difference is not None
-        assert found.difference > 0
+    given = pair(scored_a=fixed(right), scored_b=fixed(worse), metric=f"test/{metric}")
+    found = one(given, margin=0.0)
+    assert (found.outcome, found.reason) == ("undecided", None)
+    assert found.difference is not None
+    assert found.difference > 0
+
+
+def test_where_no_seed_changes_anything_the_examples_alone_are_uncertain() -> None:
+    right = np.random.default_rng(0).random(400) < 0.9
+    found = one(pair(scored_a=fixed(right), scored_b=fixed(~right)))
+    assert found.outcome == "better"
+    assert found.difference is not None
+    assert found.ci_this_test_set == pytest.approx((found.difference, found.difference))
+    each = right.astype(float) - ~right
+    spread = np.append(each, [1, -1]).std(ddof=1)
+    h = stats.t.isf(0.025, 399) * spread / np.sqrt(400)
+    assert found.ci95 == pytest.approx((found.difference - h, found.difference + h))
 
 
 @pytest.mark.parametrize("metric", ["f1_macro", "matthews_corrcoef"])
@@ -252,31 +262,6 @@ def test_later_looks_decide_what_earlier_ones_did_not() -> None:
     assert found.look is not None
     assert found.look > 1
     assert found.alpha_spent in (0.04, 0.05)
-
-
-def test_deterministic_pairs_are_judged_whenever_others_are() -> None:
-    right = np.random.default_rng(0).random(400) < 0.9
-    certain = pair(
-        scored_a=fixed(right), scored_b=fixed(~right), deterministic_a=True, deterministic_b=True
-    )
-    alone = one(certain, plan_looks(5))
-    assert (alone.outcome, alone.look) == ("better", 1)
-    together = judge([certain, pair(1.01)], plan=plan_looks(3), margin=0.01)
-    assert [v.look for v in together] == [1, 1]
-    level = replace(certain, scored_b=certain.scored_a)
-    a, b = (recipe(s, stream=t, seeds=range(10)) for s, t in ((1.01, 1), (1.0, 60)))
-    together = judge([level, pair(scored_a=a, scored_b=b)], plan=plan_looks(5), margin=0.001)
-    assert [v.look for v in together] == [2, 2]
-    assert alone.ci_this_test_set == (alone.difference, alone.difference)
-    assert "both deterministic" in alone.sentence
-
-
-def test_one_seed_of_a_deterministic_recipe_stands_for_all() -> None:
-    control = recipe(1.0, stream=60)
-    given = pair(scored_a={0: control[0]}, scored_b=control, deterministic_a=True)
-    repeated = pair(scored_a=dict.fromkeys(range(5), control[0]), scored_b=control)
-    assert numbers(one(given)) == numbers(one(repeated))
-    assert one(given).reason is None
 
 
 # What gets no outcome.
@@ -384,11 +369,6 @@ def test_recipes_must_share_their_examples() -> None:
     grouped = {seed: replace(s, groups=np.arange(400)) for seed, s in given.scored_b.items()}
     with pytest.raises(InputError, match="not scored on the same examples"):
         one(replace(given, scored_b=grouped))
-
-
-def test_what_follows_the_seed_is_not_deterministic() -> None:
-    with pytest.raises(InputError, match="variant-1: called deterministic"):
-        one(pair(deterministic_a=True))
 
 
 @pytest.mark.parametrize("margin", [-0.1, float("nan"), float("inf")])

@@ -31,8 +31,6 @@ VARIABLES = (
 )
 """What changes how we work."""
 
-Findings = Mapping[str, Mapping[str, Any]]
-
 
 @click.command()
 @json_option

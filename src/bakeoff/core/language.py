@@ -6,28 +6,20 @@ study has one, so that a column of figures never holds two. Tokens are a tokeniz
 with different ones are compared by the word, or by what all of them share.
 """
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.metrics import Direction, Floats
+from bakeoff.core.measures import directions
+from bakeoff.core.metrics import Floats
 from bakeoff.core.perplexity import perplexity
-from bakeoff.core.table import Table, csv_bytes, read_csv
+from bakeoff.core.predictions import NumberTables
+from bakeoff.core.table import Table
 
-DIRECTIONS: Mapping[str, Direction] = {
-    "perplexity": "min",
-    "word_perplexity": "min",
-    "cross_entropy": "min",
-}
+DIRECTIONS = directions("perplexity", "word_perplexity", "cross_entropy")
 """`perplexity` is per token, `cross_entropy` its logarithm: nats per token."""
-COLUMNS = ("id", "target", "nats", "tokens")
 
 
-class LanguageModelling:
+class LanguageModelling(NumberTables):
     """The probability of every text.
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64, the words of each text
@@ -36,7 +28,8 @@ class LanguageModelling:
     """
 
     name = "language-modelling"
-    directions: Mapping[str, Direction] = DIRECTIONS
+    directions = DIRECTIONS
+    columns = ("target", "nats", "tokens")
     loss = "cross_entropy"
     classes: tuple[str, ...] = ()
 
@@ -46,37 +39,6 @@ class LanguageModelling:
         if not rows.length or not rows["weight"].sum() > 0:
             return {}
         return {name: self.value(name, rows) for name in DIRECTIONS}
-
-    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
-        """Every metric of nats and tokens (N, 2) of texts of so many words (N,)."""
-        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, outputs))
-
-    def table(
-        self,
-        ids: NDArray[np.str_],
-        labels: NDArray[Any],
-        outputs: NDArray[Any],
-        groups: NDArray[np.int64] | None = None,
-    ) -> Table:
-        """Predictions of N texts: a predictor's outputs (N, 2) as they are."""
-        columns = {
-            "id": ids,
-            "target": labels.astype(np.float64, copy=False),
-            "nats": outputs[:, 0].astype(np.float64, copy=False),
-            "tokens": outputs[:, 1].astype(np.float64, copy=False),
-        }
-        return Table(columns if groups is None else columns | {"group": groups})
-
-    def answers(self, predictions: Table) -> Table:
-        """`truth` (words), `prediction` (nats), `weight` (tokens), and `group`."""
-        columns = {
-            "truth": predictions["target"],
-            "prediction": predictions["nats"],
-            "weight": predictions["tokens"],
-        }
-        if "group" in predictions:
-            columns["group"] = predictions["group"]
-        return Table(columns).take(np.flatnonzero(~np.isnan(predictions["target"])))
 
     @staticmethod
     def value(metric: str, answers: Table) -> float:
@@ -106,43 +68,6 @@ class LanguageModelling:
         left = counts.sum() - counts
         without = np.divide(nats.sum() - nats, left, out=np.zeros(m), where=left > 0)
         return np.asarray(-(m * whole - (m - 1) * without), dtype=np.float64)
-
-    def reduced(self, predictions: Table) -> Table:
-        """All of it: every column is needed."""
-        return predictions
-
-    def write(self, predictions: Table, *, header: bool = True) -> bytes:
-        """CSV with `id,target,nats,tokens[,group]`; the digits give every float64 back exactly."""
-        names = [*COLUMNS, *(["group"] if "group" in predictions else [])]
-        return csv_bytes(names if header else None, self._rows(predictions))
-
-    def _rows(self, predictions: Table) -> Iterator[list[object]]:
-        numbers = [predictions[name].tolist() for name in COLUMNS[1:]]
-        groups = predictions.get("group")
-        for i, identity in enumerate(predictions["id"].tolist()):
-            words, nats, tokens = (column[i] for column in numbers)
-            row: list[object] = [identity, "" if words != words else repr(words)]
-            row += [repr(nats), repr(tokens)]
-            yield row if groups is None else [*row, int(groups[i])]
-
-    def read(self, path: Path) -> Table:
-        """A predictions file back.
-
-        Raises:
-            InputError: where columns are missing or a number is not one.
-        """
-        text = read_csv(path)
-        if missing := [name for name in COLUMNS if name not in text]:
-            raise InputError(f"{path}: missing columns {', '.join(missing)} (found: {list(text)})")
-        try:
-            columns: dict[str, NDArray[Any]] = {"id": np.array(text["id"], dtype=np.str_)}
-            for name in COLUMNS[1:]:
-                columns[name] = np.array([float(value or "nan") for value in text[name]])
-            if "group" in text:
-                columns["group"] = np.array(text["group"], np.int64)
-        except ValueError as error:
-            raise InputError(f"{path}: not a number: {error}") from None
-        return Table(columns)
 
 
 def _counts(metric: str, answers: Table) -> Floats:

@@ -7,14 +7,14 @@ most two classes, and a table has at most K*K different examples.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.measures import directions
 
-Direction = Literal["max", "min"]
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 Probabilities = NDArray[np.floating[Any]]
@@ -48,37 +48,6 @@ def confusion_table(labels: Labels, predictions: Labels, class_count: int) -> ND
     codes = _codes(labels, predictions, class_count)
     counts = np.bincount(codes, minlength=class_count**2)
     return counts.reshape(class_count, class_count).astype(np.int64)
-
-
-def accuracy(labels: Labels, predictions: Labels) -> float:
-    """The share of examples predicted right."""
-    return score("accuracy", labels, predictions)
-
-
-def balanced_accuracy(labels: Labels, predictions: Labels) -> float:
-    """The mean recall of the classes that have examples.
-
-    As `sklearn.metrics.balanced_accuracy_score`, without its warning where a class is predicted
-    that has no example: such predictions only lower the recall of the others.
-    """
-    return score("balanced_accuracy", labels, predictions)
-
-
-def f1_macro(labels: Labels, predictions: Labels) -> float:
-    """The mean F1 of the classes that have examples or predictions.
-
-    As `sklearn.metrics.f1_score(average="macro", zero_division=0)`: a class never predicted, or
-    predicted without having examples, counts with 0; a class with neither does not count.
-    """
-    return score("f1_macro", labels, predictions)
-
-
-def matthews_corrcoef(labels: Labels, predictions: Labels) -> float:
-    """Matthews' correlation for K classes (Gorodkin 2004, R_K), in [-1, 1].
-
-    As `sklearn.metrics.matthews_corrcoef`: 0 where labels or predictions are all of one class.
-    """
-    return score("matthews_corrcoef", labels, predictions)
 
 
 def log_loss(label_probabilities: Probabilities) -> float:
@@ -195,22 +164,37 @@ def _without(whole: Margins, label: NDArray[np.intp], guess: NDArray[np.intp]) -
 
 
 def _accuracy(margins: Margins) -> Floats:
+    """The share of examples predicted right."""
     return np.asarray(margins.hits.sum(-1) / margins.labelled.sum(-1))
 
 
 def _balanced_accuracy(margins: Margins) -> Floats:
+    """The mean recall of the classes that have examples.
+
+    As `sklearn.metrics.balanced_accuracy_score`, without its warning where a class is predicted
+    that has no example: such predictions only lower the recall of the others.
+    """
     present = margins.labelled > 0
     recall = margins.hits / np.where(present, margins.labelled, 1)
     return np.asarray(recall.sum(-1) / present.sum(-1))
 
 
 def _f1_macro(margins: Margins) -> Floats:
+    """The mean F1 of the classes that have examples or predictions.
+
+    As `sklearn.metrics.f1_score(average="macro", zero_division=0)`: a class never predicted, or
+    predicted without having examples, counts with 0; a class with neither does not count.
+    """
     size = margins.labelled + margins.predicted
     f1 = 2 * margins.hits / np.where(size > 0, size, 1)
     return np.asarray(f1.sum(-1) / (size > 0).sum(-1))
 
 
 def _matthews_corrcoef(margins: Margins) -> Floats:
+    """Matthews' correlation for K classes (Gorodkin 2004, R_K), in [-1, 1].
+
+    As `sklearn.metrics.matthews_corrcoef`: 0 where labels or predictions are all of one class.
+    """
     hits, labelled, predicted = margins
     m = labelled.sum(-1)
     agreement = hits.sum(-1) * m - (labelled * predicted).sum(-1)
@@ -224,7 +208,7 @@ _OF_MARGINS: Mapping[str, Callable[[Margins], Floats]] = {
     "f1_macro": _f1_macro,
     "matthews_corrcoef": _matthews_corrcoef,
 }
-DIRECTIONS: Mapping[str, Direction] = {**dict.fromkeys(_OF_MARGINS, "max"), "log_loss": "min"}
+DIRECTIONS = directions(*_OF_MARGINS, "log_loss")
 JACKKNIFED = tuple(name for name in _OF_MARGINS if name != "accuracy")
 """Scores of a whole confusion table, whose values per example are the jackknife's."""
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.examples import Examples, Items, Modality
+from bakeoff.core.measures import Direction
 from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Direction, Task
+from bakeoff.core.task import Task
 from bakeoff.core.tokens import Tokens
 
 Arrays = Mapping[str, NDArray[Any]]

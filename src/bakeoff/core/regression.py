@@ -5,16 +5,17 @@ tests hold them against `sklearn.metrics`. A loss too large for float64 is infin
 warning: the loop calls that divergence.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.metrics import Direction, Floats
-from bakeoff.core.table import Table, csv_bytes, read_csv
+from bakeoff.core.measures import directions
+from bakeoff.core.metrics import Floats
+from bakeoff.core.predictions import NumberTables
+from bakeoff.core.table import Table
 
 
 def mean_squared_error(targets: Floats, predictions: Floats) -> float:
@@ -96,14 +97,10 @@ _SCORES: Mapping[str, Callable[[Floats, Floats], float]] = {
     "mean_absolute_error": mean_absolute_error,
     "r2": r2,
 }
-DIRECTIONS: Mapping[str, Direction] = {
-    "mean_squared_error": "min",
-    "mean_absolute_error": "min",
-    "r2": "max",
-}
+DIRECTIONS = directions(*_SCORES)
 
 
-class Regression:
+class Regression(NumberTables):
     """A number for every item.
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64 (NaN where unknown),
@@ -111,7 +108,8 @@ class Regression:
     """
 
     name = "regression"
-    directions: Mapping[str, Direction] = DIRECTIONS
+    directions = DIRECTIONS
+    columns = ("target", "prediction")
     loss = "mean_squared_error"
     classes: tuple[str, ...] = ()
 
@@ -121,32 +119,6 @@ class Regression:
         if not rows.length:
             return {}
         return {name: f(rows["truth"], rows["prediction"]) for name, f in _SCORES.items()}
-
-    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
-        """Every metric of predictions (N,) against targets (N,)."""
-        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, outputs))
-
-    def table(
-        self,
-        ids: NDArray[np.str_],
-        labels: NDArray[Any],
-        outputs: NDArray[Any],
-        groups: NDArray[np.int64] | None = None,
-    ) -> Table:
-        """Predictions of N items: a predictor's outputs (N,) as they are."""
-        columns = {
-            "id": ids,
-            "target": labels.astype(np.float64, copy=False),
-            "prediction": outputs.astype(np.float64, copy=False),
-        }
-        return Table(columns if groups is None else columns | {"group": groups})
-
-    def answers(self, predictions: Table) -> Table:
-        """`truth`, `prediction` (and `group`) of the rows whose target is known."""
-        columns = {"truth": predictions["target"], "prediction": predictions["prediction"]}
-        if "group" in predictions:
-            columns["group"] = predictions["group"]
-        return Table(columns).take(np.flatnonzero(~np.isnan(predictions["target"])))
 
     @staticmethod
     def value(metric: str, answers: Table) -> float:
@@ -164,41 +136,3 @@ class Regression:
     def example_values(metric: str, answers: Table) -> Floats:
         """What each of N answers contributes to a metric, larger = better, (N,) float64."""
         return example_values(metric, answers["truth"], answers["prediction"])
-
-    def reduced(self, predictions: Table) -> Table:
-        """All of it: every column is needed."""
-        return predictions
-
-    def write(self, predictions: Table, *, header: bool = True) -> bytes:
-        """CSV with `id,target,prediction[,group]`; the digits give every float64 back exactly."""
-        names = ["id", "target", "prediction", *(["group"] if "group" in predictions else [])]
-        return csv_bytes(names if header else None, self._rows(predictions))
-
-    def _rows(self, predictions: Table) -> Iterator[list[object]]:
-        targets, made = predictions["target"].tolist(), predictions["prediction"].tolist()
-        groups = predictions.get("group")
-        for i, identity in enumerate(predictions["id"].tolist()):
-            target = "" if targets[i] != targets[i] else repr(targets[i])
-            row: list[object] = [identity, target, repr(made[i])]
-            yield row if groups is None else [*row, int(groups[i])]
-
-    def read(self, path: Path) -> Table:
-        """A predictions file back.
-
-        Raises:
-            InputError: where columns are missing or a number is not one.
-        """
-        text = read_csv(path)
-        if missing := [name for name in ("id", "target", "prediction") if name not in text]:
-            raise InputError(f"{path}: missing columns {', '.join(missing)} (found: {list(text)})")
-        try:
-            columns: dict[str, NDArray[Any]] = {
-                "id": np.array(text["id"], dtype=np.str_),
-                "target": np.array([float(value or "nan") for value in text["target"]]),
-                "prediction": np.array([float(value) for value in text["prediction"]]),
-            }
-            if "group" in text:
-                columns["group"] = np.array(text["group"], np.int64)
-        except ValueError as error:
-            raise InputError(f"{path}: not a number: {error}") from None
-        return Table(columns)

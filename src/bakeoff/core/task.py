@@ -1,6 +1,5 @@
 """Tasks: what is asked of the data. A task owns the columns of a prediction and its metrics."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,11 +10,10 @@ from numpy.typing import NDArray
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.language import LanguageModelling
+from bakeoff.core.measures import Direction, bare
+from bakeoff.core.predictions import Tables, Text, with_groups
 from bakeoff.core.regression import Regression
-from bakeoff.core.table import Table, csv_bytes, read_csv
-
-Direction = metrics.Direction
-
+from bakeoff.core.table import Column, Table
 
 TaskName = Literal["classification", "regression", "language-modelling"]
 
@@ -92,13 +90,14 @@ class Task(Protocol):
         ...
 
 
-class Classification:
+class Classification(Tables):
     """One of K classes for every item.
 
     A table of predictions has columns `id` (N,) str, `label` (N,) int64 (-1 where unknown),
     `prediction` (N,) int64, `probabilities` (N, K) float32, and `group` (N,) int64 where the data
     has groups. A file that was reduced to what the metrics need has `label_probability` (N,)
-    float32 instead of `probabilities`.
+    float32 instead of `probabilities`. A file names classes, and has the largest probability as
+    `confidence` and `prob_<class>` for each.
 
     Args:
         classes: The K class names, in label order.
@@ -108,7 +107,7 @@ class Classification:
     """
 
     name = "classification"
-    directions: Mapping[str, Direction] = metrics.DIRECTIONS
+    directions = metrics.DIRECTIONS
     loss = "log_loss"
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -128,10 +127,6 @@ class Classification:
             rows["label"], rows["prediction"], label_probabilities(rows), len(self.classes)
         )
 
-    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
-        """Every metric of class probabilities (N, K) against labels (N,)."""
-        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, outputs))
-
     def table(
         self,
         ids: NDArray[np.str_],
@@ -146,7 +141,7 @@ class Classification:
             "prediction": outputs.argmax(axis=1),
             "probabilities": outputs.astype(np.float32, copy=False),
         }
-        return Table(columns if groups is None else columns | {"group": groups})
+        return with_groups(columns, groups)
 
     def answers(self, predictions: Table) -> Table:
         """`truth`, `prediction`, `label_probability` (and `group`) where the label is known."""
@@ -155,9 +150,8 @@ class Classification:
             "prediction": predictions["prediction"],
             "label_probability": label_probabilities(predictions),
         }
-        if "group" in predictions:
-            columns["group"] = predictions["group"]
-        return Table(columns).take(np.flatnonzero(predictions["label"] >= 0))
+        known = np.flatnonzero(predictions["label"] >= 0)
+        return with_groups(columns, predictions.get("group")).take(known)
 
     @staticmethod
     def value(metric: str, answers: Table) -> float:
@@ -178,63 +172,48 @@ class Classification:
             metric, answers["truth"], answers["prediction"], answers.get("label_probability")
         )
 
-    def write(self, predictions: Table, *, header: bool = True) -> bytes:
-        """CSV with `id,label,prediction,confidence,prob_<class>...[,group]`, classes by name."""
-        full = "probabilities" in predictions
-        numbers = [f"prob_{c}" for c in self.classes] if full else ["label_probability"]
-        names = ["id", "label", "prediction", *(["confidence"] if full else []), *numbers]
-        names += ["group"] if "group" in predictions else []
-        return csv_bytes(names if header else None, self._rows(predictions))
+    def reduced(self, predictions: Table) -> Table:
+        """Only the columns the metrics and tests need; every metric keeps its bits."""
+        keep = {name: predictions[name] for name in ("id", "label", "prediction")}
+        keep["label_probability"] = label_probabilities(predictions)
+        return with_groups(keep, predictions.get("group"))
 
-    def _rows(self, predictions: Table) -> Iterator[list[object]]:
+    def _names(self, predictions: Table) -> Sequence[str]:
+        if "probabilities" not in predictions:
+            return "label", "prediction", "label_probability"
+        return "label", "prediction", "confidence", *self._probability_names()
+
+    def _rows(self, predictions: Table) -> Iterator[Sequence[object]]:
         names = np.array([*self.classes, ""], dtype=object)  # index -1 is the empty name
         labels, guesses = names[predictions["label"]], names[predictions["prediction"]]
         full = "probabilities" in predictions
         values = (
             predictions["probabilities"] if full else predictions["label_probability"][:, None]
         ).astype(np.float64)
-        groups = predictions.get("group")
-        for i, identity in enumerate(predictions["id"].tolist()):
-            numbers = values[i].tolist()
-            row: list[object] = [identity, labels[i], guesses[i]]
-            row += [max(numbers), *numbers] if full else numbers
-            yield row if groups is None else [*row, int(groups[i])]
+        for label, guess, row in zip(labels, guesses, values, strict=True):
+            numbers = row.tolist()
+            yield [label, guess, max(numbers), *numbers] if full else [label, guess, *numbers]
 
-    def reduced(self, predictions: Table) -> Table:
-        """Only the columns the metrics and tests need; every metric keeps its bits."""
-        keep = {name: predictions[name] for name in ("id", "label", "prediction")}
-        keep["label_probability"] = label_probabilities(predictions)
-        return Table(keep | ({"group": predictions["group"]} if "group" in predictions else {}))
+    def _needed(self, text: Text) -> Sequence[str]:
+        if "label_probability" in text:
+            return "label", "prediction", "label_probability"
+        return "label", "prediction", *self._probability_names()
 
-    def read(self, path: Path) -> Table:
-        """A predictions file, full or reduced, back.
-
-        Raises:
-            InputError: where columns are missing, a class is unknown or a number is not one.
-        """
-        text = read_csv(path)
-        full = [f"prob_{name}" for name in self.classes]
-        needed = ["id", "label", "prediction"]
-        needed += ["label_probability"] if "label_probability" in text else full
-        if missing := [name for name in needed if name not in text]:
-            raise InputError(f"{path}: missing columns {', '.join(missing)} (found: {list(text)})")
-        columns = {
-            "id": np.array(text["id"], dtype=np.str_),
-            "label": self._indices(text["label"], path, "label"),
-            "prediction": self._indices(text["prediction"], path, "prediction"),
+    def _parsed(self, text: Text, path: Path) -> dict[str, Column]:
+        columns: dict[str, Column] = {
+            name: self._indices(text[name], path, name) for name in ("label", "prediction")
         }
-        try:
-            if "label_probability" in text:
-                columns["label_probability"] = np.array(text["label_probability"], np.float32)
-            else:
-                columns["probabilities"] = np.array([text[n] for n in full], np.float32).T
-            if "group" in text:
-                columns["group"] = np.array(text["group"], np.int64)
-        except ValueError as error:
-            raise InputError(f"{path}: not a number: {error}") from None
-        return Table(columns)
+        if "label_probability" in text:
+            columns["label_probability"] = np.array(text["label_probability"], np.float32)
+        else:
+            numbers = [text[name] for name in self._probability_names()]
+            columns["probabilities"] = np.array(numbers, np.float32).T
+        return columns
 
-    def _indices(self, names: list[str], path: Path, column: str) -> NDArray[np.int64]:
+    def _probability_names(self) -> list[str]:
+        return [f"prob_{name}" for name in self.classes]
+
+    def _indices(self, names: Sequence[str], path: Path, column: str) -> NDArray[np.int64]:
         index = {name: i for i, name in enumerate(self.classes)} | {"": -1}
         try:
             return np.array([index[name] for name in names], dtype=np.int64)
@@ -254,9 +233,6 @@ def label_probabilities(predictions: Table) -> NDArray[np.float32]:
     )[:, 0]
     return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)
 
-
-_LEAST = {"matthews_corrcoef": -1.0, "r2": -math.inf}
-"""Of the scores that may be negative."""
 
 AnyTask = type[Classification] | type[Regression] | type[LanguageModelling]
 TASKS: Mapping[str, AnyTask] = {
@@ -292,26 +268,9 @@ def metric_owner(metric: str) -> AnyTask:
     Raises:
         InputError: where no task knows it.
     """
-    name = metric.rpartition("/")[2]
+    name = bare(metric)
     for task in TASKS.values():
         if name in task.directions:
             return task
     every = [name for task in TASKS.values() for name in task.directions]
     raise unknown("metric", name, every)
-
-
-def range_of(metric: str) -> tuple[float, float]:
-    """The smallest and the largest value that a metric, with or without its split, can have."""
-    name = metric.rpartition("/")[2]
-    if direction_of(name) == "min":
-        return 0.0, math.inf  # losses
-    return _LEAST.get(name, 0.0), 1.0
-
-
-def direction_of(metric: str) -> Direction:
-    """Which way a metric, with or without its split, is better.
-
-    Raises:
-        InputError: where no task knows it.
-    """
-    return metric_owner(metric).directions[metric.rpartition("/")[2]]

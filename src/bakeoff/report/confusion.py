@@ -374,7 +374,7 @@ def _recall_trace(
 
 
 def _recall_hover(change: Change, k: int, name: str) -> str:
-    metric = words.Metric("recall")
+    metric = words.Metric(words.RECALL)
     mean, half = float(change.mean[k]), float(change.half[k])
     ends = "" if np.isnan(half) else f"<br>{metric.range((mean - half, mean + half), signs=True)}"
     recipe = escaped(change.recipe.name)
@@ -412,7 +412,7 @@ def _stripe(row: int) -> dict[str, Any]:
 
 
 def _recall_summary(listed: Sequence[Change], classes: Sequence[str]) -> str:
-    metric, parts = words.Metric("recall"), []
+    metric, parts = words.Metric(words.RECALL), []
     for change in listed:
         k = int(np.nanargmax(np.abs(change.mean)))
         moved = metric.difference(float(change.mean[k]))
@@ -421,7 +421,7 @@ def _recall_summary(listed: Sequence[Change], classes: Sequence[str]) -> str:
 
 
 def _recall_table(listed: Sequence[Change], classes: Sequence[str]) -> Table:
-    metric, rows = words.Metric("recall"), []
+    metric, rows = words.Metric(words.RECALL), []
     for k, name in enumerate(classes):
         row = [Cell(name, head=True)]
         for change in listed:

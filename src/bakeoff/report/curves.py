@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.measures import bare
+from bakeoff.core.task import TASKS
 from bakeoff.report import words
 from bakeoff.report.folder import FinishedCell, RunFolder, metric_rows
 from bakeoff.report.palette import look
@@ -33,7 +35,7 @@ ROOM = 36_000  # numbers that all curves of a page may take
 MOST_TABLE_ROWS = 30
 AXES = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of training"}
 PANELS = {"train": "training", "validation": "validation"}
-_SAME = {"log_loss": "loss", "mean_squared_error": "loss", "cross_entropy": "loss"}
+_SAME = {task.loss: "loss" for task in TASKS.values()}
 """What a task's loss is as a metric."""
 
 
@@ -164,8 +166,8 @@ def figure(run: RunFolder) -> Figure | None:
     for curves in found:
         for name, content in curves.phases.items():
             columns |= _columns(f"{phases.index(name)}/{curves.recipe.index}", content, most)
-    bare = words.Metric(run.results.metric).name.rpartition("/")[2]
-    start = _SAME.get(bare, bare)
+    judged = bare(run.results.metric)
+    start = _SAME.get(judged, judged)
     start = start if start in quantities else quantities[0]
     fixed = {} if len(phases) > 1 else {"phase": "0"}
     controls = _controls(found, quantities, start, phases, phase)

@@ -23,11 +23,6 @@ class Opinion:
     seeds: int
 
     @property
-    def agrees(self) -> bool:
-        """Whether most seeds are right."""
-        return self.right * 2 > self.seeds
-
-    @property
     def spoken(self) -> str:
         """For who cannot see the dots."""
         wrong = f"; most often {self.prediction}" if self.right < self.seeds else ""

@@ -39,7 +39,7 @@ def figure(results: Results) -> Figure | None:
     return Figure(
         id="verdicts",
         title="How much better, how sure",
-        summary=_summary(results, drawn, metric),
+        summary=_summary(drawn, metric),
         note=_note(results, metric),
         height=ROW * round(max(y for _, y in rows) + 1) + 84,
         traces=traces,
@@ -215,7 +215,7 @@ def _note(results: Results, metric: words.Metric) -> str:
     return " ".join(parts)
 
 
-def _summary(results: Results, verdicts: Sequence[Verdict], metric: words.Metric) -> str:
+def _summary(verdicts: Sequence[Verdict], metric: words.Metric) -> str:
     parts = [
         f"{v.a} against {v.b}: {metric.difference(v.difference)}{metric.points}, "
         f"interval {metric.range(v.ci95, signs=True)}, {outcome_cell(v).text}"

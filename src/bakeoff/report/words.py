@@ -3,24 +3,13 @@
 import math
 from dataclasses import dataclass
 
+from bakeoff.core.measures import bare, in_words, scale_of
+
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 MISSING = "\N{EN DASH}"
 
-_PERCENT = ("accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "f1", "recall", "precision")
-_NAMES = {
-    "f1_macro": "macro F1",
-    "matthews_corrcoef": "Matthews correlation",
-    "mean_squared_error": "squared error",
-    "mean_absolute_error": "absolute error",
-    "r2": "R\N{SUPERSCRIPT TWO}",
-    "word_perplexity": "perplexity per word",
-    "cross_entropy": "nats per token",
-}
-_LOGARITHMIC = ("perplexity", "word_perplexity")
-"""Their differences are logarithms: nats per token, or per word."""
-
-
-_SPLITS = {"fold": "cross-validated"}
+RECALL = "recall"
+"""Of one class: shown like a metric, though no task has it."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +30,17 @@ class Metric:
     @property
     def word(self) -> str:
         """The metric without its split, in words."""
-        bare = self.name.rpartition("/")[2]
-        return _NAMES.get(bare, bare.replace("_", " "))
+        return in_words(bare(self.name))
 
     @property
     def words(self) -> str:
         """Split and metric in words."""
-        return f"{_SPLITS.get(self.split, self.split)} {self.word}".strip()
+        return in_words(self.name)
 
     @property
     def percent(self) -> bool:
         """Whether it is a share of 1."""
-        return self.name.rpartition("/")[2] in _PERCENT
+        return scale_of(self.name) == "share" or self.name == RECALL
 
     @property
     def scale(self) -> float:
@@ -71,8 +59,8 @@ class Metric:
 
     @property
     def points(self) -> str:
-        """Of a difference: points, nats, or nothing."""
-        if self.name.rpartition("/")[2] in _LOGARITHMIC:
+        """Of a difference: points, nats where it is one of logarithms, or nothing."""
+        if scale_of(self.name) == "factor":
             return " nats"
         return " points" if self.percent else ""
 

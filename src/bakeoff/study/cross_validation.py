@@ -15,10 +15,10 @@ import numpy as np
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
-from bakeoff.core.task import direction_of
+from bakeoff.core.measures import measure_of
 from bakeoff.study.looks import TOTAL_LEVEL, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Verdict, sentence
-from bakeoff.study.statistics import CostRatio, Floats, FoldSpread, cost_ratio
+from bakeoff.study.statistics import Floats, FoldSpread, cost_ratio
 from bakeoff.study.verdicts import LEAST_EXAMPLES, Role
 
 SAME = 1e-9
@@ -75,7 +75,7 @@ class FoldPair:
     @property
     def direction(self) -> int:
         """1 where more is better, else -1."""
-        return 1 if direction_of(self.metric) == "max" else -1
+        return 1 if measure_of(self.metric).direction == "max" else -1
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,10 @@ def _row(
 ) -> Verdict:
     """One pair's numbers and sentence."""
     pair, spread, some = entry.pair, entry.spread, entry.spreads
-    ratio = _cost_ratio(pair)
+    both = sorted(pair.scored_a.keys() & pair.scored_b.keys(), key=lambda at: at.order)
+    ratio = cost_ratio(
+        (pair.scored_a[at].train_seconds, pair.scored_b[at].train_seconds) for at in both
+    )
     judged = p is not None
     verdict = Verdict(
         a=pair.a,
@@ -263,15 +266,3 @@ def _row(
         repeats=study.cut.repeats,
     )
     return replace(verdict, sentence=sentence(verdict, facts))
-
-
-def _cost_ratio(pair: FoldPair) -> CostRatio | None:
-    """Of the cells in which both recipes' training was measured alone."""
-    both = [
-        (pair.scored_a[at].train_seconds, pair.scored_b[at].train_seconds)
-        for at in sorted(pair.scored_a.keys() & pair.scored_b.keys(), key=lambda at: at.order)
-    ]
-    measured = [(a, b) for a, b in both if a and b]
-    if not measured:
-        return None
-    return cost_ratio([a for a, _ in measured], [b for _, b in measured])

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.core.cell import Replicate
+from bakeoff.core.measures import measure_of
 from bakeoff.core.record import Record
-from bakeoff.core.task import metric_owner, range_of, task_of
+from bakeoff.core.task import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import macs_ratio
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
@@ -19,7 +20,13 @@ from bakeoff.study.declaration import Resampling
 from bakeoff.study.folder import Folder
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.sentences import chosen_sentence
-from bakeoff.study.statistics import group_values, half_width, mean_interval, measure
+from bakeoff.study.statistics import (
+    group_values,
+    half_width,
+    half_width_of_examples,
+    mean_interval,
+    measure,
+)
 
 TIES = 12
 """Decimals beyond which mean fold scores count as equal."""
@@ -167,12 +174,13 @@ def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
     if (groups := answers[0].get("group")) is not None:
         values = group_values(values, groups)
     scores = np.array([record.metrics[metric] for record in folder.final.values()])
-    spreads = measure(scores, values, invented=0.0, deterministic=len(scores) == 1)
-    h, mean = float(half_width(spreads, 0.05)), float(scores.mean())
+    spreads = measure(scores, values, invented=0.0)
+    width = half_width if len(scores) > 1 else half_width_of_examples
+    h, mean = float(width(spreads, 0.05)), float(scores.mean())
     return _clipped((mean - h, mean + h), metric)
 
 
 def _clipped(ends: tuple[float, float], metric: str) -> tuple[float, float]:
     """An interval without what the metric cannot be."""
-    least, most = range_of(metric)
+    least, most = measure_of(metric).range
     return max(ends[0], least), min(ends[1], most)

@@ -16,8 +16,8 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import plain
+from bakeoff.core.measures import measure_of
 from bakeoff.core.recipe import renamed
-from bakeoff.core.task import direction_of
 from bakeoff.study.prepare import Ready, cells_of
 from bakeoff.study.resolve import Planned
 
@@ -80,7 +80,7 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
         "study": study.name,
         "question": study.question,
         "metric": study.metric,
-        "direction": direction_of(study.metric),
+        "direction": measure_of(study.metric).direction,
         "margin": margin,
         "margin_source": source,
         "seeds": plain(study)["seeds"],

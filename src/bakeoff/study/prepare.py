@@ -1,14 +1,16 @@
 """From a study to cells that are ready to run: all that can be refused is refused here."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import canonical_json
+from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import Checking
-from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
+from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, Settings
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
 from bakeoff.study.declaration import Declaration
@@ -98,23 +100,53 @@ def prepare(
         raise InputError(faults)
     known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
     new = [p for p in planned if p.recipe.resolved() not in known]
-    if faults := [f for p in new for f in _building_faults(p, dataset, fewest[p.recipe.data])]:
+    if faults := _building_faults(new, dataset, fewest):
         raise InputError(faults)
     return ready
 
 
-def _building_faults(p: Planned, dataset: Dataset, examples: int) -> list[str]:
-    """What is wrong with settings with which nothing can be fitted to such data."""
-    technique, settings = find(p.recipe.technique), p.recipe.settings
-    classes = p.recipe.data.classes or dataset.classes  # none where numbers are predicted
+def _building_faults(
+    planned: Sequence[Planned], dataset: Dataset, fewest: Mapping[DataSettings, int]
+) -> list[str]:
+    """What is wrong with settings with which nothing can be fitted to such data.
+
+    Recipes that differ in their examples alone are built once: a factor crosses each with many
+    budgets, and building one can mean reading pretrained weights.
+
+    Args:
+        planned: The recipes.
+        dataset: The data.
+        fewest: The fewest training examples of any cell, by what is drawn.
+    """
+    built: dict[bytes, tuple[str, ...]] = {}
+    found = []
+    for p in planned:
+        technique, settings, data = find(p.recipe.technique), p.recipe.settings, p.recipe.data
+        count = len(data.classes or dataset.classes)  # 0 where numbers are predicted
+        key = canonical_json([technique.name, plain(settings), count])
+        if getattr(settings, "encoder", None) is not None:
+            built[key] = ()  # its vectors have sizes of their own
+        if key not in built:
+            built[key] = _faults_of(technique.untrained, settings, dataset.shape, count)
+        faults = built[key]
+        if not faults and isinstance(technique, Checking):
+            faults = _faults_of(technique.check, settings, dataset.shape, fewest[data])
+        found += [f"{p.name}: {fault}" for fault in faults]
+    return found
+
+
+def _faults_of(
+    ask: Callable[[Settings, tuple[int, ...], int], object],
+    settings: Settings,
+    shape: tuple[int, ...],
+    count: int,
+) -> tuple[str, ...]:
+    """What a technique refuses."""
     try:
-        if getattr(settings, "encoder", None) is None:  # whose vectors have sizes of their own
-            technique.untrained(settings, dataset.shape, len(classes))
-        if isinstance(technique, Checking):
-            technique.check(settings, dataset.shape, examples)
+        ask(settings, shape, count)
     except InputError as error:
-        return [f"{p.name}: {fault}" for fault in error.faults]
-    return []
+        return error.faults
+    return ()
 
 
 def cells_of(

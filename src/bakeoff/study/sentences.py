@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bakeoff.core.measures import Direction, bare, in_words, scale_of
+
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Range = tuple[float, float]
 
@@ -85,7 +87,6 @@ class Circumstances:
         last_look: Seeds at the last of them.
         margin: The smallest difference that matters.
         direction: Which way the metric is better.
-        deterministic: Whether another seed would change neither recipe.
         seconds_per_seed: What one more seed of both recipes takes, with what they need; None where
             not measured alone.
         diverged: Of the cells the numbers are of, how many diverged, by recipe.
@@ -98,8 +99,7 @@ class Circumstances:
     look_count: int
     last_look: int
     margin: float
-    direction: Literal["max", "min"] = "max"
-    deterministic: bool = False
+    direction: Direction = "max"
     seconds_per_seed: float | None = None
     diverged: Mapping[str, int] = field(default_factory=dict)
     folds: int = 0
@@ -135,12 +135,10 @@ def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> 
     folds = f"{resampling['folds']}-fold cross-validation"
     if resampling["repeats"] > 1:
         folds += f" x {resampling['repeats']} repeats"
-    name = final["metric"].partition("/")[2]
-    scale, unit, digits = (100, " %", 2) if name in _POINTS else (1, "", 4)
-    metric = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
+    metric, share = in_words(bare(final["metric"])), scale_of(final["metric"]) == "share"
 
     def number(value: float) -> str:
-        return f"{value * scale:.{digits}f}{unit}"
+        return f"{value * 100:.2f} %" if share else f"{value:.4f}"
 
     text = f"chosen by {folds}: {final['recipe']} (mean {metric} {number(final['fold_mean'])})"
     if final["mean"] is None:
@@ -203,21 +201,6 @@ def _scope(facts: Circumstances) -> str:
     return "for these settings, over seeds, on new examples like the test examples"
 
 
-_SPLITS = {"fold": "cross-validated"}
-_POINTS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1"}
-_OTHERS = {
-    "matthews_corrcoef": "Matthews correlation",
-    "log_loss": "log loss",
-    "mean_squared_error": "squared error",
-    "mean_absolute_error": "absolute error",
-    "r2": "R\N{SUPERSCRIPT TWO}",
-    "word_perplexity": "perplexity per word",
-    "cross_entropy": "nats per token",
-}
-_RATIOS = ("perplexity", "word_perplexity")
-"""Their differences are logarithms, and are shown as ratios."""
-
-
 class _Words:
     """Numbers of one metric in words: points of a percentage where it is one, else as they are.
 
@@ -225,15 +208,12 @@ class _Words:
     """
 
     def __init__(self, metric: str, ci95: Range | None, direction: str) -> None:
-        split, _, name = metric.rpartition("/")
-        self.in_points, self.is_ratio = name in _POINTS, name in _RATIOS
-        words = (_POINTS | _OTHERS).get(name, name.replace("_", " "))
-        self.metric = " ".join(filter(None, [_SPLITS.get(split, split), words]))
+        self.metric, scale = in_words(metric), scale_of(metric)
+        self.in_points, self.is_ratio = scale == "share", scale == "factor"
         self.note = ", where less is better" if direction == "min" else ""
         low, high = ci95 or (0.0, 0.0)
-        scale = 100 if self.in_points else 1
         # Enough digits that half the interval's width is at least 5 of the last one.
-        width = (high - low) / 2 * scale
+        width = (high - low) / 2 * (100 if self.in_points else 1)
         digits = math.ceil(math.log10(5 / width)) if width > 0 else 1
         least = 1 if self.in_points else 3 if self.is_ratio else 2
         self.digits = min(6, max(least, digits))
@@ -324,8 +304,6 @@ def _pairs(facts: Circumstances) -> str:
         times = f" x {facts.repeats} repeats" if facts.repeats > 1 else ""
         seeds = f", {facts.seed_count} seeds in each" if facts.seed_count > 1 else ""
         return f"{facts.folds} folds{times}{seeds}"
-    if facts.deterministic:
-        return "both deterministic"
     return f"{facts.seed_count} paired seed{'s' if facts.seed_count != 1 else ''}"
 
 

@@ -9,14 +9,14 @@ that the tests can hold its promises against many thousand simulated studies.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bakeoff.core.errors import unknown
+from bakeoff.core.measures import bare, measure_of
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,6 @@ class Spreads:
         residual_variance: MS_R, the mean square of what neither seed nor example explains.
         seed_count: n.
         example_count: m; groups, where there are groups.
-        deterministic: Whether another seed would change neither recipe.
     """
 
     difference: Floats
@@ -51,7 +50,6 @@ class Spreads:
     residual_variance: Floats
     seed_count: int
     example_count: int
-    deterministic: bool = False
 
     @property
     def shared(self) -> Floats:
@@ -61,11 +59,7 @@ class Spreads:
 
 
 def measure(
-    differences: Floats,
-    values: NDArray[Any],
-    *,
-    invented: ArrayLike | None = None,
-    deterministic: bool = False,
+    differences: Floats, values: NDArray[Any], *, invented: ArrayLike | None = None
 ) -> Spreads:
     """The spreads of paired differences: a two-way table, seeds by examples.
 
@@ -78,7 +72,6 @@ def measure(
         differences: (..., n) d_s, differences of the scores.
         values: (..., n, m) D_si, differences of the values on each example.
         invented: r; by default the largest |D_si|.
-        deterministic: Whether another seed would change neither recipe.
     """
     n, m = values.shape[-2:]
     table = np.asarray(values, dtype=np.float64)
@@ -102,7 +95,6 @@ def measure(
         residual_variance=np.maximum(0.0, residual) / max(1, (n - 1) * (m - 1)),
         seed_count=n,
         example_count=m,
-        deterministic=deterministic,
     )
 
 
@@ -130,22 +122,26 @@ def half_width(spreads: Spreads, level: ArrayLike) -> Floats:
 
     The variance over seeds takes the t quantile of n-1 degrees of freedom, what examples add to it
     that of m-1: after Cochran and Cox 1957, who weight the quantiles, where we weight their
-    squares. Never narrower than the examples alone demand; for deterministic recipes that is all.
+    squares. Never narrower than the examples alone demand, which is all where seeds change nothing.
 
     Args:
         spreads: Of a batch of comparisons.
         level: a in (0, 1], of a shape that broadcasts with the batch.
 
     Returns:
-        h(a), NaN where there is one seed only and the recipes are not deterministic.
+        h(a), NaN where there is one seed only.
     """
     of_examples = _t_quantile(level, spreads.example_count - 1)
-    least = of_examples * np.sqrt(spreads.example_variance / spreads.example_count)
-    if spreads.deterministic:
-        return np.asarray(least)
     of_seeds = _t_quantile(level, spreads.seed_count - 1)
     both = of_seeds**2 * spreads.seed_variance / spreads.seed_count
+    least = half_width_of_examples(spreads, level)
     return np.maximum(np.sqrt(both + of_examples**2 * spreads.shared), least)
+
+
+def half_width_of_examples(spreads: Spreads, level: ArrayLike) -> Floats:
+    """Half the width of the interval where seeds are none of its business: tE * sqrt(s_E^2/m)."""
+    quantile = _t_quantile(level, spreads.example_count - 1)
+    return np.asarray(quantile * np.sqrt(spreads.example_variance / spreads.example_count))
 
 
 def interval(spreads: Spreads, level: float = 0.05) -> tuple[float, float]:
@@ -158,11 +154,9 @@ def interval_this_test_set(spreads: Spreads, level: float = 0.05) -> tuple[float
     """d +- tS*s_S/sqrt(n): new seeds, these very examples (the paired t-interval).
 
     It says nothing about new examples and decides nothing; it is the one to lay beside a figure
-    published for the same test set. Of deterministic recipes it is the point d.
+    published for the same test set.
     """
     d = float(spreads.difference)
-    if spreads.deterministic:
-        return d, d
     quantile = _t_quantile(level, spreads.seed_count - 1)
     h = float(quantile * np.sqrt(spreads.seed_variance / spreads.seed_count))
     return d - h, d + h
@@ -247,7 +241,7 @@ def price_of_deciding(spreads: Spreads, margin: float, ahead: Ahead) -> Price:
     d = abs(float(spreads.difference))
     room = max(d, margin - d)
     sides = 1 if d >= margin - d else 2  # p_equivalence is half the level of its interval
-    if room <= 0 or not (spreads.deterministic or spreads.seed_count > 1):
+    if room <= 0 or spreads.seed_count < 2:
         return Price(None, None, None)
     m, now, last = int(spreads.example_count), int(spreads.seed_count), ahead.last_look
 
@@ -258,7 +252,7 @@ def price_of_deciding(spreads: Spreads, margin: float, ahead: Ahead) -> Price:
         found = _smallest(lambda seeds: enough(of, seeds, m, ahead.level), now + 1)
         return found and next((look for look in ahead.looks if look >= found), found)
 
-    fewest = None if spreads.deterministic else seeds_for(spreads)
+    fewest = seeds_for(spreads)
     if fewest is not None:
         most = seeds_for(replace(spreads, seed_variance=_upper_variance(spreads)))
         return Price((fewest, most or fewest), None, "seeds")
@@ -370,23 +364,26 @@ class CostRatio(NamedTuple):
     ci95: tuple[float, float] | None  # None for one seed
 
 
-def cost_ratio(seconds_a: Sequence[float], seconds_b: Sequence[float]) -> CostRatio:
+def cost_ratio(seconds: Iterable[tuple[float | None, float | None]]) -> CostRatio | None:
     """Geometric mean of the ratios a/b over seeds, with a t-interval on their logarithms.
 
     Args:
-        seconds_a: Of cells that ran alone, one per seed, positive.
-        seconds_b: The same for the other recipe and the same seeds.
+        seconds: Of both recipes' cells with one seed; None, which is left out, where one of the
+            two did not run alone.
+
+    Returns:
+        None where nothing is left.
     """
-    logs = np.log(np.asarray(seconds_a, np.float64)) - np.log(np.asarray(seconds_b, np.float64))
+    measured = [(a, b) for a, b in seconds if a and b]
+    if not measured:
+        return None
+    of_a, of_b = (np.array(column, np.float64) for column in zip(*measured, strict=True))
+    logs = np.log(of_a) - np.log(of_b)
     n, centre = len(logs), float(logs.mean())
     if n < 2:
         return CostRatio(math.exp(centre), None)
     h = float(_t_quantile(0.05, n - 1)) * float(logs.std(ddof=1)) / math.sqrt(n)
     return CostRatio(math.exp(centre), (math.exp(centre - h), math.exp(centre + h)))
-
-
-_ERROR_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
-_LOSS_METRICS = ("log_loss", "mean_squared_error", "mean_absolute_error")
 
 
 def default_margin(metric: str, control_validation_value: float) -> float:
@@ -399,21 +396,20 @@ def default_margin(metric: str, control_validation_value: float) -> float:
     Args:
         metric: Its name, with or without the split (`test/accuracy`).
         control_validation_value: The metric of the control on validation data, never on test.
+
+    Raises:
+        InputError: where no task knows the metric.
     """
-    name = metric.rpartition("/")[2]
-    if name in _ERROR_METRICS:
+    measure = measure_of(metric)
+    if measure.scale == "share":
         return min(0.01, max(0.0, 1 - control_validation_value) / 10)
-    if name in _LOSS_METRICS:
-        return 0.05 * control_validation_value
-    if name == "r2":
+    if measure.scale in ("factor", "nats"):
+        return math.log(1.01)
+    if bare(metric) == "matthews_corrcoef":
+        return 0.03
+    if measure.direction == "max":
         return 0.05 * (1 - control_validation_value)
-    logarithms = ("perplexity", "word_perplexity", "cross_entropy")
-    fixed = {"matthews_corrcoef": 0.03, **dict.fromkeys(logarithms, math.log(1.01))}
-    if name not in fixed:
-        raise unknown(
-            "metric with a default margin", name, [*_ERROR_METRICS, *_LOSS_METRICS, "r2", *fixed]
-        )
-    return fixed[name]
+    return 0.05 * control_validation_value
 
 
 def _sum_of_squares(values: Floats) -> Floats:
@@ -448,9 +444,7 @@ def _reach(spreads: Spreads, seeds: int, examples: int, level: float) -> float:
     """h' + 0.84*SE', had there been that many seeds and examples."""
     m = spreads.example_count
     residual = float(spreads.residual_variance)
-    of_seeds = 0.0
-    if not spreads.deterministic:
-        of_seeds = max(0.0, float(spreads.seed_variance) - residual / m)
+    of_seeds = max(0.0, float(spreads.seed_variance) - residual / m)
     of_examples = m * float(spreads.shared)
     planned = Spreads(
         difference=spreads.difference,
@@ -459,7 +453,6 @@ def _reach(spreads: Spreads, seeds: int, examples: int, level: float) -> float:
         residual_variance=spreads.residual_variance,
         seed_count=seeds,
         example_count=examples,
-        deterministic=spreads.deterministic,
     )
     error = of_seeds / seeds + of_examples / examples + residual / (seeds * examples)
     return float(half_width(planned, level)) + POWER_QUANTILE * math.sqrt(error)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bakeoff.core.measures import scale_of
 from bakeoff.study.costs import training_seconds
-
-PERCENT = ("accuracy", "balanced_accuracy", "f1_macro")
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -97,13 +96,13 @@ def figure(value: float | None, name: str) -> str:
     """A score as people write it: shares in percent with two decimals."""
     if value is None:
         return ""
-    return f"{100 * value:.2f} %" if name in PERCENT else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if scale_of(name) == "share" else f"{value:.4g}"
 
 
 def _difference(verdict: Mapping[str, Any] | None, name: str) -> str:
     if verdict is None or verdict["difference"] is None or verdict["ci95"] is None:
         return ""
-    scale, digits = (100, 2) if name in PERCENT else (1, 4)
+    scale, digits = (100, 2) if scale_of(name) == "share" else (1, 4)
     numbers = (scale * verdict["difference"], *(scale * end for end in verdict["ci95"]))
     shown = [f"{number:+.{digits}f}" for number in numbers]
     return f"{shown[0]} ({shown[1]} to {shown[2]})"

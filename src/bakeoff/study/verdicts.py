@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.measures import bare, measure_of
 from bakeoff.core.metrics import JACKKNIFED, Floats
 from bakeoff.core.table import Table
-from bakeoff.core.task import direction_of, metric_owner
+from bakeoff.core.task import metric_owner
 from bakeoff.study import statistics
 from bakeoff.study.looks import FamilyResult, LookPlan, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Range, Verdict, sentence
@@ -74,9 +75,6 @@ class PairInput:
         scored_a: The variant's predictions by seed.
         scored_b: The control's predictions by seed.
         level: Values of the crossed factors.
-        deterministic_a: Whether another seed would not change the variant; one seed then stands
-            for all.
-        deterministic_b: The same of the control.
         role: `planned`: one of the K comparisons the plan corrects for, which alone may get an
             outcome. `late`: a recipe added after a test score was read. `secondary`: another
             metric, a slice, or the control again.
@@ -90,8 +88,6 @@ class PairInput:
     scored_a: Mapping[int, Scored]
     scored_b: Mapping[int, Scored]
     level: Mapping[str, Any] = field(default_factory=dict)
-    deterministic_a: bool = False
-    deterministic_b: bool = False
     role: Role = "planned"
     seconds_per_seed: float | None = None
     macs_ratio: float | None = None
@@ -99,12 +95,7 @@ class PairInput:
     @property
     def name(self) -> str:
         """The metric without its split."""
-        return self.metric.rpartition("/")[2]
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether another seed would change neither recipe."""
-        return self.deterministic_a and self.deterministic_b
+        return bare(self.metric)
 
 
 def judge(pairs: Sequence[PairInput], *, plan: LookPlan, margin: float) -> tuple[Verdict, ...]:
@@ -121,21 +112,14 @@ def judge(pairs: Sequence[PairInput], *, plan: LookPlan, margin: float) -> tuple
         margin: Differences smaller than this do not matter; 0 rules equivalence out.
 
     Raises:
-        InputError: where recipes were not scored on the same examples, where a recipe called
-            deterministic is not, for unknown metrics and a margin that is negative.
+        InputError: where recipes were not scored on the same examples, for unknown metrics and a
+            margin that is negative.
     """
     if not 0 <= margin < np.inf:
         raise InputError(f"margin: received {margin} (allowed: a number from 0)")
     compared = [_compare(pair, plan) for pair in pairs]
-    reached = [entry.look for entry in compared if entry.in_plan and not entry.pair.deterministic]
-    # Deterministic recipes are complete with one seed: they are judged whenever others are.
-    looks = max([1, *reached])
-    compared = [
-        replace(entry, look=looks) if entry.pair.deterministic and entry.seeds else entry
-        for entry in compared
-    ]
     planned = [entry for entry in compared if entry.in_plan]
-    decisions = iter(_decide(planned, plan, margin, looks))
+    decisions = iter(_decide(planned, plan, margin))
     rows = []
     for entry in compared:
         decision = next(decisions) if entry.in_plan else _Decision(None)
@@ -191,7 +175,7 @@ class _Compared:
                     f"class {rarest} has {size} test examples, {self.pair.name} needs at least "
                     f"{LEAST_PER_CLASS} of each"
                 )
-        if seed_count < LEAST_SEEDS and not self.pair.deterministic:
+        if seed_count < LEAST_SEEDS:
             seeds = f"{seed_count} seed{'s' if seed_count > 1 else ''}"
             return f"{seeds}, at least {LEAST_SEEDS} are needed"
         return None
@@ -208,12 +192,7 @@ class _Compared:
         elif self.pair.name in ("accuracy", *JACKKNIFED):
             # No disagreement at all in predictions: as if one (average) group were all differing.
             largest = largest or 1.0
-        return statistics.measure(
-            self.differences[:seed_count],
-            values,
-            invented=largest,
-            deterministic=self.pair.deterministic,
-        )
+        return statistics.measure(self.differences[:seed_count], values, invented=largest)
 
     @property
     def grouped(self) -> bool:
@@ -225,15 +204,14 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
     seeds = _common_seeds(pair, plan)
     if not seeds:
         return _Compared(pair, (), 0, np.empty(0), np.empty((0, 0)), ())
-    a = [_at(pair.scored_a, seed, pair.deterministic_a) for seed in seeds]
-    b = [_at(pair.scored_b, seed, pair.deterministic_b) for seed in seeds]
+    a, b = [pair.scored_a[seed] for seed in seeds], [pair.scored_b[seed] for seed in seeds]
     for scored in (*a, *b):
         _require_same_examples(pair, a[0], scored)
     values = np.array([_values(pair, x) - _values(pair, y) for x, y in zip(a, b, strict=True)])
     if a[0].groups is not None:
         values = statistics.group_values(values, a[0].groups)
     scores = [_score(pair, x) - _score(pair, y) for x, y in zip(a, b, strict=True)]
-    sign = 1 if direction_of(pair.name) == "max" else -1
+    sign = 1 if measure_of(pair.name).direction == "max" else -1
     planned = next((i for i, s in enumerate(plan.seeds) if s not in seeds), len(plan.seeds))
     pairs = zip(a, b, strict=True) if pair.name in JACKKNIFED else ()
     rarest = tuple(_rarest(x, y) for x, y in pairs)
@@ -241,36 +219,10 @@ def _compare(pair: PairInput, plan: LookPlan) -> _Compared:
 
 
 def _common_seeds(pair: PairInput, plan: LookPlan) -> tuple[int, ...]:
-    """The seeds to pair, in plan order; one seed of a deterministic recipe stands for all."""
-    for scored, fixed, name in (
-        (pair.scored_a, pair.deterministic_a, pair.a),
-        (pair.scored_b, pair.deterministic_b, pair.b),
-    ):
-        if fixed and not _all_equal(list(scored.values())):
-            raise InputError(f"{name}: called deterministic, but its predictions follow the seed")
-    if not (pair.scored_a and pair.scored_b):
-        return ()
-    if pair.deterministic:
-        return plan.seeds[:1]
-    seeds = set(pair.scored_b if pair.deterministic_a else pair.scored_a)
-    if not (pair.deterministic_a or pair.deterministic_b):
-        seeds &= set(pair.scored_b)
+    """The seeds to pair: those of the plan in its order, then others."""
+    seeds = pair.scored_a.keys() & pair.scored_b.keys()
     inside = tuple(seed for seed in plan.seeds if seed in seeds)
     return inside + tuple(sorted(seeds - set(inside)))
-
-
-def _all_equal(scored: Sequence[Scored]) -> bool:
-    first = scored[0].answers
-    return all(
-        np.array_equal(other.answers[name], column)
-        for other in scored[1:]
-        for name, column in first.items()
-        if name != "truth"
-    )
-
-
-def _at(scored: Mapping[int, Scored], seed: int, deterministic: bool) -> Scored:
-    return next(iter(scored.values())) if deterministic else scored[seed]
 
 
 def _require_same_examples(pair: PairInput, first: Scored, other: Scored) -> None:
@@ -298,10 +250,9 @@ def _rarest(a: Scored, b: Scored) -> tuple[int, int]:
     return int(sizes.min()), int(classes[sizes.argmin()])
 
 
-def _decide(
-    planned: Sequence[_Compared], plan: LookPlan, margin: float, looks: int
-) -> list[_Decision]:
+def _decide(planned: Sequence[_Compared], plan: LookPlan, margin: float) -> list[_Decision]:
     """Replays the looks for all planned pairs together."""
+    looks = max([1, *(entry.look for entry in planned)])
     differs = np.ones((looks, len(planned)))
     agrees = differs.copy()
     for k, entry in enumerate(planned):
@@ -362,7 +313,11 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
     if look is not None:
         count = min(count, plan.sizes[look - 1])
     spreads = entry.spreads(count)
-    ratio = _cost_ratio(pair)
+    ratio = statistics.cost_ratio(
+        (a.train_seconds, pair.scored_b[seed].train_seconds)
+        for seed, a in pair.scored_a.items()
+        if seed in pair.scored_b
+    )
     outcome = decision.outcome if reason is None else "undecided"
     price = statistics.Price(None, None, None)
     if reason is None and outcome == "undecided":
@@ -398,8 +353,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         look_count=len(plan.sizes),
         last_look=plan.sizes[-1],
         margin=study.margin,
-        direction=direction_of(pair.name),
-        deterministic=pair.deterministic,
+        direction=measure_of(pair.name).direction,
         seconds_per_seed=pair.seconds_per_seed,
         diverged=_diverged(pair, entry.seeds[:count]),
     )
@@ -422,19 +376,6 @@ def _diverged(pair: PairInput, seeds: Sequence[int]) -> dict[str, int]:
     """How many of these seeds diverged, by recipe."""
     sides = ((pair.a, pair.scored_a), (pair.b, pair.scored_b))
     return {name: sum(s in scored and scored[s].diverged for s in seeds) for name, scored in sides}
-
-
-def _cost_ratio(pair: PairInput) -> statistics.CostRatio | None:
-    """Of the seeds at which both recipes' training was measured alone."""
-    both = [
-        (a.train_seconds, pair.scored_b[seed].train_seconds)
-        for seed, a in pair.scored_a.items()
-        if seed in pair.scored_b
-    ]
-    measured = [(a, b) for a, b in both if a and b]
-    if not measured:
-        return None
-    return statistics.cost_ratio([a for a, _ in measured], [b for _, b in measured])
 
 
 def _known(value: float) -> float | None:

@@ -14,10 +14,11 @@ from bakeoff.core.cell_files import cell_name
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json
 from bakeoff.core.frozen import flatten
+from bakeoff.core.measures import measure_of
 from bakeoff.core.recipe import renamed
 from bakeoff.core.record import CURVES, Record
 from bakeoff.core.table import scored_hash
-from bakeoff.core.task import direction_of, task_of
+from bakeoff.core.task import task_of
 from bakeoff.report import made_here, page
 from bakeoff.study.fold_results import choose_best
 from bakeoff.study.folder import Folder, cell_folder, open_folder
@@ -118,7 +119,7 @@ def _check_selected_step(folder: Folder, record: Record, found: Verification) ->
     best = rows[-1]
     if training["restore_best"]:
         metric = training["select"]
-        sign = 1 if direction_of(metric) == "max" else -1
+        sign = 1 if measure_of(metric).direction == "max" else -1
         best = max(rows, key=lambda row: sign * row[f"validation/{metric}"])  # the first of equals
     found.counts["derived"] += 1
     _compare(found, f"{cell_folder(record)}: selected_step", best["step"], record.selected_step)

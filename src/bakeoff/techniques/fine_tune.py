@@ -271,15 +271,13 @@ class FineTune:
             content = {"model": state["model"], "adapt": state["adapt"]}
             settings = cast(FineTuneSettings, self.settings.parse(content))
             tokeniser = same_weights(settings.model, state["weights"])
-            numerics, count = (
-                Numerics(device=device, precision=state["precision"]),
-                len(state["classes"]),
-            )
-            inference = _inference(settings, tokeniser, count, Streams(0), numerics)
+            numerics = Numerics(device=device, precision=state["precision"])
+            classes = state["classes"]
+            inference = _inference(settings, tokeniser, len(classes), Streams(0), numerics)
             copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
-        return FineTunedPredictor(self.name, settings, tokeniser, inference, state["classes"])
+        return FineTunedPredictor(self.name, settings, tokeniser, inference, classes)
 
     def untrained(
         self, settings: Settings, shape: tuple[int, ...], classes: int

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.measures import Direction
 from bakeoff.core.protocols import Arrays, Fitted, Run
-from bakeoff.core.task import Direction
 from bakeoff.scratch.objective import Doubles, Objective
 
 MEMORY = 10

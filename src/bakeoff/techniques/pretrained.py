@@ -3,6 +3,8 @@
 Other recipes take the vectors (`knn`, `probe`: `encoder: {recipe: ...}`). To be scored itself, it
 gives every text to the class whose training texts' mean vector is nearest: Tibshirani et al. 2002,
 "Diagnosis of multiple cancer types by shrunken centroids of gene expression", without shrinking.
+Probabilities are of half the variance that `Prototypes` takes, and are rounded once more: what was
+saved and scored with either keeps its bits.
 Torch and Transformers load when something is fitted or loaded, not with the settings.
 """
 
@@ -25,6 +27,7 @@ from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
 from bakeoff.core.softmax import softmax
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
+from bakeoff.techniques.prototypes import comparison, squared_distances
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
@@ -88,8 +91,7 @@ class PretrainedPredictor:
         Raises:
             InputError: where the items are not texts.
         """
-        vectors = self.represent(items).astype(np.float64)
-        squares = np.stack([np.square(vectors - mean).sum(axis=1) for mean in self.means], axis=1)
+        squares = squared_distances(self.represent(items), self.means)
         return softmax((-squares / max(self.spread, 1e-12)).astype(np.float32))
 
     def represent(self, items: Items) -> NDArray[np.float32]:
@@ -137,18 +139,8 @@ class PretrainedPredictor:
 
         from bakeoff.models.macs import profile
 
-        classes, size = self.means.shape
-        row = LayerProfile(
-            name="means",
-            kind="nearest mean",
-            input=(size,),
-            output=(classes,),
-            weights={"means": (classes, size)},
-            parameters=classes * size,
-            trained_parameters=classes * size,
-            macs=classes * size,
-        )
-        return (*profile(self.inference.module, (self.settings.max_tokens,), int64), row)
+        rows = profile(self.inference.module, (self.settings.max_tokens,), int64)
+        return (*rows, comparison("means", self.means, learnt=True))
 
     def save(self, folder: Path) -> None:
         """Write the means into an existing folder; of the weights, where to find them."""

@@ -28,6 +28,37 @@ def spread_rows(labels: NDArray[np.int64], generator: np.random.Generator) -> ND
     return np.sort(np.lexsort((order.argsort(), ranks))[:REFERENCE])
 
 
+def squared_distances(
+    vectors: NDArray[np.float32], means: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """(N, K) of N vectors from the means of K classes.
+
+    Class by class: a product's bits would depend on how many vectors there are.
+    """
+    exact = vectors.astype(np.float64)
+    return np.stack([np.square(exact - mean).sum(axis=1) for mean in means], axis=1)
+
+
+def comparison(name: str, means: NDArray[np.float32], *, learnt: bool) -> LayerProfile:
+    """The comparison with the means as a layer.
+
+    Args:
+        name: Of the layer.
+        means: (K, D).
+        learnt: Whether the means count as parameters that learn.
+    """
+    return LayerProfile(
+        name=name,
+        kind="nearest mean",
+        input=(means.shape[1],),
+        output=(len(means),),
+        weights={"means": means.shape},
+        parameters=means.size,
+        trained_parameters=means.size if learnt else 0,
+        macs=means.size,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Prototypes:
     """The mean vector of each class.
@@ -86,15 +117,7 @@ class Prototypes:
 
     def profile(self) -> LayerProfile:
         """The comparison as a layer: nothing of it learns."""
-        return LayerProfile(
-            name="class-means",
-            kind="nearest mean",
-            input=(self.means.shape[1],),
-            output=(len(self.means),),
-            weights={"means": self.means.shape},
-            parameters=self.means.size,
-            macs=self.means.size,
-        )
+        return comparison("class-means", self.means, learnt=False)
 
     @property
     def collapsed(self) -> bool:
@@ -105,10 +128,7 @@ class Prototypes:
         """(N, K) float32 of vectors (N, D)."""
         if self.collapsed:
             return np.full((len(vectors), len(self.classes)), 1 / len(self.classes), np.float32)
-        logits = np.empty((len(vectors), len(self.classes)))
         with np.errstate(invalid="ignore", over="ignore"):
-            for place, mean in enumerate(self.means.astype(np.float64)):
-                # Class by class: a product's bits would depend on how many vectors there are.
-                logits[:, place] = -np.square(vectors - mean).sum(axis=1) / (2 * self.spread)
+            logits = -squared_distances(vectors, self.means) / (2 * self.spread)
         logits[:, ~self.known] = -np.inf
         return softmax(logits).astype(np.float32)

@@ -1,0 +1,48 @@
+"""What is known of metrics."""
+
+import numpy as np
+import pytest
+
+from bakeoff.core.errors import InputError
+from bakeoff.core.measures import MEASURES, directions, in_words, measure_of, scale_of
+from bakeoff.core.task import TASKS
+
+
+def test_exactly_the_metrics_of_the_tasks_are_known() -> None:
+    assert list(MEASURES) == [name for task in TASKS.values() for name in task.directions]
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends"),
+    [
+        ("test/accuracy", (0, 1)),
+        ("matthews_corrcoef", (-1, 1)),
+        ("fold/log_loss", (0, np.inf)),
+        ("r2", (-np.inf, 1)),
+        ("mean_squared_error", (0, np.inf)),
+        ("test/perplexity", (0, np.inf)),
+    ],
+)
+def test_what_a_metric_can_be(metric: str, ends: tuple[float, float]) -> None:
+    assert measure_of(metric).range == ends
+
+
+def test_which_way_is_better() -> None:
+    assert directions("r2", "log_loss") == {"r2": "max", "log_loss": "min"}
+    assert measure_of("test/mean_absolute_error").direction == "min"
+    with pytest.raises(InputError, match="unknown metric 'acuracy'; did you mean 'accuracy'"):
+        measure_of("test/acuracy")
+
+
+def test_words_and_scale() -> None:
+    assert in_words("test/f1_macro") == "test macro F1"
+    assert in_words("fold/accuracy") == "cross-validated accuracy"
+    assert in_words("log_loss") == "log loss"
+    assert [scale_of(name) for name in ("test/accuracy", "perplexity", "r2")] == [
+        *("share", "factor", "plain"),
+    ]
+
+
+def test_a_metric_that_no_task_knows_is_told_by_its_name() -> None:
+    assert in_words("test/top_5") == "test top 5"
+    assert scale_of("test/top_5") == "plain"
