@@ -19,7 +19,7 @@ def test_list(bakeoff: Caller) -> None:
     assert digits.endswith("with a package")
     rows = json.loads(bakeoff("data", "list", "--json").out)
     assert {row["dataset"]: row["train"] for row in rows}["cifar10"] == 50_000
-    assert all(row["licence"] and row["homepage"] for row in rows)
+    assert all(row["licence"] and row["homepage"] and row["citation"] for row in rows)
 
 
 def test_list_says_where(bakeoff: Caller, work: Path) -> None:
@@ -42,6 +42,7 @@ def test_path_of_what_has_none(bakeoff: Caller, work: Path) -> None:
 
 def test_fetch_of_what_is_here(bakeoff: Caller) -> None:
     called = bakeoff("data", "fetch", "digits")
+    assert "Alpaydin, Kaynak 1998" in called.out
     assert called.out == "digits: with a package: 899 train, 898 test\n"
 
 

@@ -40,6 +40,7 @@ def list_(as_json: bool) -> None:
             "here": place(name),
             "licence": entry.licence,
             "homepage": entry.homepage,
+            "citation": entry.citation,
         }
         for name, entry in sorted(DATASETS.items())
     ]
@@ -79,10 +80,11 @@ def fetch(name: str, offline: bool) -> None:
     """Make sure that the set NAME is on this machine."""
     from bakeoff.data.catalogue import find, load
 
-    find(name)
+    entry = find(name)
     dataset = load(name, offline=offline)
     sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits.items())
     click.echo(f"{name}: {place(name)}: {sizes}")
+    click.echo(f"{name}: {entry.citation} ({entry.licence})")
     for note in dataset.notes:
         click.echo(f"{name}: {note}")
 
