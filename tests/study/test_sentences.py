@@ -80,6 +80,15 @@ def test_losses_say_which_way_is_better() -> None:
     )
 
 
+def test_where_the_level_is_told_names_do_not_repeat_it() -> None:
+    facts = replace(FACTS, diverged={"batch-norm@labels=200": 1, "other@labels=200": 2})
+    names = {"a": "batch-norm@labels=200", "b": "plain@labels=200"}
+    found = told(BETTER, facts, level={"data.labels": 200}, **names)
+    assert found.startswith("with data.labels = 200, batch-norm beats plain by 1.8 points")
+    assert found.endswith("; 1 of 5 seeds of batch-norm diverged.")
+    assert "@" not in found
+
+
 def test_perplexities_differ_by_factors() -> None:
     """Their differences are logarithms: 0.1 nats a token are a factor of 1.105."""
     facts = replace(FACTS, direction="min", margin=0.01)

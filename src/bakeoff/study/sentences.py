@@ -6,7 +6,7 @@ sentence. What the sentence needs beyond the row is in `Circumstances`.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bakeoff.core.measures import Direction, bare, in_words, scale_of
@@ -114,6 +114,8 @@ def sentence(verdict: Verdict, facts: Circumstances) -> str:
     """
     place = ", ".join(f"{name} = {value}" for name, value in verdict.level.items())
     text = f"with {place}, " if place else ""
+    if place:
+        verdict, facts = _inside_level(verdict, facts)
     if verdict.reason or verdict.difference is None:
         text += _without_outcome(verdict, facts)
     elif verdict.outcome == "equivalent":
@@ -123,6 +125,14 @@ def sentence(verdict: Verdict, facts: Circumstances) -> str:
     else:
         text += _decided(verdict, facts)
     return f"{text}{_divergence(verdict, facts)}."
+
+
+def _inside_level(verdict: Verdict, facts: Circumstances) -> tuple[Verdict, Circumstances]:
+    """Both recipes by the names they have in every level, where the level has been told."""
+    plain = {name: name.partition("@")[0] for name in (verdict.a, verdict.b)}
+    diverged = {plain[name]: count for name, count in facts.diverged.items() if name in plain}
+    named = replace(verdict, a=plain[verdict.a], b=plain[verdict.b])
+    return named, replace(facts, diverged=diverged)
 
 
 def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> str:
