@@ -1,5 +1,8 @@
 """Progress on stderr: bars on a terminal, lines elsewhere, nothing where nothing is wanted."""
 
+import errno
+import io
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -246,6 +249,33 @@ def test_terminal_that_goes_away(slow: Path, work: Path) -> None:
     assert terminal.wait() == 129
     assert not (work / "runs" / "slow" / "results.json").exists()
     assert (work / "runs" / "slow" / "cells" / "softmax" / "seed-0" / "record.json").exists()
+
+
+def test_bars_that_nobody_sees_any_more_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch, cell: Cell
+) -> None:
+    """A terminal may go at any moment, and the signal that tells so comes later."""
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def flush(self) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    monkeypatch.setenv("TERM", "xterm")
+    bars = Bars("test/accuracy")
+    bars.bars.live.auto_refresh = False
+    loop = bars.begin(cell, 1, 1)
+    loop.begin("train", 10, 0)
+    loop.progress(5, {"loss": 1.0, "count": 1.0})
+    loop.end()
+    bars.failed(cell, "why")
+    bars.close()
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -31,6 +31,31 @@ def say(line: str) -> None:
         click.echo(line, err=True)
 
 
+class Unheard:
+    """A stream whose reader may go away, as a terminal does: what is written then is lost.
+
+    Args:
+        stream: Of text; all but writing is its own.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let go of what can be written."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def on_terminal(stream: Any) -> bool:
     """Whether somebody looks at it, on something that can move a cursor."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"

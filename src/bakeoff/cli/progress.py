@@ -2,10 +2,9 @@
 
 import sys
 import time
-from contextlib import suppress
 from typing import Any, Protocol
 
-from bakeoff.cli.output import console, duration, on_terminal, say
+from bakeoff.cli.output import Unheard, console, duration, on_terminal, say
 from bakeoff.core.cell import Cell
 from bakeoff.core.record import Record
 from bakeoff.execution.cells import Unwatched, Watcher
@@ -139,7 +138,7 @@ class Bars:
         from rich.table import Column
 
         self._metric, self._tally = metric, Tally()
-        self.console = console(sys.stderr)
+        self.console = console(Unheard(sys.stderr))
         self.bars = progress.Progress(
             progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(BAR_WIDTH),
@@ -179,8 +178,7 @@ class Bars:
     def close(self) -> None:
         """Remove the bars."""
         self._tell_cached()
-        with suppress(OSError):  # the terminal may have gone
-            self.bars.stop()
+        self.bars.stop()
 
     def _show(self, note: str | None = None) -> None:
         tally = self._tally
@@ -196,8 +194,7 @@ class Bars:
             self._print(line)
 
     def _print(self, line: str, style: str | None = None) -> None:
-        with suppress(OSError):
-            self.console.print(line, style=style, markup=False, soft_wrap=True)
+        self.console.print(line, style=style, markup=False, soft_wrap=True)
 
 
 class LoopBar(Silent):
@@ -254,9 +251,9 @@ class Count:
             self._write("\r\x1b[2K")
 
     def _write(self, text: str) -> None:
-        with suppress(OSError):  # the terminal may have gone
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        stream = Unheard(sys.stderr)
+        stream.write(text)
+        stream.flush()
 
 
 def validated(metric: str) -> str:
