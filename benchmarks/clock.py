@@ -90,13 +90,14 @@ def figures(metric: str, cold_seconds: float, records: list[Record]) -> dict[str
 
 def missed(given: argparse.Namespace, told: dict[str, Any]) -> bool:
     """Whether a target is."""
-    metric = load_study(given.study).metric
-    pairs = (
-        (given.least_score, -told[metric]["mean"], -1),
-        (given.record_seconds, told["record_seconds"]["mean"], 1),
-        (given.cold_seconds, told["cold_seconds"], 1),
+    score = told[load_study(given.study).metric]["mean"]
+    if given.least_score is not None and score < given.least_score:
+        return True
+    seconds = (
+        (told["record_seconds"]["mean"], given.record_seconds),
+        (told["cold_seconds"], given.cold_seconds),
     )
-    return any(most is not None and value > sign * most for most, value, sign in pairs)
+    return any(most is not None and taken > most for taken, most in seconds)
 
 
 if __name__ == "__main__":

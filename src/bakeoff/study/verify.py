@@ -184,7 +184,7 @@ def _check_results(folder: Folder, found: Verification) -> None:
         found.notes.append(
             f"results.json: written by version {stated.get('program', 'unknown')}, this is "
             f"{made['program']}: {len(both)} numbers and outcomes that both know are compared, "
-            f"{len(every) - len(both)} and all other words are not"
+            f"{len(every) - len(both)} more, other words and standings.csv are not"
         )
     else:
         if made != stated and leaves == theirs:
