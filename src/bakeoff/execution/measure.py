@@ -1,8 +1,6 @@
 """What a piece of work costs: peak memory, and whether the machine was ours alone."""
 
-import ctypes
 import gc
-import sys
 import threading
 import time
 from types import TracebackType
@@ -11,6 +9,7 @@ from typing import Self
 import psutil
 
 from bakeoff.core.record import LEAST_SECONDS
+from bakeoff.execution import allocator
 from bakeoff.execution.gpu import GpuMeter
 
 ALONE_CORES = 0.25
@@ -50,7 +49,7 @@ class Meter:
     def __enter__(self) -> Self:
         """Start measuring."""
         gc.collect()
-        _trim()
+        allocator.give_back()
         process = psutil.Process()
         self._sampler = None if _reset_peak() else _Sampler(process)
         self._bytes = process.memory_info().rss
@@ -101,15 +100,6 @@ def _busy() -> float:
     """Seconds all cores together were busy since the system started."""
     times = psutil.cpu_times()._asdict()
     return float(sum(s for name, s in times.items() if name not in NOT_BUSY))
-
-
-def _trim() -> None:
-    """Give freed memory back, so that the peak of the next piece of work is its own."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-        except (OSError, AttributeError):  # another C library
-            return
 
 
 def _reset_peak() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import DeviceName, Framework, Numerics
+from bakeoff.execution.allocator import keep_freed
 from bakeoff.execution.cores import core_count
 
 __all__ = ["apply", "at_hand", "core_count", "limiter", "machine", "require", "resolve"]
@@ -74,7 +75,7 @@ def _written(value: object) -> str:
 
 
 def apply(numerics: Numerics, framework: Framework) -> dict[str, Any]:
-    """Set threads and determinism for this process.
+    """Set threads, determinism and what becomes of freed memory, for this process.
 
     Torch computes on the device and in the precision asked for; the others on the CPU, in float32.
 
@@ -88,6 +89,7 @@ def apply(numerics: Numerics, framework: Framework) -> dict[str, Any]:
     from bakeoff.scratch import kernels
 
     require(framework)
+    keep_freed()
     threads = int(numerics.threads)
     limiter(threads)
     fingerprint = machine() | {"framework": framework, "threads": threads}
