@@ -9,6 +9,7 @@ from tests.models.tiny import Kind, save_tiny
 
 from bakeoff.core.streams import Streams
 from bakeoff.models.attention import attention_weights
+from bakeoff.models.fused_attention import NAME
 from bakeoff.models.lora import Adapters, adapt
 from bakeoff.models.pretrained import find_pretrained, load_encoder
 from bakeoff.models.text_encoder import TextEncoder
@@ -30,7 +31,7 @@ def test_equal_to_a_model_that_was_loaded_to_show_them(kind: Kind, tmp_path: Pat
     if found.family == "decoder":
         assert not np.triu(weights, 1).any()
     assert encoder.training
-    assert encoder.body.config._attn_implementation == "sdpa"  # type: ignore[union-attr]
+    assert encoder.body.config._attn_implementation == NAME  # type: ignore[union-attr]
 
 
 def test_looking_changes_no_bit(tmp_path: Path) -> None:

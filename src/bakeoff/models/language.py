@@ -13,6 +13,7 @@ from torch import nn
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import LayerProfile
 from bakeoff.core.streams import Streams
+from bakeoff.models.fused_attention import register
 from bakeoff.models.pretrained import Pretrained, load_causal, load_tokenizer, quietly
 from bakeoff.models.settings import CausalSettings
 
@@ -167,7 +168,7 @@ def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
         with quietly(), torch.random.fork_rng([]):  # weights are drawn that we replace
             made = transformers.AutoConfig.for_model(content.pop("model_type"), **content)
             face: Any = transformers.AutoModelForCausalLM  # partly untyped
-            module = face.from_config(made)
+            module = face.from_config(made, attn_implementation=register())
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the configuration of a causal model: {error}") from None
     return _causal(module.float(), words, limit)

@@ -109,6 +109,7 @@ class Adapted(nn.Module):
     def merge(self) -> None:
         """Add the update to the layer's weight; predictions then cost what the base's do."""
         if not self.merged:
+            self.base.float()  # a weight that rests in bfloat16 could not hold the sum
             cast(Tensor, self.base.weight).add_(self.delta())
             self.merged = True
 
@@ -268,7 +269,8 @@ def load_adapters(module: nn.Module, folder: Path) -> Adapters:
 
 def is_fused(layer: nn.Module) -> bool:
     """Whether it is Transformers' `Conv1D`: a linear layer whose weight is (inputs, outputs)."""
-    return type(layer).__name__ == "Conv1D" and hasattr(layer, "nf")
+    names = {kind.__name__ for kind in type(layer).__mro__}
+    return "Conv1D" in names and hasattr(layer, "nf")
 
 
 def is_able(layer: nn.Module) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Family = Literal["encoder", "decoder"]
+Attention = Literal["fused", "eager"]
 """Whether a token sees the tokens behind it, too, or only those before it."""
 ENCODERS = frozenset(
     {"albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"}
@@ -188,12 +189,13 @@ def look_over(name: str, folder: Path) -> Pretrained:
     return Pretrained(name, folder, config, family)
 
 
-def load_encoder(pretrained: Pretrained, attention: str = "sdpa") -> "nn.Module":
+def load_encoder(pretrained: Pretrained, attention: Attention = "fused") -> "nn.Module":
     """The model without a head: token ids (B, T) to vectors (B, T, D), in float32.
 
     Args:
         pretrained: What to load; a decoder, too.
-        attention: `sdpa`, PyTorch's fused attention, or `eager`, which shows its weights.
+        attention: PyTorch's fused one (`models.fused_attention`), or `eager`, which shows its
+            weights.
 
     Raises:
         InputError: where the weights do not belong to the configuration.
@@ -201,7 +203,7 @@ def load_encoder(pretrained: Pretrained, attention: str = "sdpa") -> "nn.Module"
     return _load("AutoModel", pretrained, attention)
 
 
-def load_causal(pretrained: Pretrained, attention: str = "sdpa") -> "nn.Module":
+def load_causal(pretrained: Pretrained, attention: Attention = "fused") -> "nn.Module":
     """The model with its head over the vocabulary: token ids (B, T) to logits (B, T, V).
 
     Raises:
@@ -272,9 +274,11 @@ def quietly() -> Iterator[None]:
             logging_.enable_progress_bar()
 
 
-def _load(face: str, pretrained: Pretrained, attention: str) -> "nn.Module":
+def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module":
     """A model through one of Transformers' `Auto` classes, in evaluation mode."""
     import torch
+
+    from bakeoff.models.fused_attention import register
 
     transformers = _transformers()
     with quietly(), torch.random.fork_rng([]):  # weights are drawn before they are read
@@ -285,7 +289,7 @@ def _load(face: str, pretrained: Pretrained, attention: str) -> "nn.Module":
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
-                attn_implementation=attention,
+                attn_implementation=register() if attention == "fused" else attention,
                 output_loading_info=True,
             )
         except Exception as error:  # Transformers has none in common

@@ -55,6 +55,10 @@ def rest(module: nn.Module, dtype: torch.dtype = torch.bfloat16) -> list[str]:
             parameter.data = parameter.data.to(dtype)
         layer.__class__ = RestingLinear if type(layer) is nn.Linear else _fused_kind(type(layer))
         changed.append(path)
+    if changed:  # weights lie in a file that is mapped as long as one of them does: copy the others
+        for parameter in module.parameters():
+            if parameter.dtype != dtype:
+                parameter.data = parameter.data.clone()
     return changed
 
 

@@ -198,7 +198,9 @@ class FineTune:
     """Pretrained weights, trained for one's own classes."""
 
     name: ClassVar[str] = "fine-tune"
-    version: ClassVar[int] = 2  # 2: embeddings learn the rows that training texts reach
+    version: ClassVar[int] = (
+        3  # 2: embeddings learn the rows that texts reach; 3: float32 attention
+    )
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

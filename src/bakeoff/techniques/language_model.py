@@ -232,7 +232,7 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: attention in float32 beside products in bfloat16
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

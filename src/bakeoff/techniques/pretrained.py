@@ -159,7 +159,7 @@ class Pretrained:
     """A pretrained encoder as it is."""
 
     name: ClassVar[str] = "pretrained"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: attention in float32 beside products in bfloat16
     settings: ClassVar[type[Settings]] = PretrainedSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
