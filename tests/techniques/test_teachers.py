@@ -49,7 +49,7 @@ def recipe_of(technique: str, teacher: dict[str, Any] | None, **more: Any) -> Re
         name="student",
         technique=technique,
         data=DataSettings(set="digits"),
-        numerics=resolved(framework),
+        numerics=resolved(framework).model_copy(update={"precision": "float32"}),
         settings=settings,
     )
 

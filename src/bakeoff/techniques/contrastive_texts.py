@@ -23,6 +23,7 @@ from bakeoff.techniques.prototypes import Prototypes
 from bakeoff.techniques.saved import texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
+    at_work,
     attended,
     cut_note,
     same_weights,
@@ -179,7 +180,6 @@ def _inference(
     from bakeoff.models.text_encoder import TextClassifier, TextEncoder, set_dropout
     from bakeoff.training.torch.embedding import Embedding
     from bakeoff.training.torch.initialise import initialise
-    from bakeoff.training.torch.token_inference import inference_on
 
     pretrained, own = tokeniser.pretrained, cast(TextTrunkSettings, settings.model)
     vector = settings.vector
@@ -190,4 +190,4 @@ def _inference(
         trunk = TextClassifier(encoder, pretrained.width, vector.dimension or 1)
     initialise(trunk.output, streams, {"": "lecun"})
     hidden = vector.dimension is None
-    return inference_on(Embedding(trunk, normalise=vector.normalise, hidden=hidden), numerics)
+    return at_work(Embedding(trunk, normalise=vector.normalise, hidden=hidden), numerics)

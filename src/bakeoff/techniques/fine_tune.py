@@ -33,6 +33,7 @@ from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
+    at_work,
     attended,
     cut_note,
     key_of,
@@ -314,7 +315,6 @@ def _inference(
     from bakeoff.models.pretrained import check_labels, load_encoder
     from bakeoff.models.text_encoder import TextClassifier, TextEncoder, set_dropout
     from bakeoff.training.torch.initialise import initialise
-    from bakeoff.training.torch.token_inference import inference_on
 
     pretrained, own, method = tokeniser.pretrained, settings.model, settings.adapt.method
     check_labels(pretrained, classes)
@@ -335,7 +335,7 @@ def _inference(
     module.output.requires_grad_(method != "none")
     if method == "full" and settings.training.layer_decay < 1:
         _share_rates(module, settings.training.layer_decay, pretrained.layers)
-    return inference_on(module, numerics)
+    return at_work(module, numerics)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
+    at_work,
     attended,
     cut_note,
     key_of,
@@ -242,7 +243,6 @@ def _inference(
     """The encoder on its device."""
     from bakeoff.models.pretrained import load_encoder
     from bakeoff.models.text_encoder import TextEncoder, cut
-    from bakeoff.training.torch.token_inference import inference_on
 
     pretrained = tokeniser.pretrained
     body = load_encoder(pretrained)
@@ -251,4 +251,4 @@ def _inference(
     module = TextEncoder(
         body, pretrained.family, settings.pooling, normalise=settings.normalise
     ).requires_grad_(False)
-    return inference_on(module, numerics)
+    return at_work(module, numerics)

@@ -13,12 +13,16 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Arrays, Run
+from bakeoff.core.recipe import Numerics
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.models.pretrained import Pretrained, find_pretrained, load_tokenizer
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bakeoff.models.text_encoder import TextEncoder
+    from bakeoff.training.torch.token_inference import TokenInference
 
 
 class WeightsSettings(Frozen):
@@ -89,6 +93,21 @@ def attended(
     device = next(encoder.parameters()).device
     weights = attention_weights(encoder, from_numpy(ids.copy()).long().to(device))
     return tuple(tokeniser.tokenizer.convert_ids_to_tokens(ids.tolist())), weights
+
+
+def at_work(module: "nn.Module", numerics: Numerics) -> "TokenInference":
+    """A model on its device, with what learns nothing of it held in the precision asked for.
+
+    Raises:
+        InputError: where a GPU is asked for that torch cannot use.
+    """
+    from bakeoff.models.resting import rest
+    from bakeoff.training.torch.token_inference import inference_on
+
+    inference = inference_on(module, numerics)
+    if inference.precision == "bfloat16":
+        rest(module)
+    return inference
 
 
 def tokeniser_of(settings: WeightsSettings) -> Tokeniser:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from bakeoff.core.passes import PassSize
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.tokens import Tokens
-from bakeoff.models.resting import rest
 from bakeoff.training.torch.inference import Network
 from bakeoff.training.torch.numerics import Precision, resolve_device_and_precision
 
@@ -163,12 +162,8 @@ def drawn(count: int, width: int) -> Ids:
 def inference_on(module: nn.Module, numerics: Numerics) -> TokenInference:
     """A network on the device and in the precision that are asked for, or are best there.
 
-    Weights that learn nothing are held in that precision (`models.resting`).
-
     Raises:
         InputError: where a GPU is asked for that torch cannot use.
     """
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
-    if precision == "bfloat16":
-        rest(module)
     return TokenInference(module, torch.device(device), precision)
