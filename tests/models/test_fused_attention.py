@@ -8,7 +8,7 @@ from tests.models.tiny import Kind, save_tiny
 from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from bakeoff.models.fused_attention import attend
+from bakeoff.models.fused_attention import SHORT_TOKENS, attend
 from bakeoff.models.pretrained import find_pretrained, load_encoder
 
 IDS = torch.tensor([[2, 7, 9, 11, 3], [2, 8, 3, 5, 6]])
@@ -63,3 +63,24 @@ def test_models_give_what_they_give_with_transformers_fused_attention(
         module.set_attn_implementation("sdpa")  # type: ignore[operator]
         theirs = module(IDS).last_hidden_state
     assert torch.equal(own, theirs)
+
+
+@pytest.mark.parametrize("tokens", [5, SHORT_TOKENS, SHORT_TOKENS + 1])
+def test_what_is_not_learnt_from_goes_through_products_where_it_is_short(tokens: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, tokens, 8, generator=generator).bfloat16()
+    seen = torch.ones(2, 1, tokens, tokens, dtype=torch.bool)
+    seen[1, :, :, 3:] = False
+    exact, _ = sdpa_attention_forward(
+        nn.Module(), query.float(), key.float(), value.float(), seen, is_causal=False
+    )
+    with torch.inference_mode():
+        own, _ = attend(nn.Module(), query, key, value, seen, is_causal=False)
+        alone, _ = attend(nn.Module(), query[1:, :, :3], key[1:, :, :3], value[1:, :, :3],
+                          seen[1:, :, :3, :3], is_causal=False)  # fmt: skip
+    assert own.shape == exact.shape
+    torch.testing.assert_close(own.float(), exact, rtol=0.02, atol=0.02)
+    assert torch.equal(own, exact.bfloat16()) == (tokens > SHORT_TOKENS)
+    torch.testing.assert_close(
+        own[1:, :3], alone, rtol=0, atol=5e-3
+    )  # what is not seen counts for nothing

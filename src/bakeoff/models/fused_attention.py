@@ -3,9 +3,11 @@
 On processors its kernel for bfloat16 converts what it multiplies piece by piece: of short texts its
 backward pass takes some ten times as long as that of its own kernel for float32, and its forward
 pass no less. So there attention is computed in float32, which is more exact too; the products of
-the layers around it stay in bfloat16.
+the layers around it stay in bfloat16. Where nothing is learnt, short texts go through plain
+products in bfloat16 instead, as in Transformers' eager attention, faster than either kernel.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,6 +16,10 @@ from torch import Tensor, nn
 
 NAME = "bakeoff-fused"
 """What Transformers calls it once it is registered."""
+SHORT_TOKENS = 128
+"""Texts up to here are encoded by products: 1.14 times as fast in all, at some 60 tokens each."""
+LOWEST = -1e30
+"""The score of what is not to be seen: its weight is 0 beside any other's."""
 
 
 @cache
@@ -35,7 +41,7 @@ def attend(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Transformers' call of PyTorch's `scaled_dot_product_attention`, in float32 on a processor.
+    """Transformers' call of PyTorch's `scaled_dot_product_attention`, as suits the device.
 
     Args:
         module: The layer, which may say how many queries share a key.
@@ -51,14 +57,37 @@ def attend(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if query.device.type != "cpu":
-        out: Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[
-            0
-        ]
+        out: Tensor
+        out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return out, None
+    if attention_mask is not None and _is_short(query, key, attention_mask, options):
+        return _by_products(query, key, value, attention_mask, options.get("scaling")), None
     if attention_mask is not None and attention_mask.is_floating_point():
         attention_mask = attention_mask.float()
     with torch.autocast("cpu", enabled=False):
-        out = sdpa_attention_forward(
+        out, _ = sdpa_attention_forward(
             module, query.float(), key.float(), value.float(), attention_mask, **options
-        )[0]
+        )
     return out.to(query.dtype), None
+
+
+def _is_short(query: Tensor, key: Tensor, mask: Tensor, options: Mapping[str, Any]) -> bool:
+    """Whether two products in bfloat16 are faster: of short texts, where nothing is learnt."""
+    return (
+        query.dtype == torch.bfloat16
+        and not torch.is_grad_enabled()
+        and mask.dtype == torch.bool
+        and query.shape == key.shape
+        and query.shape[2] <= SHORT_TOKENS
+        and not any(options.get(name) for name in ("dropout", "position_bias", "softcap"))
+    )
+
+
+def _by_products(
+    query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scaling: float | None
+) -> Tensor:
+    """(B, T, heads, D): scores in bfloat16, their softmax in float32."""
+    scale = query.shape[3] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query, key.transpose(2, 3)).float().mul_(scale)
+    weights = scores.masked_fill_(~seen, LOWEST).softmax(dim=-1)
+    return torch.matmul(weights.to(query.dtype), value).transpose(1, 2)
