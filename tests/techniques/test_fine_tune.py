@@ -184,7 +184,7 @@ def test_a_head_learns_from_what_the_encoder_said_once(
     )
     assert len(run.rows) == len(by_hand.rows) == 3
     # Short texts' attention is rounded otherwise where nothing is learnt.
-    rounding = {"float32": 1e-5, "bfloat16": 2e-3}[whole.inference.precision]
+    rounding = {"float32": 1e-5, "bfloat16": 1e-2}[whole.inference.precision]
     for mine, theirs in zip(run.rows, by_hand.rows, strict=True):
         for name in ("train/loss", "validation/log_loss"):
             assert mine[name] == pytest.approx(theirs[name], rel=rounding)
