@@ -1,6 +1,7 @@
 """`bakeoff report`, `verify` and `pack`: from a finished run."""
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.cli.calling import Caller, assert_clear
@@ -33,6 +34,25 @@ def test_verify(bakeoff: Caller, finished: Path) -> None:
     assert found["faults"] == []
     assert found["recomputed"] > 0
     assert found["derived"] > 0
+
+
+def test_verify_several(bakeoff: Caller, finished: Path, work: Path) -> None:
+    other = work / "other"
+    shutil.copytree(finished, other)
+    called = bakeoff("verify", finished, other)
+    assert called.code == 0
+    assert [line.split(":")[0] for line in called.out.splitlines()] == [str(finished), str(other)]
+    (other / "notes.txt").write_text("mine", encoding="utf-8")
+    called = bakeoff("verify", other, finished)
+    assert called.code == 1
+    assert called.out.splitlines()[-1].startswith(f"{finished}: verified; ")
+    found = json.loads(bakeoff("verify", other, finished, "--json").out)
+    assert found["ok"] is False
+    assert [(one["folder"], one["ok"]) for one in found["folders"]] == [
+        (str(other), False),
+        (str(finished), True),
+    ]
+    assert_clear(bakeoff("verify"))
 
 
 def test_verify_finds_a_changed_digit(bakeoff: Caller, finished: Path) -> None:
