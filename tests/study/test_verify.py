@@ -19,7 +19,7 @@ from bakeoff.report import write
 from bakeoff.report.assets import maker
 from bakeoff.study.evidence import pack
 from bakeoff.study.results import write_results
-from bakeoff.study.verify import verify
+from bakeoff.study.verify import Verification, verify
 
 SKIPPED = ("index.sqlite", ".lock")
 CELL = Path("cells", "softmax", "seed-0")
@@ -279,6 +279,30 @@ def test_changed_evidence_is_found_though_the_manifest_fits(
     assert any("no test predictions of softmax/seed-0" in f for f in verify(path.parent).faults)
     path.write_bytes(path.read_bytes()[:-100])
     assert f"{ARCHIVE}: was changed (its SHA-256 differs)" in verify(path.parent).faults
+
+
+def test_rounding_of_another_processor_is_no_difference(shared_run: Path, tmp_path: Path) -> None:
+    """The last bit of numbers that are sums, in results and in the table; a digit more is one."""
+    place = pack(shared_run, tmp_path / "evidence")
+    results, table = place / "results.json", place / "standings.csv"
+    told = json.loads(results.read_text(encoding="utf-8"))
+    score = told["recipes"]["softmax"]["metrics"]["test/accuracy"]["mean"]
+    before = results.read_text(encoding="utf-8"), table.read_text(encoding="utf-8")
+
+    def verified_with(factor: float) -> Verification:
+        for path, text in zip((results, table), before, strict=True):
+            assert repr(score) in text
+            path.write_text(text.replace(repr(score), repr(score * factor)), encoding="utf-8")
+        forge(place)
+        return verify(place)
+
+    rounded = verified_with(1 + 2**-52)
+    assert rounded.ok
+    assert rounded.rounded > 0
+    assert "differ by rounding alone" in rounded.notes[0]
+    changed = verified_with(1 + 1e-9)
+    assert any("results.json: " in fault and ".mean is " in fault for fault in changed.faults)
+    assert "standings.csv: differs from what the records give" in changed.faults
 
 
 def test_evidence_is_verified_as_the_run_is(shared_run: Path, tmp_path: Path) -> None:

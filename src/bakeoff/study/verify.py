@@ -3,7 +3,10 @@
 Needs NumPy and SciPy, never torch, and none of the data.
 """
 
+import csv
+import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +31,8 @@ from bakeoff.study.results import results, standings
 from bakeoff.study.statistics import default_margin
 
 Kind = Literal["recomputed", "derived", "attested"]
+ROUNDING, TINY = 1e-11, 1e-15
+"""Relative and absolute: what another processor's order of sums may change of a number."""
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Verification:
     Attributes:
         counts: Numbers by how they were checked: `recomputed` from predictions, `derived` from
             those, `attested` by a hash alone (seconds, bytes, loss curves, training metrics).
+        rounded: How many of them differ, but by no more than rounding.
         files: Files whose SHA-256 was checked.
         faults: One line for everything that differs.
         notes: One line for everything that could not be checked.
@@ -45,6 +51,7 @@ class Verification:
     counts: dict[Kind, int] = field(
         default_factory=lambda: {"recomputed": 0, "derived": 0, "attested": 0}
     )
+    rounded: int = 0
     files: int = 0
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -76,6 +83,10 @@ def verify(path: Path) -> Verification:
     except Exception as error:
         # A changed byte can make any file unreadable: that is a finding, not a failure to verify.
         found.faults.append(f"cannot be recomputed: {type(error).__name__}: {error}")
+    if found.rounded:
+        found.notes.append(
+            f"{found.rounded} numbers differ by rounding alone, as another processor may sum them"
+        )
     return found
 
 
@@ -161,8 +172,22 @@ def _check_margin(folder: Folder, found: Verification) -> None:
 
 
 def _compare(found: Verification, what: str, is_: object, stated: object) -> None:
-    if is_ != stated:
+    if is_ == stated:
+        return
+    if _rounded(is_, stated):
+        found.rounded += 1
+    else:
         found.faults.append(f"{what} is {is_}, the file says {stated}")
+
+
+def _rounded(is_: object, stated: object) -> bool:
+    """Whether both are numbers that differ by rounding alone."""
+    both = (is_, stated)
+    return all(type(one) is float for one in both) and math.isclose(
+        *both,  # type: ignore[arg-type]
+        rel_tol=ROUNDING,
+        abs_tol=TINY,
+    )
 
 
 def _check_results(folder: Folder, found: Verification) -> None:
@@ -187,9 +212,9 @@ def _check_results(folder: Folder, found: Verification) -> None:
             f"{len(every) - len(both)} more, other words and standings.csv are not"
         )
     else:
-        if made != stated and leaves == theirs:
+        if _words(made) != _words(stated):
             found.faults.append("results.json: differs from what the records give")
-        if (folder.path / "standings.csv").read_bytes() != standings(content):
+        if not _same_table((folder.path / "standings.csv").read_bytes(), standings(content)):
             found.faults.append("standings.csv: differs from what the records give")
     _check_report(folder.path, found)
 
@@ -216,6 +241,29 @@ def _facts(content: Mapping[str, Any]) -> dict[str, float | str]:
         for path, value in flatten(_by_name(content)).items()
         if type(value) in (int, float) or path.endswith(".outcome")
     }
+
+
+def _words(content: Mapping[str, Any]) -> dict[str, object]:
+    """All else by its path, and where there are numbers."""
+    flat = flatten(_by_name(content))
+    return {path: "number" if type(value) is float else value for path, value in flat.items()}
+
+
+def _same_table(stated: bytes, made: bytes) -> bool:
+    """Whether two tables are the same but for rounding."""
+    if stated == made:
+        return True
+    tables = [list(csv.reader(io.StringIO(table.decode()))) for table in (stated, made)]
+    first, second = ([cell for row in table for cell in [*row, "\n"]] for table in tables)
+    return len(first) == len(second) and all(map(_same_cell, first, second))
+
+
+def _same_cell(stated: str, made: str) -> bool:
+    """Whether two cells of a table are the same but for rounding."""
+    try:
+        return stated == made or _rounded(float(stated), float(made))
+    except ValueError:
+        return False
 
 
 def _by_name(value: Any) -> Any:
