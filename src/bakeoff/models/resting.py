@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bakeoff.models.lora import is_fused
+from bakeoff.models.mapped import copied, regions
 
 
 class _Resting(nn.Module):
@@ -46,19 +47,19 @@ def rest(module: nn.Module, dtype: torch.dtype = torch.bfloat16) -> list[str]:
     for layer in module.modules():
         for parameter in layer._parameters.values():
             readers[id(parameter)] = readers.get(id(parameter), 0) + 1
-    changed = []
+    changed, files = [], regions()
     for path, layer in module.named_modules():
         own = [p for p in layer._parameters.values() if p is not None]
         if not _is_product(layer) or any(p.requires_grad or readers[id(p)] > 1 for p in own):
             continue
         for parameter in own:
-            parameter.data = parameter.data.to(dtype)
+            parameter.data = copied(parameter.data, files).to(dtype)
         layer.__class__ = RestingLinear if type(layer) is nn.Linear else _fused_kind(type(layer))
         changed.append(path)
     if changed:  # weights lie in a file that is mapped as long as one of them does: copy the others
         for parameter in module.parameters():
             if parameter.dtype != dtype:
-                parameter.data = parameter.data.clone()
+                parameter.data = copied(parameter.data, files)
     return changed
 
 
