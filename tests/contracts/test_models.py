@@ -23,6 +23,7 @@ CLASSES = 7
 NOT_MODELS = {
     *("__init__", "attention", "causal", "generation", "language", "layers", "lora", "macs"),
     *("pretrained", "recurrent", "settings", "text_encoder", "token_cnn", "used_rows"),
+    *("fused_attention", "mapped", "resting"),
 }
 
 Shape = tuple[int, int, int]
