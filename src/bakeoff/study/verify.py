@@ -182,12 +182,9 @@ def _compare(found: Verification, what: str, is_: object, stated: object) -> Non
 
 def _rounded(is_: object, stated: object) -> bool:
     """Whether both are numbers that differ by rounding alone."""
-    both = (is_, stated)
-    return all(type(one) is float for one in both) and math.isclose(
-        *both,  # type: ignore[arg-type]
-        rel_tol=ROUNDING,
-        abs_tol=TINY,
-    )
+    if not (isinstance(is_, float) and isinstance(stated, float)):
+        return False
+    return math.isclose(is_, stated, rel_tol=ROUNDING, abs_tol=TINY)
 
 
 def _check_results(folder: Folder, found: Verification) -> None:

@@ -113,7 +113,7 @@ class Contrastive:
     """An encoder of images or texts, trained by comparison."""
 
     name: ClassVar[str] = "contrastive"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: of texts, attention in float32 beside products in bfloat16
     settings: ClassVar[type[Settings]] = ContrastiveSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
