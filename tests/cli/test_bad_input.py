@@ -486,6 +486,8 @@ def labels_files(work: Path) -> None:
         (["made.csv", "twice.csv"], "twice.csv: the id '1' occurs more than once"),
         (["made.csv", "empty.csv"], "empty.csv: empty"),
         (["made.csv", "nosuch.csv"], "File 'nosuch.csv' does not exist"),
+        (["made.csv", "short.csv", "true.csv"], "short.csv: no prediction for 1 of 2 labelled"),
+        (["made.csv", "made.csv", "true.csv"], "made.csv: given more than once"),
     ],
 )
 def test_score(refused: Refused, work: Path, arguments: list[str], message: str) -> None:

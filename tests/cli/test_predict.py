@@ -129,6 +129,23 @@ def test_score_of_any_files(bakeoff: Caller, work: Path) -> None:
     assert json.loads(bakeoff("score", "made.csv", "true.csv", *arguments).out) == found
 
 
+def test_score_lays_files_side_by_side(bakeoff: Caller, work: Path) -> None:
+    (work / "ours.csv").write_text("id,label\n1,a\n2,b\n3,b\n4,b\n")
+    (work / "theirs.csv").write_text(
+        "id,label,prob_a,prob_b\n2,b,0,1\n1,b,0.4,0.6\n3,b,0,1\n4,a,1,0\n"
+    )
+    (work / "true.csv").write_text("id,label\n1,a\n2,b\n3,b\n4,b\n")
+    lines = bakeoff("score", "ours.csv", "theirs.csv", "true.csv").out.splitlines()
+    assert lines[0].split() == ["metric", "ours.csv", "theirs.csv"]
+    assert lines[1].split() == ["accuracy", "1", "0.5"]
+    assert "Only ours.csv is right on 2, only theirs.csv on 0: p = 0.5 (McNemar" in lines[-1]
+    found = json.loads(bakeoff("score", "ours.csv", "theirs.csv", "true.csv", "--json").out)
+    assert found["against"] == "ours.csv"
+    assert found["metrics"]["theirs.csv"]["accuracy"] == 0.5
+    assert "log_loss" in found["metrics"]["theirs.csv"]
+    assert found["mcnemar"] == {"theirs.csv": {"first": 2, "second": 0, "p_value": 0.5}}
+
+
 def test_score_of_names_against_indices(bakeoff: Caller, work: Path) -> None:
     (work / "made.csv").write_text("key,guess\nx/1.png,cat\nx/2.png,dog\n")
     (work / "true.csv").write_text("key,label\n2,1\n1,1\n")

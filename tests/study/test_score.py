@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn import metrics as sklearn
 
 from bakeoff.core.errors import InputError
 from bakeoff.execution.cell import of_split
-from bakeoff.study.score import Columns
+from bakeoff.study.score import Columns, disagreement
 from bakeoff.study.score import score as scored
 
 CLASSES = ("ant", "bee", "cow")
@@ -256,3 +257,33 @@ def test_missing_and_repeated_ids_are_bounded(tmp_path: Path) -> None:
         score(*both(tmp_path, "id,prediction 1,a", f"id,label {many}"))
     with pytest.raises(InputError, match="the id '0' occurs more than once, and 19 other ids too"):
         score(*both(tmp_path, f"id,prediction {many} {many}", f"id,label {many}"))
+
+
+def test_two_files_differ_by_mcnemars_exact_test_whatever_their_order(
+    tmp_path: Path, made: Made
+) -> None:
+    labels, guesses, _ = made
+    others = [labels[i] if i % 3 else guesses[i] for i in range(50)]
+    truth = table(tmp_path / "l.csv", {"id": [*range(50)], "label": [*labels]})
+    found = []
+    for number, given in enumerate((guesses, others)):
+        order = np.random.default_rng(number).permutation(50)
+        columns = {"id": [*map(int, order)], "prediction": [given[i] for i in order]}
+        found.append(scored(table(tmp_path / f"{number}.csv", columns), truth))
+    right = [np.array(given) == np.array(labels) for given in (guesses, others)]
+    only = [int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())]
+    difference = disagreement(*found)
+    assert difference is not None
+    assert [difference.first, difference.second] == only
+    assert difference.p_value == stats.binomtest(only[0], sum(only)).pvalue
+    assert 0 < difference.p_value < 0.05
+    same = disagreement(found[0], found[0])
+    assert same is not None
+    assert (same.first, same.second, same.p_value) == (0, 0, 1)
+
+
+def test_numbers_are_not_right_or_wrong(tmp_path: Path) -> None:
+    made = table(tmp_path / "p.csv", {"id": [1, 2], "target": ["", ""], "prediction": [0.5, 2.0]})
+    truth = table(tmp_path / "l.csv", {"id": [1, 2], "target": [1.0, 2.0]})
+    found = scored(made, truth)
+    assert disagreement(found, found) is None

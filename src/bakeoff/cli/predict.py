@@ -1,6 +1,7 @@
 """`bakeoff predict` and `bakeoff score`: new items, and files from anywhere."""
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,11 @@ import click
 
 from bakeoff.cli.options import FILE, can_be_made, json_option
 from bakeoff.cli.output import print_json, print_table, say
+from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
     from bakeoff.study.predict import LoadedCell, Predicted
+    from bakeoff.study.score import FileScores
     from bakeoff.study.submission import Labels
 
 
@@ -84,16 +87,16 @@ def _submit(
 
 
 @click.command()
-@click.argument("predictions", type=FILE)
+@click.argument("predictions", type=FILE, nargs=-1, required=True)
 @click.argument("labels", type=FILE)
 @click.option("--prediction", metavar="COLUMN", help="Of predicted classes.")
 @click.option("--label", metavar="COLUMN", help="Of labels.")
-@click.option("--id", "identity", metavar="COLUMN", help="Of ids, in both files.")
+@click.option("--id", "identity", metavar="COLUMN", help="Of ids, in all files.")
 @click.option("--label-id", metavar="COLUMN", help="Of ids in LABELS, where it is another.")
 @click.option("--classes", metavar="A,B,...", help="Class names in the order of their indices.")
 @json_option
 def score(
-    predictions: Path,
+    predictions: tuple[Path, ...],
     labels: Path,
     prediction: str | None,
     label: str | None,
@@ -102,19 +105,60 @@ def score(
     classes: str | None,
     as_json: bool,
 ) -> None:
-    """Score the file PREDICTIONS against the file LABELS, joined by id.
+    """Score files of PREDICTIONS against the file LABELS, joined by id.
 
-    PREDICTIONS has a column of predicted classes (or numbers), or a column for each class.
+    PREDICTIONS have a column of predicted classes (or numbers), or a column for each class. Several
+    are laid side by side, with McNemar's exact test of the first against each other.
     """
     from bakeoff.study.score import Columns
     from bakeoff.study.score import score as metrics
 
     order = tuple(classes.split(",")) if classes else ()
-    found = metrics(predictions, labels, Columns(prediction, label, identity, label_id, order))
-    for note in found.notes:
+    named = Columns(prediction, label, identity, label_id, order)
+    if twice := [path for path in predictions if predictions.count(path) > 1]:
+        raise InputError(f"{twice[0]}: given more than once, and it does not differ from itself")
+    found = {str(path): metrics(path, labels, named) for path in predictions}
+    for note in dict.fromkeys(note for scores in found.values() for note in scores.notes):
         say(f"bakeoff: {note}")
+    if len(found) > 1:
+        _compare(found, as_json)
+        return
+    (alone,) = found.values()
     if as_json:
-        print_json(found.metrics)
+        print_json(alone.metrics)
     else:
-        rows = [[name, f"{value:.6g}"] for name, value in found.metrics.items()]
+        rows = [[name, f"{value:.6g}"] for name, value in alone.metrics.items()]
         print_table(["metric", "value"], rows, right="lr")
+
+
+def _compare(found: "dict[str, FileScores]", as_json: bool) -> None:
+    """Print the metrics of several files, and where each differs from the first."""
+    from bakeoff.study.score import disagreement
+
+    first, *others = found
+    differences = {name: disagreement(found[first], found[name]) for name in others}
+    if as_json:
+        told = {
+            name: asdict(difference)
+            for name, difference in differences.items()
+            if difference is not None
+        }
+        metrics = {name: scores.metrics for name, scores in found.items()}
+        print_json({"metrics": metrics, "against": first, "mcnemar": told})
+        return
+    names = dict.fromkeys(name for scores in found.values() for name in scores.metrics)
+    rows = [
+        [name, *(_figure(scores.metrics.get(name)) for scores in found.values())] for name in names
+    ]
+    print_table(["metric", *found], rows, right="l" + "r" * len(found))
+    for name, difference in differences.items():
+        if difference is not None:
+            click.echo(
+                f"Only {first} is right on {difference.first}, only {name} on {difference.second}: "
+                f"p = {difference.p_value:.3g} (McNemar's exact test of these two files, not of "
+                "what made them)."
+            )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"

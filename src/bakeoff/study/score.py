@@ -12,6 +12,7 @@ from bakeoff.core.metrics import classification
 from bakeoff.core.regression import Regression
 from bakeoff.core.table import read_csv
 from bakeoff.study.identities import match, repeated, some
+from bakeoff.study.statistics import mcnemar
 
 ID_NAMES = ("id", "imageid", "image_id", "index", "file_name", "filename", "file", "image", "name")
 PREDICTION_NAMES = ("prediction", "predicted", "label", "target", "class", "category")
@@ -48,11 +49,38 @@ class FileScores:
         metrics: By name.
         rows: How many predictions were scored.
         notes: What was guessed, a sentence each.
+        right: (N,) bool, whether each label was predicted, in the order of the labels; None for
+            numbers.
     """
 
     metrics: dict[str, float]
     rows: int
     notes: tuple[str, ...]
+    right: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Where two files of predictions of the same items are not both right or both wrong.
+
+    Args:
+        first: How many items only the first file has right.
+        second: How many only the second has right.
+        p_value: McNemar's, exact. It speaks of these two files, not of what made them: another
+            seed may tell another tale.
+    """
+
+    first: int
+    second: int
+    p_value: float
+
+
+def disagreement(first: FileScores, second: FileScores) -> Disagreement | None:
+    """Compare two files that were scored against the same labels; None where they hold numbers."""
+    if first.right is None or second.right is None:
+        return None
+    only = (first.right & ~second.right).sum(), (second.right & ~first.right).sum()
+    return Disagreement(int(only[0]), int(only[1]), mcnemar(first.right, second.right))
 
 
 def score(predictions: Path, labels: Path, named: Columns | None = None) -> FileScores:
@@ -93,7 +121,9 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
         name.removeprefix(PROBABILITY) for name in guessed if name.startswith(PROBABILITY)
     )
     both = _same_names(known, made, order, notes)
-    return FileScores(_metrics(guessed, *both, predictions), len(made), tuple(notes))
+    right = np.zeros(len(made), np.bool_)
+    right[rows] = [label == guess for label, guess in zip(*both, strict=True)]
+    return FileScores(_metrics(guessed, *both, predictions), len(made), tuple(notes), right)
 
 
 def _read(path: Path, notes: list[str]) -> dict[str, list[str]]:
