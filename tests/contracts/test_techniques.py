@@ -31,7 +31,7 @@ from bakeoff.core.examples import Items, Modality, take_items
 from bakeoff.core.protocols import LayerProfile, Technique
 from bakeoff.core.recipe import DataSettings, Framework, Recipe, Settings
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import TASKS
+from bakeoff.core.tasks import TASKS
 from bakeoff.data import splits
 from bakeoff.data.hashing import examples_hash
 from bakeoff.techniques import TECHNIQUES, find, frameworks_of, names

@@ -9,10 +9,10 @@ from tests.core.samples import cell, record
 
 from bakeoff.core.archive import ARCHIVE, archive_bytes
 from bakeoff.core.cell_files import CellFiles, InFolders, Packed, cell_files, cell_name, record_of
+from bakeoff.core.classification import Classification
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import digest
 from bakeoff.core.table import Table
-from bakeoff.core.task import Classification
 
 RECORD = record(cell())
 NAME = "plain/seed-0"

@@ -9,7 +9,6 @@ import pytest
 from bakeoff.core.errors import InputError
 from bakeoff.core.language import LanguageModelling
 from bakeoff.core.table import Table
-from bakeoff.core.task import metric_owner, task_of
 
 TASK = LanguageModelling()
 WORDS = np.array([10.0, 40.0, np.nan, 5.0])
@@ -29,11 +28,6 @@ def test_metrics_are_of_all_tokens_together() -> None:
     }
     assert TASK.score(WORDS, OUTPUTS) == found
     assert TASK.metrics(table().take(slice(2, 3))) == {}
-
-
-def test_known_to_the_registry() -> None:
-    assert isinstance(task_of("language-modelling"), LanguageModelling)
-    assert metric_owner("test/word_perplexity") is LanguageModelling
 
 
 def test_what_is_judged_is_the_logarithm() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.measures import MEASURES, directions, in_words, measure_of, scale_of
-from bakeoff.core.task import TASKS
+from bakeoff.core.tasks import TASKS
 
 
 def test_exactly_the_metrics_of_the_tasks_are_known() -> None:

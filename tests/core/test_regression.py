@@ -8,7 +8,6 @@ from sklearn import metrics as oracle
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.regression import DIRECTIONS, Regression, example_values, r2
-from bakeoff.core.task import metric_owner, task_of
 
 ORACLE = {
     "mean_squared_error": oracle.mean_squared_error,
@@ -112,13 +111,3 @@ def test_unknown_metric() -> None:
     targets, made = drawn(0)
     with pytest.raises(InputError, match="mean_squared_error"):
         example_values("mean_square_error", targets, made)
-
-
-def test_metrics_belong_to_one_task() -> None:
-    assert metric_owner("test/r2").name == "regression"
-    assert metric_owner("accuracy").name == "classification"
-    assert task_of("regression").classes == ()
-    with pytest.raises(InputError, match="regresion"):
-        task_of("regresion")
-    with pytest.raises(InputError, match="acuracy"):
-        metric_owner("test/acuracy")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bakeoff.core.classification import Classification
 from bakeoff.core.files import canonical_json, digest, pretty_json, write_atomic
 from bakeoff.core.record import Record
-from bakeoff.core.task import Classification
 
 CLASSES = (
     "T-shirt",

@@ -12,7 +12,7 @@ import pytest
 from bakeoff.core.archive import ARCHIVE, open_archive
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
-from bakeoff.core.task import task_of
+from bakeoff.core.tasks import task_of
 from bakeoff.report.folder import labels_and_predictions, metric_rows, read_folder
 from bakeoff.study.evidence import pack
 from bakeoff.study.folder import open_folder

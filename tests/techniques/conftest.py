@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Key, Replicate
+from bakeoff.core.classification import Classification
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import (
     Arrays,
@@ -23,7 +24,6 @@ from bakeoff.core.protocols import (
     TrainingData,
 )
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.training.loop import Surroundings, run_loop
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from bakeoff.core.classification import Classification
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import TrainingData
-from bakeoff.core.task import Classification
 
 GOOD, BAD = ("good", "great", "fine"), ("bad", "awful", "dull")
 

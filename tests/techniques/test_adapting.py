@@ -11,11 +11,11 @@ import torch
 from tests.techniques.conftest import MemoryRun
 from tests.techniques.test_cnn import CLASSES, OnDisk, cell
 
+from bakeoff.core.classification import Classification
 from bakeoff.core.errors import Interrupted
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Normaliser, TrainingData
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
 from bakeoff.models.speedrun import EPSILON, Whitening, patch_statistics
 from bakeoff.techniques import adapting
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor

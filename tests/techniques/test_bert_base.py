@@ -19,10 +19,10 @@ from tests.models.tiny import VOCABULARY, save_tokenizer
 from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Key
+from bakeoff.core.classification import Classification
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Arrays, Digests, Predictor, ToRows, TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
-from bakeoff.core.task import Classification
 from bakeoff.techniques import find
 from bakeoff.training.torch import token_inference
 

@@ -13,6 +13,7 @@ import torch
 from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Cell, Replicate
+from bakeoff.core.classification import Classification
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import (
@@ -26,7 +27,6 @@ from bakeoff.core.protocols import (
 )
 from bakeoff.core.recipe import DataSettings, Numerics, Recipe
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
 from bakeoff.models.simple_cnn import SimpleCnn
 from bakeoff.techniques import find
 from bakeoff.techniques.cnn import Cnn, CnnSettings, TorchPredictor

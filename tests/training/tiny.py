@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.classification import Classification
 from bakeoff.core.errors import Interrupted
 from bakeoff.core.protocols import Arrays, Batch, LoopPlan, Position, State, Value
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
 from bakeoff.training.plan import plan
 from bakeoff.training.settings import TrainingSettings
 

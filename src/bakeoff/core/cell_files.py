@@ -8,7 +8,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.files import digest, file_digest
 from bakeoff.core.record import RECORD, Record, parse_record
 from bakeoff.core.table import Table
-from bakeoff.core.task import task_of
+from bakeoff.core.tasks import task_of
 
 
 class CellFiles(Protocol):

@@ -12,14 +12,14 @@ from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.measures import directions
 from bakeoff.core.metrics import Floats
 from bakeoff.core.perplexity import perplexity
-from bakeoff.core.predictions import NumberTables
 from bakeoff.core.table import Table
+from bakeoff.core.task import NumberTask
 
 DIRECTIONS = directions("perplexity", "word_perplexity", "cross_entropy")
 """`perplexity` is per token, `cross_entropy` its logarithm: nats per token."""
 
 
-class LanguageModelling(NumberTables):
+class LanguageModelling(NumberTask):
     """The probability of every text.
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64, the words of each text
@@ -31,7 +31,6 @@ class LanguageModelling(NumberTables):
     directions = DIRECTIONS
     columns = ("target", "nats", "tokens")
     loss = "cross_entropy"
-    classes: tuple[str, ...] = ()
 
     def metrics(self, predictions: Table) -> dict[str, float]:
         """Every metric of the rows that are to be scored; empty where none is."""

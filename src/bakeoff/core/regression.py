@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.measures import directions
 from bakeoff.core.metrics import Floats
-from bakeoff.core.predictions import NumberTables
 from bakeoff.core.table import Table
+from bakeoff.core.task import NumberTask
 
 
 def mean_squared_error(targets: Floats, predictions: Floats) -> float:
@@ -100,7 +100,7 @@ _SCORES: Mapping[str, Callable[[Floats, Floats], float]] = {
 DIRECTIONS = directions(*_SCORES)
 
 
-class Regression(NumberTables):
+class Regression(NumberTask):
     """A number for every item.
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64 (NaN where unknown),
@@ -111,7 +111,6 @@ class Regression(NumberTables):
     directions = DIRECTIONS
     columns = ("target", "prediction")
     loss = "mean_squared_error"
-    classes: tuple[str, ...] = ()
 
     def metrics(self, predictions: Table) -> dict[str, float]:
         """Every metric of the rows whose target is known; empty where none is."""

@@ -1,53 +1,47 @@
-"""Tasks: what is asked of the data. A task owns the columns of a prediction and its metrics."""
+"""Tasks: what is asked of the data, and what all of them share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core import metrics
-from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.language import LanguageModelling
-from bakeoff.core.measures import Direction, bare
-from bakeoff.core.predictions import Tables, Text, with_groups
-from bakeoff.core.regression import Regression
-from bakeoff.core.table import Column, Table
+from bakeoff.core.errors import InputError
+from bakeoff.core.measures import Direction
+from bakeoff.core.table import Column, Table, csv_bytes, read_csv
 
-TaskName = Literal["classification", "regression", "language-modelling"]
+Text = Mapping[str, Sequence[str]]
 
 
-class Task(Protocol):
-    """What is asked of the data.
+def with_groups(columns: Mapping[str, Column], groups: Column | None) -> Table:
+    """Columns and, where the data has groups, their column `group`."""
+    return Table(columns if groups is None else {**columns, "group": groups})
+
+
+class Task(ABC):
+    """What is asked of the data: it owns the columns of a prediction, their file and the metrics.
 
     Outputs are what a predictor says of N items: class probabilities (N, K) float32, numbers (N,)
     float64, or nats and tokens (N, 2) float64 of texts. Labels are (N,) class indices, -1 where
-    unknown, or target values or the words of texts, NaN where unknown.
+    unknown, or target values or the words of texts, NaN where unknown. A table and its file have a
+    column `id`, the task's own, and `group` where the data has groups.
     """
 
-    name: str
-    loss: str
+    name: ClassVar[str]
+    directions: ClassVar[Mapping[str, Direction]]
+    """The metrics this task knows, and which way is better."""
+    loss: ClassVar[str]
     """The metric that the loop calls its validation loss."""
+    classes: tuple[str, ...] = ()
+    """The K class names; empty where nothing is classified."""
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The K class names; empty where nothing is classified."""
-        ...
+    @abstractmethod
+    def metrics(self, predictions: Table) -> dict[str, float]:
+        """Every metric of the rows whose label is known, with NumPy alone; empty where none is."""
 
-    @property
-    def directions(self) -> Mapping[str, Direction]:
-        """The metrics this task knows, and which way is better."""
-        ...
-
-    def metrics(self, predictions: Table) -> Mapping[str, float]:
-        """Every metric of a table of predictions, with NumPy alone."""
-        ...
-
-    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> Mapping[str, float]:
-        """Every metric of outputs against labels."""
-        ...
-
+    @abstractmethod
     def table(
         self,
         ids: NDArray[np.str_],
@@ -56,76 +50,89 @@ class Task(Protocol):
         groups: NDArray[np.int64] | None = None,
     ) -> Table:
         """Predictions of N items from a predictor's outputs."""
-        ...
 
+    @abstractmethod
     def answers(self, predictions: Table) -> Table:
         """What is judged: `truth` and `prediction` of the rows whose label is known, and more."""
-        ...
 
+    @abstractmethod
     def reduced(self, predictions: Table) -> Table:
         """Only the columns the metrics and tests need; every metric keeps its bits."""
-        ...
-
-    def write(self, predictions: Table, *, header: bool = True) -> bytes:
-        """A predictions file: CSV, input order, class names; its rows alone without the header."""
-        ...
-
-    def read(self, path: Path) -> Table:
-        """A predictions file back, with the columns the metrics need."""
-        ...
 
     @staticmethod
+    @abstractmethod
     def value(metric: str, answers: Table) -> float:
         """One metric of answers."""
-        ...
 
     @staticmethod
+    @abstractmethod
     def judged(metric: str, answers: Table) -> float:
         """One metric of answers on the scale on which recipes' differences are taken."""
-        ...
 
     @staticmethod
+    @abstractmethod
     def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
         """What each of N answers contributes to what is judged, larger = better, (N,) float64."""
-        ...
+
+    def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
+        """Every metric of outputs against labels."""
+        return self.metrics(self.table(np.zeros(len(labels), np.str_), labels, outputs))
+
+    def write(self, predictions: Table, *, header: bool = True) -> bytes:
+        """A predictions file: CSV, input order; its rows alone without the header."""
+        groups = predictions.get("group")
+        names = ["id", *self._names(predictions), *([] if groups is None else ["group"])]
+
+        def rows() -> Iterator[list[object]]:
+            identities = predictions["id"].tolist()
+            for i, own in enumerate(self._rows(predictions)):
+                yield [identities[i], *own, *([] if groups is None else [int(groups[i])])]
+
+        return csv_bytes(names if header else None, rows())
+
+    def read(self, path: Path) -> Table:
+        """A predictions file back, with the columns the metrics need.
+
+        Raises:
+            InputError: where columns are missing, a class is unknown or a number is not one.
+        """
+        text = read_csv(path)
+        if missing := [name for name in ("id", *self._needed(text)) if name not in text]:
+            raise InputError(f"{path}: missing columns {', '.join(missing)} (found: {list(text)})")
+        try:
+            columns = {"id": np.array(text["id"], dtype=np.str_), **self._parsed(text, path)}
+            groups = np.array(text["group"], np.int64) if "group" in text else None
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"{path}: not a number: {error}") from None
+        return with_groups(columns, groups)
+
+    @abstractmethod
+    def _names(self, predictions: Table) -> Sequence[str]:
+        """The task's own columns in the file of a table."""
+
+    @abstractmethod
+    def _rows(self, predictions: Table) -> Iterator[Sequence[object]]:
+        """Their cells, row by row."""
+
+    @abstractmethod
+    def _needed(self, text: Text) -> Sequence[str]:
+        """The own columns that a file must have."""
+
+    @abstractmethod
+    def _parsed(self, text: Text, path: Path) -> dict[str, Column]:
+        """A table's own columns from those of a file; ValueError where one is no number."""
 
 
-class Classification(Tables):
-    """One of K classes for every item.
+class NumberTask(Task):
+    """Predictions of numbers, float64: `target`, NaN where unknown, and what was said of it.
 
-    A table of predictions has columns `id` (N,) str, `label` (N,) int64 (-1 where unknown),
-    `prediction` (N,) int64, `probabilities` (N, K) float32, and `group` (N,) int64 where the data
-    has groups. A file that was reduced to what the metrics need has `label_probability` (N,)
-    float32 instead of `probabilities`. A file names classes, and has the largest probability as
-    `confidence` and `prob_<class>` for each.
-
-    Args:
-        classes: The K class names, in label order.
-
-    Raises:
-        InputError: where a name is empty (that means "unknown" in a file) or occurs twice.
+    A file has all their digits, and so every bit.
     """
 
-    name = "classification"
-    directions = metrics.DIRECTIONS
-    loss = "log_loss"
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        if "" in self.classes or len(set(self.classes)) < len(self.classes):
-            raise InputError(
-                f"class names must be different and not empty, received {list(self.classes)}"
-            )
-
-    def metrics(self, predictions: Table) -> dict[str, float]:
-        """Every metric of the rows whose label is known; empty where none is."""
-        known = predictions["label"] >= 0
-        if not known.any():
-            return {}
-        rows = predictions.take(np.flatnonzero(known))
-        return metrics.classification(
-            rows["label"], rows["prediction"], label_probabilities(rows), len(self.classes)
-        )
+    columns: ClassVar[tuple[str, ...]]
+    """`target`, then a predictor's outputs, in order."""
 
     def table(
         self,
@@ -134,143 +141,36 @@ class Classification(Tables):
         outputs: NDArray[Any],
         groups: NDArray[np.int64] | None = None,
     ) -> Table:
-        """Predictions of N items from their class probabilities (N, K)."""
-        columns = {
-            "id": ids,
-            "label": labels,
-            "prediction": outputs.argmax(axis=1),
-            "probabilities": outputs.astype(np.float32, copy=False),
-        }
-        return with_groups(columns, groups)
+        """Predictions of N items: a predictor's outputs (N,) or (N, columns) as they are."""
+        numbers = [labels, *outputs.reshape(len(labels), len(self.columns) - 1).T]
+        columns = [column.astype(np.float64, copy=False) for column in numbers]
+        return with_groups({"id": ids, **dict(zip(self.columns, columns, strict=True))}, groups)
 
     def answers(self, predictions: Table) -> Table:
-        """`truth`, `prediction`, `label_probability` (and `group`) where the label is known."""
-        columns = {
-            "truth": predictions["label"],
-            "prediction": predictions["prediction"],
-            "label_probability": label_probabilities(predictions),
-        }
-        known = np.flatnonzero(predictions["label"] >= 0)
+        """`truth`, `prediction` (`weight`, `group`) of the rows whose target is known."""
+        roles = zip(("truth", "prediction", "weight"), self.columns, strict=False)
+        columns = {role: predictions[name] for role, name in roles}
+        known = np.flatnonzero(~np.isnan(predictions["target"]))
         return with_groups(columns, predictions.get("group")).take(known)
 
-    @staticmethod
-    def value(metric: str, answers: Table) -> float:
-        """One metric of answers."""
-        return metrics.score(
-            metric, answers["truth"], answers["prediction"], answers.get("label_probability")
-        )
-
-    @staticmethod
-    def judged(metric: str, answers: Table) -> float:
-        """The metric itself."""
-        return Classification.value(metric, answers)
-
-    @staticmethod
-    def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
-        """What each of N answers contributes to a metric, larger = better, (N,) float64."""
-        return metrics.example_values(
-            metric, answers["truth"], answers["prediction"], answers.get("label_probability")
-        )
-
     def reduced(self, predictions: Table) -> Table:
-        """Only the columns the metrics and tests need; every metric keeps its bits."""
-        keep = {name: predictions[name] for name in ("id", "label", "prediction")}
-        keep["label_probability"] = label_probabilities(predictions)
-        return with_groups(keep, predictions.get("group"))
+        """All of it: every column is needed."""
+        return predictions
 
     def _names(self, predictions: Table) -> Sequence[str]:
-        if "probabilities" not in predictions:
-            return "label", "prediction", "label_probability"
-        return "label", "prediction", "confidence", *self._probability_names()
+        return self.columns
 
     def _rows(self, predictions: Table) -> Iterator[Sequence[object]]:
-        names = np.array([*self.classes, ""], dtype=object)  # index -1 is the empty name
-        labels, guesses = names[predictions["label"]], names[predictions["prediction"]]
-        full = "probabilities" in predictions
-        values = (
-            predictions["probabilities"] if full else predictions["label_probability"][:, None]
-        ).astype(np.float64)
-        for label, guess, row in zip(labels, guesses, values, strict=True):
-            numbers = row.tolist()
-            yield [label, guess, max(numbers), *numbers] if full else [label, guess, *numbers]
+        numbers = [predictions[name].tolist() for name in self.columns]
+        for target, *said in zip(*numbers, strict=True):
+            yield ["" if target != target else repr(target), *map(repr, said)]
 
     def _needed(self, text: Text) -> Sequence[str]:
-        if "label_probability" in text:
-            return "label", "prediction", "label_probability"
-        return "label", "prediction", *self._probability_names()
+        return self.columns
 
     def _parsed(self, text: Text, path: Path) -> dict[str, Column]:
-        columns: dict[str, Column] = {
-            name: self._indices(text[name], path, name) for name in ("label", "prediction")
+        unknown = {"target": "nan"}
+        return {
+            name: np.array([float(value or unknown.get(name, "")) for value in text[name]])
+            for name in self.columns
         }
-        if "label_probability" in text:
-            columns["label_probability"] = np.array(text["label_probability"], np.float32)
-        else:
-            numbers = [text[name] for name in self._probability_names()]
-            columns["probabilities"] = np.array(numbers, np.float32).T
-        return columns
-
-    def _probability_names(self) -> list[str]:
-        return [f"prob_{name}" for name in self.classes]
-
-    def _indices(self, names: Sequence[str], path: Path, column: str) -> NDArray[np.int64]:
-        index = {name: i for i, name in enumerate(self.classes)} | {"": -1}
-        try:
-            return np.array([index[name] for name in names], dtype=np.int64)
-        except KeyError as error:
-            raise InputError(
-                f"{path}: column {column}: unknown class {error} (allowed: {list(self.classes)})"
-            ) from None
-
-
-def label_probabilities(predictions: Table) -> NDArray[np.float32]:
-    """(N,) float32: the probability given to each row's own label (0 where it is unknown)."""
-    if "label_probability" in predictions:
-        return predictions["label_probability"]
-    labels = predictions["label"]
-    chosen = np.take_along_axis(
-        predictions["probabilities"], np.maximum(labels, 0)[:, None], axis=1
-    )[:, 0]
-    return np.where(labels >= 0, chosen, np.float32(0)).astype(np.float32)
-
-
-AnyTask = type[Classification] | type[Regression] | type[LanguageModelling]
-TASKS: Mapping[str, AnyTask] = {
-    "classification": Classification,
-    "regression": Regression,
-    "language-modelling": LanguageModelling,
-}
-
-
-def task_of(name: str, classes: Sequence[str] = ()) -> Task:
-    """The task of that name.
-
-    Args:
-        name: As records and data sets call it.
-        classes: The class names, where there are any.
-
-    Raises:
-        InputError: where there is none, or the class names are not allowed.
-    """
-    if name not in TASKS:
-        raise unknown("task", name, tuple(TASKS))
-    if name == "classification":
-        return Classification(classes)
-    return Regression() if name == "regression" else LanguageModelling()
-
-
-def metric_owner(metric: str) -> AnyTask:
-    """The task that knows a metric.
-
-    Args:
-        metric: Its name, with or without the split (`test/accuracy`).
-
-    Raises:
-        InputError: where no task knows it.
-    """
-    name = bare(metric)
-    for task in TASKS.values():
-        if name in task.directions:
-            return task
-    every = [name for task in TASKS.values() for name in task.directions]
-    raise unknown("metric", name, every)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Modality
 from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.task import Task, TaskName, task_of
+from bakeoff.core.task import Task
+from bakeoff.core.tasks import TaskName, task_of
 from bakeoff.data.hashing import examples_hash, item_digests
 from bakeoff.data.stratify import carve
 

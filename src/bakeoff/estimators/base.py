@@ -12,13 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from bakeoff.core.classification import Classification
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.measures import Direction
 from bakeoff.core.protocols import Batch, Fitted
 from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
-from bakeoff.core.task import Classification
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.stratify import carve
 from bakeoff.estimators.memory import MemoryRun

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.measures import bare
-from bakeoff.core.task import TASKS
+from bakeoff.core.tasks import TASKS
 from bakeoff.report import words
 from bakeoff.report.folder import FinishedCell, RunFolder, metric_rows
 from bakeoff.report.palette import look

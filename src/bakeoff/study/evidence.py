@@ -8,7 +8,7 @@ from bakeoff.core.cell_files import cell_name
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import new_folder
 from bakeoff.core.record import CURVES, RECORD
-from bakeoff.core.task import task_of
+from bakeoff.core.tasks import task_of
 from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.manifest import MANIFEST, check_manifest, write_manifest
 from bakeoff.study.plan import PLAN

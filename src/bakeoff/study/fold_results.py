@@ -12,7 +12,7 @@ import numpy as np
 from bakeoff.core.cell import Replicate
 from bakeoff.core.measures import measure_of
 from bakeoff.core.record import Record
-from bakeoff.core.task import metric_owner, task_of
+from bakeoff.core.tasks import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import macs_ratio
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds

@@ -16,7 +16,7 @@ from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import Predictor
 from bakeoff.core.recipe import TableSource
 from bakeoff.core.record import Record, read_record
-from bakeoff.core.task import task_of
+from bakeoff.core.tasks import task_of
 from bakeoff.data import catalogue
 from bakeoff.data.corpus import documents, read_utf8
 from bakeoff.data.inputs import Wanted, read_images

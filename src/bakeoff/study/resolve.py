@@ -12,7 +12,8 @@ from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.protocols import Compiling
 from bakeoff.core.recipe import Numerics, Recipe, Ref, references
-from bakeoff.core.task import TASKS, Task, metric_owner
+from bakeoff.core.task import Task
+from bakeoff.core.tasks import TASKS, metric_owner
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics

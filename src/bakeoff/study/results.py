@@ -16,7 +16,7 @@ import numpy as np
 from bakeoff import __version__
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
-from bakeoff.core.task import metric_owner, task_of
+from bakeoff.core.tasks import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_seconds
 from bakeoff.study.cross_validation import by_fold

@@ -16,7 +16,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.measures import bare, measure_of
 from bakeoff.core.metrics import JACKKNIFED, Floats
 from bakeoff.core.table import Table
-from bakeoff.core.task import metric_owner
+from bakeoff.core.tasks import metric_owner
 from bakeoff.study import statistics
 from bakeoff.study.looks import FamilyResult, LookPlan, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Range, Verdict, sentence

@@ -21,7 +21,7 @@ from bakeoff.core.measures import measure_of
 from bakeoff.core.recipe import renamed
 from bakeoff.core.record import CURVES, Record
 from bakeoff.core.table import scored_hash
-from bakeoff.core.task import task_of
+from bakeoff.core.tasks import task_of
 from bakeoff.report import made_here, page
 from bakeoff.study.fold_results import choose_best
 from bakeoff.study.folder import Folder, cell_folder, open_folder
