@@ -3,12 +3,10 @@
 Other recipes take the vectors (`knn`, `probe`: `encoder: {recipe: ...}`). To be scored itself, it
 gives every text to the class whose training texts' mean vector is nearest: Tibshirani et al. 2002,
 "Diagnosis of multiple cancer types by shrunken centroids of gene expression", without shrinking.
-Probabilities are of half the variance that `Prototypes` takes, and are rounded once more: what was
-saved and scored with either keeps its bits.
 Torch and Transformers load when something is fitted or loaded, not with the settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
@@ -24,10 +22,9 @@ from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Framework, Numerics, Settings
-from bakeoff.core.softmax import softmax
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
-from bakeoff.techniques.prototypes import comparison, squared_distances
+from bakeoff.techniques.prototypes import Prototypes, comparison
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.texts import (
     Tokeniser,
@@ -69,9 +66,7 @@ class PretrainedPredictor:
         settings: Of the encoder.
         tokeniser: Its tokenizer.
         inference: The encoder at work.
-        means: (K, D) float32.
-        spread: Mean squared distance of a training vector from its class's mean.
-        classes: The K class names.
+        prototypes: The mean vectors.
     """
 
     def __init__(
@@ -79,21 +74,23 @@ class PretrainedPredictor:
         settings: EncoderSettings,
         tokeniser: Tokeniser,
         inference: "TokenInference",
-        means: NDArray[np.float32],
-        spread: float,
-        classes: Sequence[str],
+        prototypes: Prototypes,
     ) -> None:
         self.settings, self.tokeniser, self.inference = settings, tokeniser, inference
-        self.means, self.spread, self.classes = means, spread, tuple(classes)
+        self.prototypes = prototypes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The K class names."""
+        return self.prototypes.classes
 
     def predict(self, items: Items) -> NDArray[np.float32]:
-        """(N, K) float32: softmax of minus the squared distances from the means, over the spread.
+        """(N, K) float32, by the distances from the class means.
 
         Raises:
             InputError: where the items are not texts.
         """
-        squares = squared_distances(self.represent(items), self.means)
-        return softmax((-squares / max(self.spread, 1e-12)).astype(np.float32))
+        return self.prototypes.probabilities(self.represent(items))
 
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32.
@@ -141,7 +138,7 @@ class PretrainedPredictor:
         from bakeoff.models.macs import profile
 
         rows = profile(self.inference.module, (self.settings.max_tokens,), int64)
-        return (*rows, comparison("means", self.means, learnt=True))
+        return (*rows, comparison("means", self.prototypes.means, learnt=True))
 
     def save(self, folder: Path) -> None:
         """Write the means into an existing folder; of the weights, where to find them."""
@@ -150,17 +147,16 @@ class PretrainedPredictor:
             "model": plain(self.settings),
             "weights": self.tokeniser.pretrained.digest,
             "precision": self.inference.precision,
-            "spread": self.spread,
             "classes": list(self.classes),
         }
-        write_predictor(folder, {"means": self.means}, state)
+        write_predictor(folder, self.prototypes.arrays(), state)
 
 
 class Pretrained:
     """A pretrained encoder as it is."""
 
     name: ClassVar[str] = "pretrained"
-    version: ClassVar[int] = 2  # 2: attention in float32 beside products in bfloat16
+    version: ClassVar[int] = 3  # 2: attention in float32 beside bfloat16; 3: twice the variance
     settings: ClassVar[type[Settings]] = PretrainedSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -188,14 +184,8 @@ class Pretrained:
 
         share = _vectors_key(settings, tokeniser, inference)
         found = run.solve_rows("vectors", item_digests(texts), encode, share)
-        vectors = found.astype(np.float64)
-        classes, labels = data.task.classes, data.train.labels
-        chosen = [vectors[labels == k] for k in range(len(classes))]
-        means = np.stack([some.mean(axis=0) if len(some) else vectors.mean(0) for some in chosen])
-        spread = float(np.square(vectors - means[labels]).sum(axis=1).mean())
-        return PretrainedPredictor(
-            settings, tokeniser, inference, means.astype(np.float32), spread, classes
-        )
+        means = Prototypes.of(found, data.train, data.task.classes)
+        return PretrainedPredictor(settings, tokeniser, inference, means)
 
     def load(self, folder: Path, device: DeviceName = "auto") -> PretrainedPredictor:
         """A saved predictor, back; its weights must be found again.
@@ -211,9 +201,8 @@ class Pretrained:
             inference = _inference(
                 settings, tokeniser, Numerics(device=device, precision=state["precision"])
             )
-            return PretrainedPredictor(
-                settings, tokeniser, inference, arrays["means"], state["spread"], state["classes"]
-            )
+            means = Prototypes.restored(arrays, state["classes"])
+            return PretrainedPredictor(settings, tokeniser, inference, means)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
 
@@ -224,9 +213,8 @@ class Pretrained:
         chosen = cast(PretrainedSettings, settings).model
         tokeniser = tokeniser_of(chosen)
         inference = _inference(chosen, tokeniser, Numerics())
-        means = np.zeros((classes, tokeniser.pretrained.width), np.float32)
-        names = [str(i) for i in range(classes)]
-        return PretrainedPredictor(chosen, tokeniser, inference, means, 1.0, names)
+        means = Prototypes.blank(classes, tokeniser.pretrained.width)
+        return PretrainedPredictor(chosen, tokeniser, inference, means)
 
 
 def _vectors_key(
