@@ -70,15 +70,19 @@ def test_told(record: Record) -> None:
 
 def test_lines(cell: Cell, record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(METRIC)
+    lines.note("cores are busy")
     lines.begin(cell, 1, 2)
+    lines.note("cores are busy")
     lines.done(cell, record, cached=False)
     lines.begin(cell, 2, 2)
     lines.failed(cell, "out of memory")
     lines.close()
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[0].startswith("[1/2] mlp/seed-0: test/accuracy ")
-    assert err.splitlines()[1] == "mlp/seed-0: failed: out of memory"
+    noted, first, second = err.splitlines()
+    assert noted == "bakeoff: cores are busy"
+    assert first.startswith("[1/2] mlp/seed-0: test/accuracy ")
+    assert second == "mlp/seed-0: failed: out of memory"
 
 
 def test_what_was_finished_before_takes_one_line(
@@ -182,6 +186,7 @@ def test_which(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_quiet(cell: Cell, record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     quiet = Quiet()
+    quiet.note("cores are busy")
     quiet.begin(cell, 1, 1).row(row())
     quiet.done(cell, record, cached=False)
     quiet.failed(cell, "no")

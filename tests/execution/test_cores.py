@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -90,3 +91,28 @@ def test_two_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert cores.core_count() == 2
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {9, 10, 11}, raising=False)
     assert cores.core_count() == 3, "where nothing is told of cores, processors count"
+
+
+@pytest.mark.parametrize(
+    ("threads", "jobs", "others", "told"),
+    [
+        (4, 1, 0.0, None),
+        (4, 1, 0.4, None),
+        (1, 8, 4.0, None),  # takes longer by what is lacking, not many times as long
+        (2, 2, 0.0, None),
+        (2, 2, 0.9, "other programs keep 0.9 of 4 cores busy: .*threads=1 fits;"),
+        (4, 1, 0.6, "other programs keep 0.6 of 4 cores busy: .*threads=1 fits;"),
+        (4, 2, 0.0, "2 cells at a time, with up to 4 threads each, on 4 cores: .*threads=2 fits;"),
+        (4, 8, 0.0, "8 cells at a time, with up to 4 threads each, on 4 cores: .*threads=1 fits;"),
+    ],
+)
+def test_cells_that_would_wait_for_cores_are_told_of(
+    threads: int, jobs: int, others: float, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "core_count", lambda: 4)
+    line = cores.crowding(threads, jobs, others)
+    if told is None:
+        assert line is None
+    else:
+        assert line is not None
+        assert re.match(told, line)

@@ -67,6 +67,20 @@ def test_finished_cells_are_read_back(tmp_path: Path) -> None:
     assert watch.begun == watch.finished == watch.cached == ["majority/seed-0", "softmax/seed-0"]
 
 
+def test_cells_that_will_wait_for_cores_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.execution.cores.core_count", lambda: 1)
+    control = {"technique": "majority", "numerics": {"threads": 2}}
+    given, watch = cells(study(control=control)), Watch()
+    todo = Cells(given, Store(tmp_path), watcher=watch)
+    run_cells(todo, Interruptions())
+    (line,) = watch.noted
+    assert line.startswith("1 cell at a time, with up to 2 threads each, on 1 core: ")
+    run_cells(todo, Interruptions())
+    assert len(watch.noted) == 1, "nothing is left to run"
+
+
 def test_what_a_kill_after_the_commit_left_is_cleared(tmp_path: Path) -> None:
     run(tmp_path)
     folder = next(tmp_path.glob("cells/*/seed-0"))

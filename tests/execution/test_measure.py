@@ -149,6 +149,17 @@ def test_company_is_told_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not first.alone()
 
 
+def test_company_is_counted_in_cores(
+    quiet: Callable[[], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.perf_counter()
+    monkeypatch.setattr(measure, "_busy", lambda: quiet() + 1.5 * (time.perf_counter() - began))
+    company = Company()
+    time.sleep(0.3)
+    assert company.cores() == pytest.approx(1.5, abs=0.2)
+    assert company.cores(least_seconds=60) == 0
+
+
 def test_waiting_is_not_busy_and_guests_are_not_counted_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -79,6 +79,11 @@ class Watch:
         self.finished: list[str] = []
         self.cached: list[str] = []
         self.failed_: dict[str, str] = {}
+        self.noted: list[str] = []
+
+    def note(self, line: str) -> None:
+        """Something to know."""
+        self.noted.append(line)
 
     def begin(self, cell: Cell, number: int, total: int) -> Silent:
         """A cell starts."""

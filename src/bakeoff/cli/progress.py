@@ -45,6 +45,7 @@ class Tally:
         self.total = self.finished = self.cached = 0
         self._before = 0
         self._seen: set[str] = set()
+        self._noted: set[str] = set()
 
     def begin(self, number: int, total: int) -> None:
         """Cell `number` of a round of `total` starts."""
@@ -58,6 +59,12 @@ class Tally:
             self._seen.add(cell.key)
             self.cached += cached
             self.finished += not cached
+
+    def is_new(self, line: str) -> bool:
+        """Whether a line has not been asked about before."""
+        known = line in self._noted
+        self._noted.add(line)
+        return not known
 
     def number(self, cell_number: int) -> int:
         """A cell's number among all of this run, from its number in its round."""
@@ -76,6 +83,11 @@ class Lines:
 
     def __init__(self, metric: str) -> None:
         self._metric, self._tally = metric, Tally()
+
+    def note(self, line: str) -> None:
+        """Say it, once."""
+        if self._tally.is_new(line):
+            say(f"bakeoff: {line}")
 
     def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """A cell starts."""
@@ -154,6 +166,11 @@ class Bars:
             redirect_stdout=False,
         )
         self._study: Any = None
+
+    def note(self, line: str) -> None:
+        """Say it, once."""
+        if self._tally.is_new(line):
+            self._print(f"bakeoff: {line}")
 
     def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """A cell starts."""

@@ -40,7 +40,7 @@ def _common(command: Any) -> Any:
             help="Run folder [runs/<study>].",
         ),
         click.option(
-            "--jobs", type=click.IntRange(1), default=1, metavar="N", help="Worker processes [1]."
+            "--jobs", type=click.IntRange(1), default=1, metavar="N", help="Cells at a time [1]."
         ),
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
         json_option,
@@ -116,8 +116,6 @@ def execute(
     from bakeoff.cli.standings import tell
     from bakeoff.study.run import Options
 
-    if not quiet:
-        _warn_of_threads(study, jobs)
     progress = watcher(study.metric, quiet)
     try:
         options = Options(seeds=seeds, jobs=jobs, offline=offline, watcher=progress)
@@ -130,30 +128,6 @@ def execute(
         tell(finished.results)
         click.echo(f"Report: {finished.report}")
     _end(finished, require_verdict)
-
-
-def _warn_of_threads(study: "Study", jobs: int) -> None:
-    """Say so where workers would take each other's cores: their threads wait by spinning.
-
-    Raises:
-        InputError: with the faults of the study's recipes.
-    """
-    from bakeoff.execution.cores import core_count
-    from bakeoff.study.resolve import declare
-
-    if jobs == 1:
-        return
-    cores = core_count()
-    asked = {planned.recipe.numerics.threads for planned in declare(study)}
-    threads = max(cores if count == "auto" else count for count in asked)
-    if jobs * threads > cores:
-        fitting = max(1, cores // jobs)
-        each = f"{threads} threads each" if len(asked) == 1 else f"up to {threads} threads each"
-        say(
-            f"bakeoff: {jobs} cells at a time, with {each}, wait for each other on {cores} cores; "
-            f"add --set numerics.threads={fitting} (threads are part of a recipe's numerics, so "
-            "they do not follow --jobs)"
-        )
 
 
 def _end(finished: "Finished", require_verdict: bool) -> None:

@@ -16,6 +16,10 @@ from bakeoff.training.observers import Observer, Silent
 class Watcher(Protocol):
     """Told what becomes of the cells; cannot alter anything."""
 
+    def note(self, line: str) -> None:
+        """Something to know about how the cells run; it may come more than once."""
+        ...
+
     def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """A cell starts; what is returned watches its loops."""
         ...
@@ -31,6 +35,9 @@ class Watcher(Protocol):
 
 class Unwatched:
     """Says nothing."""
+
+    def note(self, line: str) -> None:
+        """Nothing."""
 
     def begin(self, cell: Cell, number: int, total: int) -> Observer:
         """Nothing."""
@@ -60,6 +67,7 @@ class Cells:
         store: Their run folder.
         offline: Whether nothing may be fetched.
         jobs: Worker processes; 1 runs in this process.
+        others: Cores that other programs keep busy.
         watcher: Told what happens.
         told: Folders of finished cells that the watcher knows of.
         before_test: Called with a cell and its validation metrics before what it held out is scored
@@ -70,6 +78,7 @@ class Cells:
     store: Store
     offline: bool = False
     jobs: int = 1
+    others: float = 0.0
     watcher: Watcher = field(default_factory=Unwatched)
     told: frozenset[str] = frozenset()
     before_test: BeforeTest = untold

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Set
 from pathlib import Path
 
+SLACK_CORES = 0.5
+"""So much of a core may be missing before it is told."""
 ROOT = Path("/")
 """Of the files in which Linux tells; elsewhere there are none."""
 
@@ -21,6 +23,34 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         there = min(there, _physical(os.sched_getaffinity(0), ROOT))
     return max(1, math.floor(min(there, quota(ROOT))))
+
+
+def crowding(threads: int, jobs: int, others: float = 0.0) -> str | None:
+    """What to say where there are fewer cores than threads that want one; None where there are not.
+
+    The threads of a fit wait for the slowest of them, and keep their cores busy meanwhile. Two fits
+    by two threads each, on two cores, took 4 to 30 times as long as one alone, not twice; fits by
+    one thread share cores fairly.
+
+    Args:
+        threads: Of a cell.
+        jobs: Cells at a time.
+        others: Cores that other programs keep busy.
+    """
+    cores = core_count()
+    if threads == 1 or threads * jobs <= cores - others + SLACK_CORES:
+        return None
+    if threads * jobs > cores:
+        cells, there = "s" * (jobs > 1), "s" * (cores > 1)
+        cause = f"{jobs} cell{cells} at a time, with up to {threads} threads each, on {cores} core"
+        cause += there
+        fit = max(1, cores // jobs)
+    else:
+        cause, fit = f"other programs keep {others:.1f} of {cores} cores busy", 1
+    return (
+        f"{cause}: threads wait for one another, which can take many times as long "
+        f"(--set numerics.threads={fit} fits; threads are a recipe's, and do not follow --jobs)"
+    )
 
 
 def _physical(processors: Set[int], root: Path) -> int:

@@ -7,6 +7,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import DiskError, Interrupted
 from bakeoff.execution.cell import Context, of_split, run_cell
 from bakeoff.execution.cells import Cells, Outcome, Unwatched, Watcher, lacking, note_failure, tell
+from bakeoff.execution.cores import crowding
 from bakeoff.execution.signals import Interruptions
 from bakeoff.execution.workers import run_in_workers
 
@@ -32,11 +33,20 @@ def run_cells(cells: Cells, signals: Interruptions) -> Outcome:
             cells.before_test(cell, of_split(record.metrics, "validation"))
             if cell.folder not in cells.told:
                 cells.watcher.done(cell, record, cached=True)
+    _tell_crowding(cells, missing)
     if cells.jobs > 1 and len(missing) > 1:
         run_in_workers(replace(cells, cells=missing), outcome, signals)
     else:
         _run_here(cells, missing, outcome, signals.check)
     return outcome
+
+
+def _tell_crowding(cells: Cells, missing: Sequence[Cell]) -> None:
+    """Say where what is about to run would wait for cores."""
+    threads = max((int(cell.recipe.numerics.threads) for cell in missing), default=1)
+    line = crowding(threads, min(cells.jobs, len(missing)), cells.others)
+    if line is not None:
+        cells.watcher.note(line)
 
 
 def _run_here(

@@ -27,10 +27,18 @@ class Company:
 
     def alone(self) -> bool:
         """Whether the machine was ours since then."""
-        wall = max(time.perf_counter() - self._wall, 1e-3)
-        others = (_busy() - self._busy) - (_cpu(self._process) - self._own)
-        # The system counts in hundredths of a second: too short a time says nothing.
-        return wall < LEAST_SECONDS or others / wall < ALONE_CORES
+        return self.cores() < ALONE_CORES
+
+    def cores(self, least_seconds: float = LEAST_SECONDS) -> float:
+        """How many cores others kept busy since then; 0 where that was too short to tell.
+
+        Args:
+            least_seconds: Too short is less. The system counts in hundredths of a second.
+        """
+        wall = time.perf_counter() - self._wall
+        if wall < least_seconds:
+            return 0.0
+        return max(0.0, (_busy() - self._busy) - (_cpu(self._process) - self._own)) / wall
 
 
 class Meter:

@@ -15,6 +15,7 @@ from bakeoff.core.files import write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.store import Store
 from bakeoff.execution.local import Cells, Unwatched, Watcher, run_cells
+from bakeoff.execution.measure import Company
 from bakeoff.execution.signals import Interruptions, interruptions
 from bakeoff.study.artifacts import write_artifacts
 from bakeoff.study.declaration import Declaration
@@ -29,6 +30,10 @@ from bakeoff.study.results import results, write_results
 from bakeoff.study.statistics import default_margin
 
 __all__ = ["Finished", "Options", "prepare", "run"]
+
+
+LOOK_SECONDS = 1.0
+"""Preparing a study must have taken so long to tell from it who else is busy."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
             is to be set from its validation score.
     """
     before = read_plan(out)
+    company = Company()
     ready = prepare(study, options.offline, before)
     if before is not None and (faults := altered(open_folder(out))):
         told = "not as the run left them; without their cells' folders they are run again"
@@ -86,6 +92,7 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
     store = Store(out)
     with store.locked(), interruptions() as signals:
         runner = _Runner(ready, store, options, signals)
+        runner.others = company.cores(LOOK_SECONDS)
         runner.all_looks()
         content = write_results(out)
         write_artifacts(ready, out)
@@ -104,6 +111,7 @@ class _Runner:
         self.ready, self.store, self.options, self.signals = ready, store, options, signals
         self.plan = make_plan(ready, store.folder)
         self.failures: dict[str, str] = {}
+        self.others = 0.0
         text = yaml.safe_dump(plain(ready.study), sort_keys=False, allow_unicode=True)
         write_atomic(store.folder / "study.yaml", text.encode())
 
@@ -196,8 +204,14 @@ class _Runner:
         return cells[control.name, first].folder
 
     def _cells(self, cells: Mapping[Any, Cell], jobs: int) -> Cells:
-        options = self.options
-        return Cells(list(cells.values()), self.store, options.offline, jobs, options.watcher)
+        return Cells(
+            list(cells.values()),
+            self.store,
+            self.options.offline,
+            jobs,
+            others=self.others,
+            watcher=self.options.watcher,
+        )
 
     def _run_cells(self, todo: Cells) -> None:
         failed = run_cells(todo, self.signals).failures
