@@ -91,8 +91,7 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
         raise InputError([f"{out}: {told}:", *faults])
     store = Store(out)
     with store.locked(), interruptions() as signals:
-        runner = _Runner(ready, store, options, signals)
-        runner.others = company.cores(LOOK_SECONDS)
+        runner = _Runner(ready, store, options, signals, company.cores(LOOK_SECONDS))
         runner.all_looks()
         content = write_results(out)
         write_artifacts(ready, out)
@@ -103,15 +102,23 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
 
 
 class _Runner:
-    """The cells of a study, look by look."""
+    """The cells of a study, look by look.
+
+    Args:
+        ready: The study.
+        store: Its run folder.
+        options: How to run it.
+        signals: That end it.
+        others: Cores that other programs keep busy.
+    """
 
     def __init__(
-        self, ready: Ready, store: Store, options: Options, signals: Interruptions
+        self, ready: Ready, store: Store, options: Options, signals: Interruptions, others: float
     ) -> None:
         self.ready, self.store, self.options, self.signals = ready, store, options, signals
+        self.others = others
         self.plan = make_plan(ready, store.folder)
         self.failures: dict[str, str] = {}
-        self.others = 0.0
         text = yaml.safe_dump(plain(ready.study), sort_keys=False, allow_unicode=True)
         write_atomic(store.folder / "study.yaml", text.encode())
 
