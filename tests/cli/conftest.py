@@ -1,5 +1,6 @@
 """A folder to work in, a study that takes a second, and what it leaves."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from tests.cli.calling import TINY, Caller
 
 from bakeoff.data import catalogue
+from bakeoff.study import run
 from bakeoff.study.study import load_study
 
 
@@ -19,6 +21,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+    # Other tests run beside this one, and would be told of.
+    monkeypatch.setattr(run, "LOOK_SECONDS", math.inf)
     yield
     catalogue.forget()
 

@@ -13,6 +13,7 @@ from tests.cli.calling import PATIENCE, TINY, Caller, attentive, command, enviro
 from bakeoff.cli import run as run_module
 from bakeoff.cli.run import execute
 from bakeoff.core.record import read_record
+from bakeoff.execution.cores import core_count
 from bakeoff.techniques.mlp import Mlp
 
 
@@ -48,9 +49,11 @@ def test_quiet(bakeoff: Caller, tiny: Path) -> None:
 def test_more_seeds_in_workers(bakeoff: Caller, finished: Path, tiny: Path) -> None:
     called = bakeoff("run", tiny, "--out", finished, "--seeds", "3", "--jobs", "2")
     assert called.code == 0
-    warning, *lines = called.err.splitlines()
-    assert "2 cells at a time" in warning  # all threads there are, for each
-    assert "--set numerics.threads=" in warning
+    lines = called.err.splitlines()
+    if core_count() > 1:  # all threads there are, for each
+        warning = lines.pop(0)
+        assert "2 cells at a time" in warning
+        assert "--set numerics.threads=" in warning
     assert lines[0] == "4 cells were finished before"
     assert sorted(line.split()[1] for line in lines[1:]) == ["mlp/seed-2:", "softmax/seed-2:"]
     assert [line.split()[0] for line in lines[1:]] == ["[1/2]", "[2/2]"]

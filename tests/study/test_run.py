@@ -16,6 +16,8 @@ from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.store import Store
 from bakeoff.data import catalogue
+from bakeoff.execution import cores
+from bakeoff.execution.measure import Company
 from bakeoff.study import run as module
 from bakeoff.study.folder import open_folder
 from bakeoff.study.looks import LookPlan
@@ -42,6 +44,22 @@ def verdicts(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def record(out: Path, cell: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((out / "cells" / cell / "record.json").read_text())
     return content
+
+
+# Who else is busy.
+
+
+def test_busy_cores_are_told_of_where_several_threads_would_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "core_count", lambda: 2)
+    monkeypatch.setattr(Company, "cores", lambda self, least_seconds: 1.9)
+    for threads, told in ((1, 0), (2, 1)):
+        watch = Watch()
+        control = {"technique": "majority", "numerics": {"threads": threads}}
+        run(tmp_path / str(threads), study(control=control), watcher=watch)
+        assert len(watch.noted) == told
+    assert watch.noted[0].startswith("other programs keep 1.9 of 2 cores busy: ")
 
 
 # Repeating nothing.
