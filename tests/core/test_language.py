@@ -8,6 +8,7 @@ import pytest
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.language import LanguageModelling
+from bakeoff.core.measures import measure_of
 from bakeoff.core.table import Table
 
 TASK = LanguageModelling()
@@ -32,7 +33,7 @@ def test_metrics_are_of_all_tokens_together() -> None:
 
 def test_what_is_judged_is_the_logarithm() -> None:
     answers = TASK.answers(table())
-    assert TASK.judged("perplexity", answers) == pytest.approx(math.log(math.exp(130 / 62)))
+    assert measure_of("perplexity").judged(math.exp(130 / 62)) == pytest.approx(130 / 62)
     assert TASK.value("perplexity", answers) == pytest.approx(math.exp(130 / 62))
 
 
@@ -46,9 +47,10 @@ def test_jackknife(metric: str) -> None:
     }
     answers = Table(columns)
     values = TASK.example_values(metric, answers)
-    whole = -TASK.judged(metric, answers)
+    judged = measure_of(metric).judged
+    whole = -judged(TASK.value(metric, answers))
     for i in (0, 7, 29):
-        rest = -TASK.judged(metric, answers.take(np.delete(np.arange(30), i)))
+        rest = -judged(TASK.value(metric, answers.take(np.delete(np.arange(30), i))))
         assert values[i] == pytest.approx(30 * whole - 29 * rest)
     # As a standard error it is near that of the ratio by the delta method.
     counts = columns["truth" if metric == "word_perplexity" else "weight"]

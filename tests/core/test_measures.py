@@ -27,6 +27,14 @@ def test_what_a_metric_can_be(metric: str, ends: tuple[float, float]) -> None:
     assert measure_of(metric).range == ends
 
 
+def test_differences_of_perplexities_are_of_their_logarithms() -> None:
+    assert measure_of("test/perplexity").judged(np.e) == pytest.approx(1)
+    assert measure_of("test/perplexity").told(1.0) == pytest.approx(np.e)
+    assert measure_of("test/perplexity").told(1000.0) == np.inf
+    for metric in ("accuracy", "cross_entropy", "r2"):
+        assert measure_of(metric).judged(-0.3) == measure_of(metric).told(-0.3) == -0.3
+
+
 def test_which_way_is_better() -> None:
     assert directions("r2", "log_loss") == {"r2": "max", "log_loss": "min"}
     assert measure_of("test/mean_absolute_error").direction == "min"

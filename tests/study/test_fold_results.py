@@ -287,3 +287,43 @@ def test_the_interval_of_what_was_chosen_ends_where_the_metric_does(finished: Pa
     low, high = interval_on_test(replace(folder, final=near_one), "test/accuracy")
     assert high == 1
     assert 0 < low < 0.999
+
+
+def test_perplexities_are_compared_by_their_logarithms(tmp_path: Path) -> None:
+    """In the verdicts over folds, in the choice and in the interval of what was chosen."""
+    corpus = tmp_path / "corpus.txt"
+    draw = np.random.default_rng(0)
+    words = ("the cat", "a dog", "sat down", "ran off", "and slept", "but woke", "again", "soon")
+    lines = (" ".join(draw.choice(words, 6)) for _ in range(300))
+    corpus.write_text("\n".join(lines))
+    given = study(
+        dataset={"corpus": str(corpus), "words": 36},
+        resampling={"folds": 3, "then_test": True},
+        metric="fold/perplexity",
+        seeds=2,
+        control={
+            "name": "short",
+            "technique": "language-model",
+            "model": {"weights": None, "kind": "gpt2", "width": 16, "layers": 1, "heads": 2},
+            "blocks": {"tokens": 32},
+            "scoring": {"context": 32, "stride": 16},
+            "training": {"iterations": 5, "learning_rate": 0.003},
+            "samples": {"count": 0},
+            "numerics": {"device": "cpu", "precision": "float32", "threads": 1},
+        },
+        variants={"longer": {"training.iterations": 15}},
+    )
+    out = tmp_path / "run"
+    made = run(out, given).results
+    by_metric = {v["metric"]: v for v in made["verdicts"]}
+    factor, nats = by_metric["fold/perplexity"], by_metric["fold/cross_entropy"]
+    assert factor["difference"] == pytest.approx(nats["difference"])
+    assert factor["ci95"] == pytest.approx(nats["ci95"])
+    final = made["final"]
+    assert final["recipe"] == "longer"
+    folder = open_folder(out)
+    ends = interval_on_test(folder, "test/perplexity")
+    assert ends == pytest.approx(np.exp(interval_on_test(folder, "test/cross_entropy")))
+    assert ends[0] < final["mean"] < ends[1]
+    assert final["mean"] == pytest.approx(np.exp(np.log(final["values"]).mean()))
+    verify(out)

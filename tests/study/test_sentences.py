@@ -89,6 +89,18 @@ def test_where_the_level_is_told_names_do_not_repeat_it() -> None:
     assert "@" not in found
 
 
+def test_tiny_differences_keep_three_digits() -> None:
+    found = told(
+        BETTER,
+        replace(FACTS, direction="min"),
+        metric="test/mean_squared_error",
+        difference=4.32e-9,
+        ci95=(3e-9, 5.64e-9),
+    )
+    assert "beats plain by 4.32e-09 of test squared error" in found
+    assert "95 % interval 3e-09 to 5.64e-09" in found
+
+
 def test_perplexities_differ_by_factors() -> None:
     """Their differences are logarithms: 0.1 nats a token are a factor of 1.105."""
     facts = replace(FACTS, direction="min", margin=0.01)

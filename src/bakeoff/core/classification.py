@@ -84,11 +84,6 @@ class Classification(Task):
         )
 
     @staticmethod
-    def judged(metric: str, answers: Table) -> float:
-        """The metric itself."""
-        return Classification.value(metric, answers)
-
-    @staticmethod
     def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
         """What each of N answers contributes to a metric, larger = better, (N,) float64."""
         return metrics.example_values(

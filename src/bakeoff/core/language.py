@@ -48,11 +48,6 @@ class LanguageModelling(NumberTask):
         return perplexity(float(nats.sum()), float(counts.sum()))
 
     @staticmethod
-    def judged(metric: str, answers: Table) -> float:
-        """The metric's logarithm: what differences are taken of."""
-        return float(answers["prediction"].sum() / _counts(metric, answers).sum())
-
-    @staticmethod
     def example_values(metric: str, answers: Table) -> Floats:
         """What each of N texts contributes to minus the logarithm of a metric, (N,) float64.
 

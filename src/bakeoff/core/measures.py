@@ -4,6 +4,7 @@ Tasks say which metrics they have, and compute them; what judges them or writes 
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ from bakeoff.core.errors import unknown
 
 Direction = Literal["max", "min"]
 Scale = Literal["share", "factor", "nats", "plain"]
+LARGEST_EXPONENT = math.log(sys.float_info.max)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,16 @@ class Measure:
     def range(self) -> tuple[float, float]:
         """The smallest and the largest value it can have."""
         return self.least, 1.0 if self.direction == "max" else math.inf
+
+    def judged(self, value: float) -> float:
+        """A value on the scale on which differences are taken: of a `factor` its logarithm."""
+        return math.log(value) if self.scale == "factor" else value
+
+    def told(self, judged: float) -> float:
+        """The value back, of what `judged` made of it; infinite where it is too large a number."""
+        if self.scale != "factor":
+            return judged
+        return math.exp(judged) if judged < LARGEST_EXPONENT else math.inf
 
 
 MEASURES: Mapping[str, Measure] = {

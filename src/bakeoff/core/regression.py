@@ -127,11 +127,6 @@ class Regression(NumberTask):
         return _SCORES[metric](answers["truth"], answers["prediction"])
 
     @staticmethod
-    def judged(metric: str, answers: Table) -> float:
-        """The metric itself."""
-        return Regression.value(metric, answers)
-
-    @staticmethod
     def example_values(metric: str, answers: Table) -> Floats:
         """What each of N answers contributes to a metric, larger = better, (N,) float64."""
         return example_values(metric, answers["truth"], answers["prediction"])

@@ -66,13 +66,11 @@ class Task(ABC):
 
     @staticmethod
     @abstractmethod
-    def judged(metric: str, answers: Table) -> float:
-        """One metric of answers on the scale on which recipes' differences are taken."""
-
-    @staticmethod
-    @abstractmethod
     def example_values(metric: str, answers: Table) -> NDArray[np.float64]:
-        """What each of N answers contributes to what is judged, larger = better, (N,) float64."""
+        """What each of N answers contributes to what is judged (`Measure.judged`), (N,) float64.
+
+        Larger is better.
+        """
 
     def score(self, labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
         """Every metric of outputs against labels."""

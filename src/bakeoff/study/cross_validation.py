@@ -22,7 +22,7 @@ from bakeoff.study.statistics import Floats, FoldSpread, cost_ratio
 from bakeoff.study.verdicts import LEAST_EXAMPLES, Role
 
 SAME = 1e-9
-"""Differences of scores that are no larger come from rounding."""
+"""Differences of scores that are no larger, beside the scores, come from rounding."""
 LEAST_FOLDS = 3
 """For an outcome: two folds of unequal sizes with equal gains differ by next to nothing."""
 Fold = tuple[int, int]
@@ -34,7 +34,7 @@ class FoldScore:
     """What one cell scored on the fold it held out.
 
     Attributes:
-        score: In the metric of the comparison.
+        score: In the metric of the comparison, on the scale on which differences are taken.
         examples: How many were held out.
         scored: A hash of which they were.
         train_seconds: None where they are no price (`Record.priced_seconds`).
@@ -159,6 +159,7 @@ class _Compared:
 
     pair: FoldPair
     differences: Floats  # (J,) of the folds there are
+    size: float  # of the largest score
     seed_count: int  # in the fold that has the fewest
     fold_count: int  # k
     reason: str | None  # why no outcome is allowed
@@ -167,7 +168,7 @@ class _Compared:
     @property
     def spreads(self) -> bool:
         """Whether the folds differ from one another; else their spread says nothing."""
-        return len(self.differences) > 1 and bool(np.ptp(self.differences) > SAME)
+        return len(self.differences) > 1 and bool(np.ptp(self.differences) > SAME * self.size)
 
     @property
     def spread(self) -> FoldSpread:
@@ -177,17 +178,19 @@ class _Compared:
 def _compare(pair: FoldPair, cut: Cut) -> _Compared:
     """Pairs two recipes fold by fold, seed by seed."""
     common = sorted(pair.scored_a.keys() & pair.scored_b.keys(), key=lambda at: at.order)
-    values = {}
+    values, size = {}, 0.0
     for at in common:
         a, b = pair.scored_a[at], pair.scored_b[at]
         if a.scored != b.scored:
             raise InputError(f"{pair.a} and {pair.b}: not scored on the same examples: {at.label}")
         values[at] = pair.direction * (a.score - b.score)
+        size = max(size, abs(a.score), abs(b.score))
     means = by_fold(values)
     seeds = [sum((at.repeat, at.fold) == fold for at in common) for fold in means]
     differences = np.array(list(means.values()))
     reason, exploratory = _obstacle(pair, common, cut)
-    entry = _Compared(pair, differences, min(seeds, default=0), cut.folds, reason, exploratory)
+    fewest = min(seeds, default=0)
+    entry = _Compared(pair, differences, size, fewest, cut.folds, reason, exploratory)
     if reason is None and not entry.spreads:
         # A handful of equal numbers would claim certainty, which few examples cannot give.
         same = "all folds give the same difference, so there is no spread to judge by"

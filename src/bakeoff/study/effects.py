@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.core.measures import measure_of
 from bakeoff.study.sentences import effect_sentence
 from bakeoff.study.statistics import mean_interval
 
@@ -46,8 +47,10 @@ def effects(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     metric, sign = content["metric"], 1 if content["direction"] == "max" else -1
     levels: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, recipe in content["recipes"].items():
-        if not recipe["dropped"]:
-            levels.setdefault(json.dumps(recipe["level"]), {})[name] = recipe
+        of_level = levels.setdefault(json.dumps(recipe["level"]), {})
+        again = not recipe["changed"] and any(not other["changed"] for other in of_level.values())
+        if not recipe["dropped"] and not again:
+            of_level[name] = recipe
     found: list[dict[str, Any]] = []
     for level, recipes in levels.items():
         design = design_of({name: recipe["changed"] for name, recipe in recipes.items()})
@@ -88,10 +91,10 @@ def design_of(changed: Mapping[str, Mapping[str, Any]]) -> Design | None:
 
 
 def _scores(recipe: Mapping[str, Any], metric: str, sign: int) -> Scores:
-    """By seed, greater is better; none where a seed failed to leave one."""
-    values = recipe["metrics"].get(metric, {}).get("values", [])
+    """As they are judged, by seed, greater is better; none where a seed failed to leave one."""
+    values, judged = recipe["metrics"].get(metric, {}).get("values", []), measure_of(metric).judged
     seeds = recipe["seeds"]
-    return {s: sign * v for s, v in zip(seeds, values, strict=True)} if values else {}
+    return {s: sign * judged(v) for s, v in zip(seeds, values, strict=True)} if values else {}
 
 
 def _effect(

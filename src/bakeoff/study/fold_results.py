@@ -29,7 +29,7 @@ from bakeoff.study.statistics import (
 )
 
 TIES = 12
-"""Decimals beyond which mean fold scores count as equal."""
+"""Significant digits in which mean fold scores must differ to count as different."""
 
 
 def fold_results(folder: Folder, resampling: Resampling) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _pairs(folder: Folder, metric: str) -> list[FoldPair]:
 
 def _fold_score(record: Record, metric: str) -> FoldScore:
     return FoldScore(
-        score=record.metrics[metric],
+        score=measure_of(metric).judged(record.metrics[metric]),
         examples=record.sizes["fold"],
         scored=record.hashes["fold"],
         train_seconds=record.priced_seconds,
@@ -109,9 +109,9 @@ def choose_best(folder: Folder) -> str | None:
         records = {at: r for at, r in folder.records[name].items() if at.seed in seeds}
         if len(records) < len(seeds) * _fold_count(folder):
             return None
-        mean = _mean_fold_score(records, plan["metric"])
+        mean = float(f"{_mean_fold_score(records, plan['metric']):.{TIES}g}")
         parameters = float(np.mean([record.cost.parameters for record in records.values()]))
-        ranks.append((-sign * round(mean, TIES), parameters, number, name))
+        ranks.append((-sign * mean, parameters, number, name))
     return min(ranks)[3] if ranks else None
 
 
@@ -121,7 +121,9 @@ def _fold_count(folder: Folder) -> int:
 
 
 def _mean_fold_score(records: Mapping[Replicate, Record], metric: str) -> float:
-    folds = by_fold({at: record.metrics[metric] for at, record in records.items()})
+    """On the scale on which differences are taken."""
+    judged = measure_of(metric).judged
+    folds = by_fold({at: judged(record.metrics[metric]) for at, record in records.items()})
     return float(np.mean(list(folds.values())))
 
 
@@ -132,21 +134,22 @@ def _final(folder: Folder) -> dict[str, Any] | None:
         return None
     records, name = folder.final, chosen["recipe"]
     metric = f"test/{plan['metric'].partition('/')[2]}"
-    values = [record.metrics[metric] for record in records.values()]
-    asked, ends = [int(seed) for seed in chosen["cells"]], mean_interval(values)
+    values, measure = [record.metrics[metric] for record in records.values()], measure_of(metric)
+    judged = [measure.judged(value) for value in values]
+    asked, ends = [int(seed) for seed in chosen["cells"]], mean_interval(judged)
     content = {
         "recipe": name,
         "chosen_by": plan["metric"],
-        "fold_mean": _mean_fold_score(folder.records[name], plan["metric"]),
+        "fold_mean": measure.told(_mean_fold_score(folder.records[name], plan["metric"])),
         "metric": metric,
         "seeds": list(records),
         "failed": [seed for seed in asked if seed not in records],
         "statuses": [record.status for record in records.values()],
         "keys": [record.key for record in records.values()],
         "values": values,
-        "mean": float(np.mean(values)) if values else None,
+        "mean": measure.told(float(np.mean(judged))) if values else None,
         "ci95": interval_on_test(folder, metric) if values else None,
-        "ci_this_test_set": ends and _clipped(ends, metric),
+        "ci_this_test_set": ends and _told(ends, metric),
         "metrics": _test_metrics(records),
     }
     return content | {"sentence": chosen_sentence(content, plan["resampling"])}
@@ -173,14 +176,16 @@ def interval_on_test(folder: Folder, metric: str) -> tuple[float, float]:
     values = np.array([metric_owner(name).example_values(name, table) for table in answers])
     if (groups := answers[0].get("group")) is not None:
         values = group_values(values, groups)
-    scores = np.array([record.metrics[metric] for record in folder.final.values()])
+    judged = measure_of(metric).judged
+    scores = np.array([judged(record.metrics[metric]) for record in folder.final.values()])
     spreads = measure(scores, values, invented=0.0)
     width = half_width if len(scores) > 1 else half_width_of_examples
     h, mean = float(width(spreads, 0.05)), float(scores.mean())
-    return _clipped((mean - h, mean + h), metric)
+    return _told((mean - h, mean + h), metric)
 
 
-def _clipped(ends: tuple[float, float], metric: str) -> tuple[float, float]:
-    """An interval without what the metric cannot be."""
-    least, most = measure_of(metric).range
-    return max(ends[0], least), min(ends[1], most)
+def _told(ends: tuple[float, float], metric: str) -> tuple[float, float]:
+    """An interval of what is judged as one of the metric, without what the metric cannot be."""
+    measure = measure_of(metric)
+    least, most = measure.range
+    return max(measure.told(ends[0]), least), min(measure.told(ends[1]), most)

@@ -16,6 +16,7 @@ import numpy as np
 from bakeoff import __version__
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
+from bakeoff.core.measures import measure_of
 from bakeoff.core.tasks import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_seconds
@@ -122,7 +123,8 @@ def _noise_floor(folder: Folder) -> float | None:
     """What two means of the control would differ by through seeds alone, in 5 % of cases."""
     plan = folder.plan
     records = folder.records.get(plan["control"], {})
-    values = [record.metrics[plan["metric"]] for record in records.values()]
+    judged = measure_of(plan["metric"]).judged
+    values = [judged(record.metrics[plan["metric"]]) for record in records.values()]
     if len(values) < 2:
         return None
     return noise_floor(float(np.std(values, ddof=1)), len(values))

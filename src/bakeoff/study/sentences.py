@@ -13,6 +13,8 @@ from bakeoff.core.measures import Direction, bare, in_words, scale_of
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Range = tuple[float, float]
+MOST_DIGITS = 6
+"""Behind the point; smaller numbers are told by their first three digits."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ def effect_sentence(effect: Mapping[str, Any], metric: str, direction: str) -> s
     place = ", ".join(f"{name} = {value}" for name, value in effect["level"].items())
 
     def signed(value: float, form: Callable[[float], str] = words.number) -> str:
-        return f"{'+' if float(words.number(value)) > 0 else ''}{form(value)}"
+        plus = not words.is_ratio and float(words.number(value)) > 0
+        return f"{'+' if plus else ''}{form(value)}"
 
     ends = effect["ci95"]
     known = "" if ends is None else f"95 % interval {signed(ends[0])} to {signed(ends[1])}, "
@@ -226,13 +229,16 @@ class _Words:
         width = (high - low) / 2 * (100 if self.in_points else 1)
         digits = math.ceil(math.log10(5 / width)) if width > 0 else 1
         least = 1 if self.in_points else 3 if self.is_ratio else 2
-        self.digits = min(6, max(least, digits))
+        self.digits = max(least, digits)
 
     def number(self, value: float) -> str:
         """The bare number, without a minus sign before zero."""
         if self.is_ratio:
-            return f"{math.exp(value):.{self.digits}f}"
-        text = f"{value * (100 if self.in_points else 1):.{self.digits}f}"
+            return f"{math.exp(value):.{min(self.digits, MOST_DIGITS)}f}"
+        shown = value * (100 if self.in_points else 1)
+        if self.digits > MOST_DIGITS and shown:
+            return f"{shown:.3g}"
+        text = f"{shown:.{min(self.digits, MOST_DIGITS)}f}"
         return text.lstrip("-") if float(text) == 0 else text
 
     def amount(self, value: float) -> str:

@@ -240,7 +240,8 @@ def _values(pair: PairInput, scored: Scored) -> Floats:
 
 
 def _score(pair: PairInput, scored: Scored) -> float:
-    return metric_owner(pair.name).judged(pair.name, scored.answers)
+    value = metric_owner(pair.name).value(pair.name, scored.answers)
+    return measure_of(pair.name).judged(value)
 
 
 def _rarest(a: Scored, b: Scored) -> tuple[int, int]:
