@@ -33,7 +33,8 @@ def test_the_test_file_alone_has_no_test_split_and_groups_near_copies(
     groups = dataset.train.groups
     assert groups is not None
     assert groups[-3:].tolist() == [30, 30, 30]
-    assert dataset.together is groups
+    assert dataset.together is not None
+    assert dataset.together.tolist() == groups.tolist()
 
 
 @pytest.mark.parametrize(

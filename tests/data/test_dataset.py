@@ -78,6 +78,18 @@ def test_duplicates_and_groups_are_not_torn_apart(make_examples: Make) -> None:
     assert "groups kept whole" in note
 
 
+def test_copies_link_groups(make_dataset: Callable[..., Dataset], make_examples: Make) -> None:
+    """Rows 0, 1 | 2, 3 | 4, 5 are groups; 1 and 2 are copies, so are 4 and 5."""
+    examples = make_examples(np.arange(8) % 2).take(np.array([0, 1, 1, 2, 3, 3, 4, 5]))
+    groups = np.array([7, 7, 9, 9, 4, 4, 1, 2])
+    together = replace(make_dataset([0, 1]), train=replace(examples, groups=groups)).together
+    assert together is not None
+    _, found = np.unique(together, return_inverse=True)
+    assert len(set(found[:4].tolist())) == 1
+    assert len(set(found.tolist())) == 4
+    assert found[4] == found[5]
+
+
 @pytest.mark.parametrize("each", [3, 4])
 def test_of_few_examples_one_of_each_class_is_set_aside(make_examples: Make, each: int) -> None:
     """A fifth of them would be fewer than there are classes."""

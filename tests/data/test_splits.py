@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,16 @@ def test_groups_are_not_torn_apart(make_dataset: Make) -> None:
     split = ask(make_dataset(np.arange(200) % 4, groups=groups))
     assert not set(groups[split.train]) & set(groups[split.validation])
     assert 15 <= len(split.validation) <= 25
+
+
+def test_copies_are_not_torn_apart(make_dataset: Make) -> None:
+    """A copy of what is learnt from must not stop training early, or choose the weights."""
+    dataset = make_dataset(np.arange(60) % 3)
+    count = len(dataset.train)
+    doubled = dataset.train.take(np.repeat(np.arange(count), 2))
+    for groups in (None, np.arange(2 * count) // 6):
+        split = ask(replace(dataset, train=replace(doubled, groups=groups)))
+        assert not set(split.train // 2) & set(split.validation // 2)
 
 
 def test_published_validation_is_used(make_dataset: Make) -> None:

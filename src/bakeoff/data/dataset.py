@@ -96,9 +96,10 @@ class Dataset:
 
     @cached_property
     def together(self) -> NDArray[np.int64] | None:
-        """(N,) equal for training examples that a fold has all or none of; None: all stand alone.
+        """(N,) equal for training examples that a fold, or validation, has all or none of.
 
-        These are the data's own groups, or else exact copies.
+        These are the data's own groups and exact copies, and what they link: two groups that have
+        an item in common are one here. None: all stand alone.
         """
         return _together(self.train)
 
@@ -182,11 +183,24 @@ def hold_out_test(
 
 
 def _together(examples: Examples) -> NDArray[np.int64] | None:
-    """The groups, or else groups of exact copies; None where all items differ."""
-    if examples.groups is not None:
-        return examples.groups
-    distinct, inverse = np.unique(item_digests(examples.items), return_inverse=True)
-    return inverse.astype(np.int64) if len(distinct) < len(examples) else None
+    """Groups and copies with what they link; None where all stand alone."""
+    distinct, copies = np.unique(item_digests(examples.items), return_inverse=True)
+    groups, alone = examples.groups, len(distinct) == len(examples)
+    if groups is None:
+        return None if alone else copies.astype(np.int64)
+    return groups if alone else _linked(groups, copies)
+
+
+def _linked(groups: NDArray[np.int64], copies: NDArray[np.intp]) -> NDArray[np.int64]:
+    """(N,) the connected parts of the graph whose nodes are groups and items."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names, place = np.unique(groups, return_inverse=True)
+    edges = (np.ones(len(place), np.int8), (place, len(names) + copies))
+    nodes = len(names) + int(copies.max()) + 1
+    _, parts = connected_components(coo_array(edges, shape=(nodes, nodes)), directed=False)
+    return np.asarray(parts[place], np.int64)
 
 
 def _some(names: tuple[str, ...] | list[str], positions: np.ndarray | None = None) -> str:

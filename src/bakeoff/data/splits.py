@@ -236,7 +236,7 @@ def decode_positions(text: str, count: int) -> Positions:
 def _carve(dataset: Dataset, known: Positions, share: float, streams: Streams) -> Positions:
     """Validation out of the training examples to draw from, each prefix stratified.
 
-    Of examples in the order of time: the last ones.
+    Of examples in the order of time: the last ones. Else what belongs together stays so.
     """
     examples = dataset.train
     strata = strata_of(examples)
@@ -244,7 +244,7 @@ def _carve(dataset: Dataset, known: Positions, share: float, streams: Streams) -
         return known[len(known) - max(1, round(share * len(known))) :]
     # Drawn for all, so that it does not depend on which labels are known.
     keys = streams.generator("carve").random(len(examples))[known]
-    groups = None if examples.groups is None else examples.groups[known]
+    groups = None if dataset.together is None else dataset.together[known]
     return known[carve(strata[known], share, keys, groups)]
 
 

@@ -1,10 +1,16 @@
 """Stratified selection: which examples go to test, to validation, or into a label budget."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Keys = NDArray[np.float64] | NDArray[np.uint64]
 """(N,) one sort key per example: random numbers, or digests of the items."""
+
+Counts = Sequence[tuple[int, int]]
+"""Classes of a group, and how many examples of each."""
 
 
 def stratified_order(
@@ -72,27 +78,33 @@ def _carve_groups(
     labels: NDArray[np.int64], share: float, keys: Keys, groups: NDArray[np.int64]
 ) -> NDArray[np.intp]:
     """Take groups in random order as long as each brings the class counts nearer their targets."""
-    sizes = np.bincount(labels)
-    targets = np.maximum(share * sizes, 1e-9)
-    taken = np.zeros(len(sizes))
-    members = _members(groups, keys)
+    # Plain numbers: most groups are small, and NumPy is slow at a few numbers at a time.
+    sizes: list[int] = np.bincount(labels).tolist()
+    targets = [max(share * size, 1e-9) for size in sizes]
+    taken = [0] * len(sizes)
     chosen: list[NDArray[np.intp]] = []
-    left: list[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]] = []
-    for group in members:
-        classes, counts = np.unique(labels[group], return_counts=True)
-        if np.any(taken[classes] + counts >= sizes[classes]):
-            continue  # it would leave a class without a training example
-        excess = taken[classes] - targets[classes]
-        if np.sum(counts * (2 * excess + counts) / targets[classes]) < 0:
-            chosen.append(group)
-            taken[classes] += counts
+    left: list[tuple[NDArray[np.intp], Counts]] = []
+
+    def empties_a_class(counts: Counts) -> bool:
+        return any(taken[c] + n >= sizes[c] for c, n in counts)
+
+    def take(group: NDArray[np.intp], counts: Counts) -> None:
+        chosen.append(group)
+        for c, n in counts:
+            taken[c] += n
+
+    for group in _members(groups, keys):
+        counts = sorted(Counter(labels[group].tolist()).items())
+        if empties_a_class(counts):
+            continue
+        if sum(n * (2 * (taken[c] - targets[c]) + n) / targets[c] for c, n in counts) < 0:
+            take(group, counts)
         else:
-            left.append((group, classes, counts))
+            left.append((group, counts))
     # A class whose groups were all too large for the share still gets one, the smallest first.
-    for group, classes, counts in sorted(left, key=lambda item: len(item[0])):
-        if np.any(taken[classes] == 0) and not np.any(taken[classes] + counts >= sizes[classes]):
-            chosen.append(group)
-            taken[classes] += counts
+    for group, counts in sorted(left, key=lambda item: len(item[0])):
+        if any(taken[c] == 0 for c, _ in counts) and not empties_a_class(counts):
+            take(group, counts)
     return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.intp)
 
 
