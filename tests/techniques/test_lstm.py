@@ -46,6 +46,13 @@ def test_it_learns_whatever_becomes_of_padding(tmp_path: Path, batches: str) -> 
     assert run.rows[-1]["validation/accuracy"] > 0.9
 
 
+def test_a_handful_of_words_will_do(tmp_path: Path) -> None:
+    predictor, run, data = fitted(tmp_path, words={"size": 4})
+    assert len(predictor.vocabulary.words) <= 4
+    assert np.isfinite(predictor.predict(data.validation.items)).all()
+    assert run.rows
+
+
 def test_the_record_tells_what_was_cut_and_unknown(tmp_path: Path) -> None:
     _, run, data = fitted(tmp_path, words={"length": 4})
     assert any("longer than 4 words and lose their end" in note for note in run.notes)

@@ -10,6 +10,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
+from bakeoff.core.views import PredictionSettings
 from bakeoff.scratch.network import initialise, perceptron
 from bakeoff.techniques.cnn import Cnn, TorchPredictor
 from bakeoff.techniques.frameworks.torch import Passes, convert
@@ -58,6 +59,20 @@ def test_the_same_bits_again(digits: TrainingData) -> None:
     first, second = (tuned(digits, {"": 0.3})[1].arrays() for _ in range(2))
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name])
+
+
+def test_views_of_the_encoder_end_where_it_learns_on(digits: TrainingData) -> None:
+    """What is validated, what predicts and what is saved are one."""
+    predictor = encoder(digits)
+    predictor.inference.look(PredictionSettings(mirror=True, shift=1))
+    head, run = head_of(predictor, digits), MemoryRun()
+    training = TrainingSettings.parse({"iterations": 4, "validate_every": 4, "batch_size": 40})
+    what = Thaw(["hidden.1"], {"": 1.0})
+    tune(predictor, head, digits, run, training, AugmentationSettings(), FLOAT32, what)
+    validation = digits.validation
+    told = head.probabilities(predictor.represent(validation.items))
+    score = digits.task.score(validation.labels, told)
+    assert score["log_loss"] == pytest.approx(run.rows[-1]["validation/log_loss"], rel=1e-5)
 
 
 def test_other_shapes_and_networks_are_refused(

@@ -94,7 +94,7 @@ def _carve_groups(
             taken[c] += n
 
     for group in _members(groups, keys):
-        counts = sorted(Counter(labels[group].tolist()).items())
+        counts: Counts = sorted(Counter(labels[group].tolist()).items())
         if empties_a_class(counts):
             continue
         if sum(n * (2 * (taken[c] - targets[c]) + n) / targets[c] for c, n in counts) < 0:

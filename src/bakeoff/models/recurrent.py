@@ -64,12 +64,13 @@ class Recurrent(nn.Module):
 
     Attributes:
         packed: Whether training passes leave out the padding.
+        vocabulary: Different ids.
     """
 
     def __init__(self, settings: RecurrentSettings, words: int, classes: int) -> None:
         super().__init__()
         self.pooling, self.units = settings.pooling, settings.hidden
-        self.packed = False
+        self.packed, self.vocabulary = False, words
         self.embedding = nn.Embedding(words, settings.embedding)
         directions = (False, True) if settings.bidirectional else (False,)
         width = settings.hidden * len(directions)

@@ -63,6 +63,11 @@ def rest(module: nn.Module, dtype: torch.dtype = torch.bfloat16) -> list[str]:
     return changed
 
 
+def is_rested(module: nn.Module) -> bool:
+    """Whether weights of it were rounded so."""
+    return any(isinstance(layer, _Resting) for layer in module.modules())
+
+
 def _is_product(layer: nn.Module) -> bool:
     """Whether all that a layer does with its weights is a matrix product."""
     return type(layer) is nn.Linear or (is_fused(layer) and not isinstance(layer, _Resting))

@@ -190,4 +190,5 @@ def _inference(
         trunk = TextClassifier(encoder, pretrained.width, vector.dimension or 1)
     initialise(trunk.output, streams, {"": "lecun"})
     hidden = vector.dimension is None
-    return at_work(Embedding(trunk, normalise=vector.normalise, hidden=hidden), numerics)
+    module = Embedding(trunk, normalise=vector.normalise, hidden=hidden)
+    return at_work(module, numerics, pretrained.limit)

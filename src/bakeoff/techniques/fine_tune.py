@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -36,9 +35,9 @@ from bakeoff.techniques.texts import (
     at_work,
     attended,
     cut_note,
-    key_of,
     same_weights,
     tokeniser_of,
+    vectors_key,
 )
 from bakeoff.training.settings import TrainingSettings
 
@@ -176,6 +175,7 @@ class FineTunedPredictor:
         Adapters are there in peft's format, too, in the folder `adapter`.
         """
         from bakeoff.models.lora import save_adapters
+        from bakeoff.models.resting import is_rested
         from bakeoff.training.torch.arrays import to_arrays
 
         pretrained, own = self.tokeniser.pretrained, self.settings
@@ -185,6 +185,7 @@ class FineTunedPredictor:
             "adapt": plain(own.adapt),
             "weights": pretrained.digest,
             "precision": self.inference.precision,
+            "rested": is_rested(self.inference.module),
             "classes": list(self.classes),
         }
         module = cast("TextClassifier", self.inference.module)
@@ -199,9 +200,9 @@ class FineTune:
     """Pretrained weights, trained for one's own classes."""
 
     name: ClassVar[str] = "fine-tune"
-    version: ClassVar[int] = (
-        3  # 2: embeddings learn the rows that texts reach; 3: float32 attention
-    )
+    version: ClassVar[int] = 4
+    """2: embeddings learn the rows that texts reach; 3: float32 attention; 4: a head that learns
+    alone is validated in passes of one length."""
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -267,6 +268,7 @@ class FineTune:
             InputError: where there is none of this technique, its files contradict each other, or
                 the pretrained weights are others than those it was made with.
         """
+        from bakeoff.models.resting import rest
         from bakeoff.training.torch.arrays import copy_into
 
         arrays, state = read_predictor(folder, self.name)
@@ -277,6 +279,8 @@ class FineTune:
             numerics = Numerics(device=device, precision=state["precision"])
             classes = state["classes"]
             inference = _inference(settings, tokeniser, len(classes), Streams(0), numerics)
+            if state.get("rested"):  # though it came to compute in float32
+                rest(inference.module)
             copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
@@ -335,7 +339,7 @@ def _inference(
     module.output.requires_grad_(method != "none")
     if method == "full" and settings.training.layer_decay < 1:
         _share_rates(module, settings.training.layer_decay, pretrained.layers)
-    return at_work(module, numerics)
+    return at_work(module, numerics, pretrained.limit)
 
 
 @contextmanager
@@ -377,16 +381,13 @@ def _vectors(
 ) -> NDArray[np.float32]:
     """(N, D) what the encoder says of texts, through the cache."""
     model, pretrained = made.settings.model, made.tokeniser.pretrained
-    content = {
-        "what the head sees": plain(model) | {"weights": pretrained.digest, "dropout": None},
-        "precision": made.inference.precision,
-        **of_device(made.inference.device.type),
-    }
+    content = plain(model) | {"weights": pretrained.digest, "dropout": None}
 
     def encode(at: NDArray[np.intp]) -> NDArray[np.float32]:
         return made.represent([texts[i] for i in at])
 
-    return run.solve_rows(phase, item_digests(texts), encode, key_of(content))
+    key = vectors_key({"what the head sees": content}, made.inference)
+    return run.solve_rows(phase, item_digests(texts), encode, key)
 
 
 def _adapters(settings: FineTuneSettings, kind: str) -> "Adapters":

@@ -63,7 +63,8 @@ class FilterTraining(LoopSettings):
 
     epochs: Annotated[int, Field(ge=1)] | None = 20
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Samples between two looks at clock and signals; changes no number."""
+    """Samples between two looks at clock and signals, and between two steps of the schedule; at a
+    constant rate it changes no number."""
     sampling: Literal["sequence", "shuffle"] = "sequence"
     """`sequence`: in their own order, every epoch; `shuffle`: in another order each epoch."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.005

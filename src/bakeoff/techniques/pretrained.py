@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
@@ -32,9 +31,9 @@ from bakeoff.techniques.texts import (
     at_work,
     attended,
     cut_note,
-    key_of,
     same_weights,
     tokeniser_of,
+    vectors_key,
 )
 
 if TYPE_CHECKING:
@@ -221,8 +220,7 @@ def _vectors_key(
     settings: EncoderSettings, tokeniser: Tokeniser, inference: "TokenInference"
 ) -> Key:
     content = plain(settings) | {"weights": tokeniser.pretrained.digest}
-    how = {"precision": inference.precision} | of_device(inference.device.type)
-    return key_of({"vectors of": content} | how)
+    return vectors_key({"vectors of": content}, inference)
 
 
 def _inference(
@@ -239,4 +237,4 @@ def _inference(
     module = TextEncoder(
         body, pretrained.family, settings.pooling, normalise=settings.normalise
     ).requires_grad_(False)
-    return at_work(module, numerics)
+    return at_work(module, numerics, pretrained.limit)

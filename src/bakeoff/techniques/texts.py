@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from bakeoff.models.text_encoder import TextEncoder
     from bakeoff.training.torch.token_inference import TokenInference
+
+VECTORS = 2
+"""Which way vectors are computed, in the keys they are kept by. Raise it whenever their bits change
+(2: attention in float32 beside products in bfloat16)."""
 
 
 class WeightsSettings(Frozen):
@@ -95,8 +100,13 @@ def attended(
     return tuple(tokeniser.tokenizer.convert_ids_to_tokens(ids.tolist())), weights
 
 
-def at_work(module: "nn.Module", numerics: Numerics) -> "TokenInference":
+def at_work(module: "nn.Module", numerics: Numerics, limit: int) -> "TokenInference":
     """A model on its device, with what learns nothing of it held in the precision asked for.
+
+    Args:
+        module: On token ids.
+        numerics: What is asked for.
+        limit: The most tokens of a text that the model reads.
 
     Raises:
         InputError: where a GPU is asked for that torch cannot use.
@@ -104,7 +114,7 @@ def at_work(module: "nn.Module", numerics: Numerics) -> "TokenInference":
     from bakeoff.models.resting import rest
     from bakeoff.training.torch.token_inference import inference_on
 
-    inference = inference_on(module, numerics)
+    inference = inference_on(module, numerics, limit)
     if inference.precision == "bfloat16":
         rest(module)
     return inference
@@ -145,6 +155,17 @@ def cut_note(long: int, count: int, limit: int) -> list[str]:
     if not long:
         return []
     return [f"{long:,} of {count:,} training texts were longer than {limit} tokens and were cut"]
+
+
+def vectors_key(content: dict[str, Any], inference: "TokenInference") -> Key:
+    """Of vectors that an encoder gives.
+
+    Args:
+        content: What tells the encoder and what of it gives them.
+        inference: The encoder at work.
+    """
+    how = {"precision": inference.precision} | of_device(inference.device.type)
+    return key_of(content | how | {"version": VECTORS})
 
 
 def key_of(content: dict[str, Any]) -> Key:

@@ -66,7 +66,8 @@ def tune(
     """Train encoder and head in one phase, `tune`, both in place.
 
     Args:
-        encoder: A torch network on images; nobody else's.
+        encoder: A torch network on images; nobody else's. It then sees each image once, in the
+            precision of the passes, whatever its own recipe said: as what is validated here does.
         head: On its vectors.
         data: Images.
         run: What is worked through.
@@ -108,13 +109,15 @@ def _joined(
     """Encoder and head as one network on images, with what learns said."""
     import torch
 
-    from bakeoff.training.torch.inference import Inference
+    from bakeoff.training.torch.inference import ONE_VIEW, Inference
     from bakeoff.training.torch.joined import Joined, thaw
     from bakeoff.training.torch.numerics import resolve_device_and_precision
 
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
     if theirs.device.type != device:
         theirs.move(torch.device(device))
+    theirs.look(ONE_VIEW)
+    theirs.compute_in(precision)
     pixels, reader = theirs.pixels, head.reader
     blank = torch.zeros((1, *pixels.shape), dtype=torch.uint8, device=pixels.device)
     thaw(theirs.module, what.layers, what.rates, theirs.inputs(blank))

@@ -2,12 +2,13 @@
 
 import copy
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.models.tiny import save_tiny
+from tests.models.tiny import Kind, save_tiny
 
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
@@ -33,7 +34,7 @@ def network(
 ) -> TokenInference:
     found = find_pretrained(str(save_tiny(tmp_path_factory.mktemp("x") / "m", request.param)))
     module = TextEncoder(load_encoder(found), found.family, "mean")
-    return inference_on(module, Numerics(device="cpu", precision="float32"))
+    return inference_on(module, Numerics(device="cpu", precision="float32"), found.limit)
 
 
 def sequences(count: int = 50) -> np.ndarray:
@@ -62,6 +63,24 @@ def test_equal_to_a_plain_pass(network: TokenInference) -> None:
     with torch.inference_mode():
         plain = [network.module(torch.from_numpy(row[row >= 0][None]).long()) for row in ids]
     np.testing.assert_allclose(network.outputs(ids), torch.cat(plain).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_padding_stays_within_the_limit(kind: Kind, tmp_path: Path) -> None:
+    """29 tokens are padded to 30, which is all that the model reads, and not to 32."""
+    found = find_pretrained(str(save_tiny(tmp_path / "m", kind, limit=30)))
+    module = TextEncoder(load_encoder(found), found.family, "mean")
+    made = inference_on(module, Numerics(device="cpu", precision="float32"), found.limit)
+    ids = sequences(4)[:, :29]
+    np.testing.assert_array_equal(made.outputs(ids[:1]), made.of(module).outputs(ids)[:1])
+
+
+def test_few_words_are_enough_to_try_passes_out() -> None:
+    with torch.random.fork_rng([]):
+        module = Recurrent(RecurrentSettings(embedding=4, hidden=4), 5, 2)
+    assert TokenInference(module, torch.device("cpu"), "float32").outputs(
+        np.array([[4, 0, 3]], np.int32)
+    ).shape == (1, 2)
 
 
 def test_no_sequences(network: TokenInference) -> None:
@@ -125,9 +144,9 @@ def test_what_was_tried_out_holds_for_an_architecture(
     """Loaded again or trained, a network is not tried out again; another one is."""
     tried = []
 
-    def counted(count: int, width: int) -> NDArray[np.int32]:
+    def counted(count: int, width: int, below: int) -> NDArray[np.int32]:
         tried.append((count, width))
-        return drawn(count, width)
+        return drawn(count, width, below)
 
     monkeypatch.setattr(token_inference, "drawn", counted)
     monkeypatch.setattr(token_inference, "_lengths", {})

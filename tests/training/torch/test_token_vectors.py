@@ -18,7 +18,7 @@ from bakeoff.training.torch.token_vectors import Computed, Table, TokenVectorInf
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> TokenInference:
     found = find_pretrained(str(save_tiny(tmp_path_factory.mktemp("x") / "m")))
     module = TokenEncoder(TextEncoder(load_encoder(found), found.family, "mean"))
-    return inference_on(module, Numerics(device="cpu", precision="float32"))
+    return inference_on(module, Numerics(device="cpu", precision="float32"), found.limit)
 
 
 def network() -> TokenCnn:

@@ -30,5 +30,14 @@ def test_equal_to_a_plain_pass_without_dropout(
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("cuts", [1, 4])
+def test_company_changes_no_bit(network: VectorInference, cuts: int) -> None:
+    vectors = np.random.default_rng(0).normal(size=(LARGEST_PASS + 3, 5)).astype(np.float32)
+    network.cut_passes(cuts)
+    whole = network.outputs(vectors)
+    for row in (0, 1, LARGEST_PASS + 2):
+        np.testing.assert_array_equal(network.outputs(vectors[row : row + 1])[0], whole[row])
+
+
 def test_no_vectors(network: VectorInference) -> None:
     assert network.outputs(np.zeros((0, 5), np.float32)).shape == (0, 3)

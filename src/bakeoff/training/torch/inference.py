@@ -104,7 +104,7 @@ class Inference(Network):
     ) -> None:
         super().__init__(module, pixels.device, precision, compiles)
         self.pixels = pixels
-        self.prediction, self._views = prediction, prediction.views()
+        self.look(prediction)
         self.channels_last = channels_last
         height, width, _ = pixels.shape
         self.pass_size = max(1, min(LARGEST_PASS, PASS_PIXELS // (height * width)))
@@ -121,6 +121,10 @@ class Inference(Network):
         made = Inference(module, self.pixels, self.precision, self.prediction, self.channels_last)
         made.cut_passes(self.cuts)
         return made
+
+    def look(self, prediction: PredictionSettings) -> None:
+        """Average over other views from now on."""
+        self.prediction, self._views = prediction, prediction.views()
 
     def move(self, device: torch.device) -> None:
         """Compute on another device from now on."""

@@ -5,8 +5,9 @@ own length; passes of a width all have the same number of rows (`core.passes`), 
 up. So neither what is beside a sequence nor how far that is padded changes a bit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from bakeoff.training.torch.numerics import Precision, resolve_device_and_precis
 Ids = NDArray[np.int32]
 """(N, T), every sequence from the left, then -1."""
 STEP = 8
+DRAWN_IDS = 32
+"""Different ones in passes that are tried out."""
 PASS_TOKENS = {"cpu": 1 << 10, "cuda": 1 << 15}
 """Tokens of a pass, padding included."""
 PIECE_TOKENS = 1 << 16
@@ -38,12 +41,13 @@ class TokenInference(Network):
 
     Args:
         module: Token ids (B, T) int64, -1 where there is no token, to outputs (B, ...); has
-            `features`.
+            `features`. Where it has a `vocabulary`, ids are below that.
         device: Where it computes.
         precision: Of matrix products.
         compiles: Whether training passes are to be compiled.
         rows: Sequences of the longest passes on a CPU; None: as many as `PASS_TOKENS` allow.
         multiple: What sequences are padded to the next multiple of.
+        limit: The longest that they may be padded to.
     """
 
     def __init__(
@@ -54,16 +58,18 @@ class TokenInference(Network):
         compiles: bool = False,
         rows: int | None = None,
         multiple: int = STEP,
+        limit: int | None = None,
     ) -> None:
         super().__init__(module, device, precision, compiles)
-        self._rows, self._multiple = rows, multiple
+        self._rows, self._multiple, self._limit = rows, multiple, limit
         self.pass_size = self._most(multiple)
+        self._ids = min(DRAWN_IDS, getattr(module, "vocabulary", DRAWN_IDS))
         self._kind = (type(self), repr(module), device.type)
 
     def of(self, module: nn.Module) -> "TokenInference":
         """The same with another module of the same kind."""
-        device, precision = self.device, self.precision
-        made = TokenInference(module, device, precision, rows=self._rows, multiple=self._multiple)
+        sizes = {"rows": self._rows, "multiple": self._multiple, "limit": self._limit}
+        made = TokenInference(module, self.device, self.precision, **cast(Any, sizes))
         made.cut_passes(self.cuts)
         return made
 
@@ -111,8 +117,9 @@ class TokenInference(Network):
         return out
 
     def _widths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(N,) what sequences of these lengths are padded to."""
-        return np.maximum(1, -(-lengths // self._multiple)) * self._multiple
+        """(N,) what sequences of these lengths are padded to: never beyond the limit."""
+        widths = np.maximum(1, -(-lengths // self._multiple)) * self._multiple
+        return widths if self._limit is None else np.minimum(widths, self._limit)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -128,7 +135,7 @@ class TokenInference(Network):
         threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         kind = (*self._kind, self.precision, threads, exact, width, most)
         finder = _lengths.setdefault(kind, PassSize(most))
-        size = finder(lambda x: self._pass(x).cpu().numpy(), lambda count: drawn(count, width))
+        size = finder(lambda x: self._pass(x).cpu().numpy(), self._drawing(width))
         filled = np.zeros((size, width), np.int32)
         found = []
         for start in range(0, max(1, len(items)), size):  # no items: a pass tells how wide it is
@@ -136,6 +143,9 @@ class TokenInference(Network):
             filled[: len(some)] = some
             found.append(self._pass(filled)[: len(some)])
         return torch.cat(found).cpu().numpy()
+
+    def _drawing(self, width: int) -> Callable[[int], Ids]:
+        return lambda count: drawn(count, width, self._ids)
 
     def _pass(self, items: Ids) -> Tensor:
         given = torch.from_numpy(items).to(self.device)
@@ -150,20 +160,25 @@ def cut_to(items: Ids, width: int) -> Ids:
     return np.pad(items, ((0, 0), (0, width - items.shape[1])), constant_values=-1)
 
 
-def drawn(count: int, width: int) -> Ids:
+def drawn(count: int, width: int, below: int = DRAWN_IDS) -> Ids:
     """That many sequences that differ, of lengths that are padded to `width`, of low ids."""
     generator = np.random.default_rng(0)
-    ids = generator.integers(0, 32, (count, width), np.int32)
-    lengths = generator.integers(width - STEP + 1, width + 1, count)
+    ids = generator.integers(0, below, (count, width), np.int32)
+    lengths = generator.integers(max(1, width - STEP + 1), width + 1, count)
     ids[np.arange(width) >= lengths[:, None]] = -1
     return ids
 
 
-def inference_on(module: nn.Module, numerics: Numerics) -> TokenInference:
+def inference_on(module: nn.Module, numerics: Numerics, limit: int) -> TokenInference:
     """A network on the device and in the precision that are asked for, or are best there.
+
+    Args:
+        module: As for `TokenInference`.
+        numerics: What is asked for.
+        limit: The most tokens of a sequence that the module reads.
 
     Raises:
         InputError: where a GPU is asked for that torch cannot use.
     """
     device, precision = resolve_device_and_precision(numerics.device, numerics.precision)
-    return TokenInference(module, torch.device(device), precision)
+    return TokenInference(module, torch.device(device), precision, limit=limit)

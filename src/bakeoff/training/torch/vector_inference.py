@@ -3,26 +3,53 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from bakeoff.core.passes import PassSize
 from bakeoff.training.torch.inference import Network
+from bakeoff.training.torch.numerics import Precision
 
 Vectors = NDArray[np.float32]
 """(N, D)."""
 
 
 class VectorInference(Network):
-    """A network with its passes; the module reads vectors (B, D) float32."""
+    """A network with its passes; the module reads vectors (B, D) float32.
+
+    Passes are all as long (`core.passes`), so that what is beside a vector changes no bit.
+    """
+
+    def __init__(
+        self, module: nn.Module, device: torch.device, precision: Precision, compiles: bool = False
+    ) -> None:
+        super().__init__(module, device, precision, compiles)
+        self.cut_passes(1)
+
+    def cut_passes(self, cuts: int) -> None:
+        """Pass at most `pass_size / cuts` vectors at once from now on."""
+        super().cut_passes(cuts)
+        self._pass_size = PassSize(max(1, self.pass_size // cuts))
 
     def outputs(self, items: Vectors) -> NDArray[np.float32]:
         """(N, ...) float32 of N vectors."""
         self.module.eval()
-        size = max(1, self.pass_size // self.cuts)
-        starts = range(0, max(1, len(items)), size)  # no items: a pass tells how wide it is
+        width = items.shape[1]
         with torch.inference_mode(), self.autocast():
-            found = [self._pass(items[start : start + size]) for start in starts]
+            size = self._pass_size(
+                lambda x: self._pass(x).cpu().numpy(), lambda count: _drawn(count, width)
+            )
+            filled, found = np.zeros((size, width), np.float32), []
+            for start in range(0, max(1, len(items)), size):  # no items: a pass tells how wide
+                some = items[start : start + size]
+                filled[: len(some)] = some
+                found.append(self._pass(filled)[: len(some)])
         return torch.cat(found).cpu().numpy()
 
     def _pass(self, items: Vectors) -> Tensor:
         outputs: Tensor = self.module(torch.from_numpy(items).to(self.device))
         return outputs.float()
+
+
+def _drawn(count: int, width: int) -> Vectors:
+    """That many vectors that differ."""
+    return np.random.default_rng(0).standard_normal((count, width), np.float32)
