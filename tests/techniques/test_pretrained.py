@@ -19,7 +19,7 @@ from bakeoff.core.frozen import plain
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.techniques import find
 from bakeoff.techniques.pretrained import EncoderSettings, PretrainedPredictor, PretrainedSettings
-from bakeoff.techniques.texts import key_of, tokeniser_of
+from bakeoff.techniques.texts import VECTORS, key_of, tokeniser_of
 
 REAL = os.environ.get("BAKEOFF_MODELS", "")
 
@@ -114,8 +114,12 @@ def test_keys_say_the_device_where_it_is_no_cpu(weights: Path) -> None:
     assert isinstance(encoder, PretrainedPredictor)
     encoder.inference.device = torch.device("cpu")
     content = plain(encoder.settings) | {"weights": encoder.tokeniser.pretrained.digest}
-    before = {"vectors of": content, "precision": encoder.inference.precision}
-    assert encoder.vectors_key == key_of(before), "as ever"
+    before = {
+        "vectors of": content,
+        "precision": encoder.inference.precision,
+        "version": VECTORS,
+    }
+    assert encoder.vectors_key == key_of(before)
     encoder.inference.device = torch.device("cuda")
     assert encoder.vectors_key != key_of(before)
 
