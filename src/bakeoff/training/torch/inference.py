@@ -77,6 +77,23 @@ class Network:
         """(N, ...) float32, the network's outputs for N items."""
         raise NotImplementedError
 
+    @staticmethod
+    def in_passes(
+        items: NDArray[Any], size: int, run: Callable[[NDArray[Any]], Tensor]
+    ) -> NDArray[np.float32]:
+        """What passes of one size give of N items, (N, ...) float32; the last one is filled up.
+
+        No items still make a pass, since it tells how wide the result is.
+        """
+        filled = np.zeros((size, *items.shape[1:]), items.dtype)
+        found: list[Tensor] = []
+        for start in range(0, max(1, len(items)), size):
+            rows = items[start : start + size]
+            filled[: len(rows)] = rows
+            found.append(run(filled)[: len(rows)])
+        # Read once, not pass by pass: the device need not wait between them.
+        return torch.cat(found).cpu().numpy()
+
 
 class Inference(Network):
     """A network with what it needs to read images.
@@ -184,16 +201,8 @@ class Inference(Network):
         """Pass after pass, and what they gave together."""
         self.module.eval()
         with torch.inference_mode(), self.autocast():
-            # No images still make one pass, of one: it tells how wide the result is.
             size = self._size() if len(images) else 1
-            filled = np.zeros((size, *self.pixels.shape), np.uint8)
-            found: list[Tensor] = []
-            for start in range(0, max(1, len(images)), size):
-                rows = images[start : start + size]
-                filled[: len(rows)] = rows
-                found.append(self._pass(compute, filled)[: len(rows)])
-            # Read once, not pass by pass: the device need not wait between them.
-            return torch.cat(found).cpu().numpy()
+            return self.in_passes(images, size, lambda rows: self._pass(compute, rows))
 
     def _size(self) -> int:
         """Of a pass; tried out once."""

@@ -136,13 +136,7 @@ class TokenInference(Network):
         kind = (*self._kind, self.precision, threads, exact, width, most)
         finder = _lengths.setdefault(kind, PassSize(most))
         size = finder(lambda x: self._pass(x).cpu().numpy(), self._drawing(width))
-        filled = np.zeros((size, width), np.int32)
-        found = []
-        for start in range(0, max(1, len(items)), size):  # no items: a pass tells how wide it is
-            some = items[start : start + size]
-            filled[: len(some)] = some
-            found.append(self._pass(filled)[: len(some)])
-        return torch.cat(found).cpu().numpy()
+        return self.in_passes(items, size, self._pass)
 
     def _drawing(self, width: int) -> Callable[[int], Ids]:
         return lambda count: drawn(count, width, self._ids)

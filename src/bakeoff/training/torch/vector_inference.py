@@ -38,12 +38,7 @@ class VectorInference(Network):
             size = self._pass_size(
                 lambda x: self._pass(x).cpu().numpy(), lambda count: _drawn(count, width)
             )
-            filled, found = np.zeros((size, width), np.float32), []
-            for start in range(0, max(1, len(items)), size):  # no items: a pass tells how wide
-                some = items[start : start + size]
-                filled[: len(some)] = some
-                found.append(self._pass(filled)[: len(some)])
-        return torch.cat(found).cpu().numpy()
+            return self.in_passes(items, size, self._pass)
 
     def _pass(self, items: Vectors) -> Tensor:
         outputs: Tensor = self.module(torch.from_numpy(items).to(self.device))
