@@ -71,6 +71,7 @@ def test_a_wrong_gradient_ends_with_1(
         (("relu", "--set", "model.hidden=[3]"), "relu has no settings"),
         (("mlp", "--set", "model.hidden=0"), "model.hidden"),
         (("mlp", "--input", "3x3"), "--input 3x3"),
+        (("scratch-cnn", "--input", "7"), "--input 7: images are needed"),
         (("scratch-cnn", "--input", "4x4x1"), "too small"),
     ],
 )

@@ -71,6 +71,12 @@ def test_check(bakeoff: Caller, work: Path) -> None:
     assert named.code == 0
 
 
+def test_what_is_nowhere(bakeoff: Caller, work: Path) -> None:
+    assert "no such file or folder" in assert_clear(bakeoff("data", "check", "nope.csv"))
+    assert "one of folder, table" in assert_clear(bakeoff("data", "check", "{}"))
+    assert "unknown data set 'cifar'" in assert_clear(bakeoff("data", "check", "cifar"))
+
+
 def test_references(work: Path) -> None:
     (work / "images").mkdir()
     (work / "texts.csv").touch()

@@ -28,6 +28,15 @@ def test_json(bakeoff: Caller, finished: Path, work: Path) -> None:
     assert json.loads(called.out)["points"] == 898
 
 
+def test_one_file_is_not_written_twice(bakeoff: Caller, finished: Path, work: Path) -> None:
+    command = ["map", f"{finished}:mlp:0", "digits", "-o", "m.csv"]
+    assert "written over" in assert_clear(bakeoff(*command, "--picture", "m.csv"))
+    assert "written over" in assert_clear(
+        bakeoff(*command, "--picture", "p.png", "--vectors", "p.png")
+    )
+    assert not (work / "m.csv").exists()
+
+
 def test_bad_input(bakeoff: Caller, finished: Path, work: Path) -> None:
     called = bakeoff("map", f"{finished}:mlp", "-o", "map.csv", "--perplexity", "0")
     assert "perplexity: 0 received" in assert_clear(called)

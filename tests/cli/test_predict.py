@@ -98,6 +98,22 @@ def test_arrays_and_resizing(bakeoff: Caller, finished: Path, work: Path) -> Non
     )
 
 
+def test_nothing_is_written_over_what_is_read(bakeoff: Caller, finished: Path, work: Path) -> None:
+    pictures(work / "new")
+    sample = work / "sample.csv"
+    sample.write_text("id,label\n0,0\n")
+    command = ["predict", f"{finished}:softmax", "new"]
+    told = bakeoff(*command, "--submission", sample, "-o", sample)
+    assert f"would be written over {sample}" in assert_clear(told)
+    assert sample.read_text() == "id,label\n0,0\n"
+    before = (finished / "results.json").read_bytes()
+    told = bakeoff(*command, "-o", finished / "results.json")
+    assert "belongs to the run" in assert_clear(told)
+    assert (finished / "results.json").read_bytes() == before
+    told = bakeoff(*command, "-o", "o.csv", "--labels", "indices")
+    assert "only a submission" in assert_clear(told)
+
+
 def test_submission_of_another_shape(bakeoff: Caller, finished: Path, work: Path) -> None:
     """What cannot be shaped is not written at all."""
     (work / "sample.csv").write_text("a,b,c\n1,2,3\n")

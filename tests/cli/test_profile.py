@@ -106,3 +106,6 @@ def test_refusals(bakeoff: Caller) -> None:
     error = assert_clear(bakeoff("profile", "cnn", "--set", "model.wdth=3"))
     assert "model.wdth: unknown field; did you mean 'width'?" in error
     assert "at least 4 x 4" in assert_clear(bakeoff("profile", "cnn", "--input", "2x2x1"))
+    assert "reads images" in assert_clear(bakeoff("profile", "resnet20", "--input", "32"))
+    assert "reads texts" in assert_clear(bakeoff("profile", "lstm", "--input", "8x8x3"))
+    assert "rows of numbers" in assert_clear(bakeoff("profile", "lms", "--input", "8x8x3"))

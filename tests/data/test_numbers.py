@@ -51,6 +51,19 @@ def test_inputs_default_to_all_other_columns(path: Path) -> None:
     assert not set(dataset.train.groups.tolist()) & set(dataset.test.groups.tolist())  # type: ignore[union-attr]
 
 
+def test_a_column_called_id_is_no_input(path: Path) -> None:
+    dataset = catalogue.load(source(path))
+    assert dataset.columns == ("n", "a", "b", "who")
+    assert "column 'id' taken for the id" in dataset.notes
+    assert dataset.train.ids[0].startswith("r")
+    path.write_text("id,a,y\n" + "".join(f"1,{i},3\n" for i in range(20)))
+    repeated = catalogue.load(source(path))
+    assert repeated.columns == ("a",)
+    assert any("row numbers are the ids" in note for note in repeated.notes)
+    path.write_text("id,a,y\n" + "".join(f"{i},2,3\n" for i in range(20)))
+    assert catalogue.load(source(path, inputs=["id"])).columns == ("id",)
+
+
 def test_published_splits_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     parts = ["train"] * 6 + ["dev"] * 3 + ["test"] * 4
@@ -143,5 +156,8 @@ def test_new_items_need_no_target(path: Path) -> None:
     assert np.asarray(read.items)[2].tolist() == [8.0, 1.0]
     assert np.isnan(read.labels).all()
     assert read_numbers(path, ("b",), "y").labels[1] == 3.25
+    assert read.ids[:2].tolist() == ["r0", "r1"]
+    assert read_numbers(path, ("b",), "y", "n").ids[:2].tolist() == ["0", "1"]
+    assert read_numbers(path, ("b",), "y", "gone").ids[:2].tolist() == ["r0", "r1"]
     with pytest.raises(InputError, match="no column 'c'"):
         read_numbers(path, ("c",), None)

@@ -88,6 +88,11 @@ def test_metric_is_on_test() -> None:
     assert faults(metric="validation/accuracy")[0].startswith("metric: must be test/<name>")
 
 
+def test_a_margin_that_no_share_can_exceed() -> None:
+    assert "must be less than 1: test accuracy is a share of 1" in faults(margin=2)[0]
+    assert declare(margin=2, metric="test/mean_squared_error").margin == 2
+
+
 def test_seeds_are_told_once() -> None:
     assert faults(seeds="many") == (
         "seeds: must be a number of seeds from 1 to 10000, a list of different seeds from 0, "

@@ -33,14 +33,20 @@ def resnet(**numerics: Any) -> Study:
     return study(control=control, variants={"majority": {"technique": "majority"}})
 
 
+def saved_at(loop: Path) -> int | None:
+    """When a checkpoint was last written; None where none is there, or just being replaced."""
+    try:
+        return loop.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def killed(arguments: list[str], out: Path, draw: random.Random) -> bool:
     """Start it and kill it at a random moment of its training; False: it had ended by then."""
     process = start(arguments)
     loop = out / "cells" / "cnn" / "seed-0" / "checkpoints" / "last" / "train"
-    before = loop.stat().st_mtime_ns if loop.exists() else None
-    while process.poll() is None:
-        if loop.exists() and loop.stat().st_mtime_ns != before:
-            break
+    before = saved_at(loop)
+    while process.poll() is None and saved_at(loop) in (None, before):
         time.sleep(0.02)
     time.sleep(draw.uniform(0, 0.5))
     ended = process.poll() is not None

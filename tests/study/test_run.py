@@ -480,6 +480,19 @@ def _denied(*_: Any, **__: Any) -> None:
     raise PermissionError(13, "Permission denied")
 
 
+def test_a_folder_of_other_things_is_no_run(tmp_path: Path) -> None:
+    """Nobody's files are written over; a run that was killed at once goes on."""
+    (tmp_path / "study.yaml").write_text("# mine")
+    with pytest.raises(InputError, match=r"holds 'study.yaml', and is not the folder of a run"):
+        run(tmp_path)
+    assert (tmp_path / "study.yaml").read_text() == "# mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+    (tmp_path / "study.yaml").unlink()
+    (tmp_path / ".lock").touch()
+    assert run(tmp_path).report.exists()
+    assert run(tmp_path).report.exists()
+
+
 def test_a_refused_study_leaves_no_trace(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         run(tmp_path / "run", study(variants={"b": {"technique": "softmax", "data.labels": 3}}))

@@ -180,6 +180,16 @@ def test_numbers_are_scored_as_regression(tmp_path: Path) -> None:
         score(made, truth)
 
 
+def test_numbers_without_a_word_about_it(tmp_path: Path) -> None:
+    """What is not whole is no class; whole numbers are, unless one says otherwise."""
+    files = both(tmp_path, "id,target 1,0.5 2,2", "id,y_true 1,1 2,2")
+    named = Columns(label="y_true")
+    assert score(*files, named)["mean_squared_error"] == pytest.approx(0.125)
+    files = both(tmp_path, "id,target 1,3 2,5", "id,target 1,3 2,4")
+    assert score(*files)["accuracy"] == 0.5
+    assert score(*files, Columns(numbers=True))["mean_absolute_error"] == pytest.approx(0.5)
+
+
 def both(tmp_path: Path, predictions: str, labels: str) -> tuple[Path, Path]:
     (tmp_path / "p.csv").write_text(predictions.replace(" ", "\n"))
     (tmp_path / "l.csv").write_text(labels.replace(" ", "\n"))
@@ -230,6 +240,21 @@ def test_names_against_indices(tmp_path: Path) -> None:
     found = scored(*files, Columns(classes=("b", "a")))
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
     assert found.notes == ("predictions are indices of classes: 0 = b, 1 = a",)
+
+
+def test_indices_where_classes_are_called_by_numbers(tmp_path: Path) -> None:
+    """Classes 1 and 2, labels that count them from 0."""
+    full = "id,prediction,prob_1,prob_2 1,1,1,0 2,2,0,1 3,2,0,1"
+    found = scored(*both(tmp_path, full, "id,label 1,0 2,1 3,1"))
+    assert found.metrics["accuracy"] == 1
+    assert found.notes == ("labels are indices of classes: 0 = 1, 1 = 2",)
+
+
+def test_labels_of_no_class_are_told(tmp_path: Path) -> None:
+    full = "id,prediction,prob_b,prob_a 1,a,0,1 2,b,1,0"
+    found = scored(*both(tmp_path, full, "id,label 1,A 2,b"))
+    assert found.metrics["accuracy"] == 0.5
+    assert found.notes == ("labels that the predictions have no class for count as missed: 'A'",)
 
 
 def test_nothing_in_common_is_no_score_of_zero(tmp_path: Path) -> None:

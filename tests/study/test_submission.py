@@ -87,6 +87,23 @@ def test_classes_that_are_numbers_are_names(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
+def test_indices_are_no_names_though_some_are_called_so(tmp_path: Path) -> None:
+    """Classes 1, 2, 3; the sample counts 0, 1, 2."""
+    header = "id,label,prediction,prob_1,prob_2,prob_3"
+    file = write(tmp_path / "p.csv", header, "a,,1,1,0,0", "b,,3,0,0,1", "c,,2,0,1,0")
+    found = submission(file, write(tmp_path / "s.csv", "id,label", "a,0", "b,1", "c,2"))
+    assert found.content.decode().splitlines() == ["id,label", "a,0", "b,2", "c,1"]
+    assert "indices (0 = 1, 1 = 2, 2 = 3)" in found.notes[0]
+    plain = submission(file, write(tmp_path / "s.csv", "id,label", "a,1", "b,3", "c,2"))
+    assert plain.content.decode().splitlines() == ["id,label", "a,1", "b,3", "c,2"]
+
+
+def test_a_sample_without_rows(tmp_path: Path) -> None:
+    file = write(tmp_path / "p.csv", "id,label,prediction", "a,,cat")
+    with pytest.raises(InputError, match="holds no rows"):
+        submission(file, write(tmp_path / "s.csv", "id,label"))
+
+
 @pytest.mark.parametrize("prefix", ["", "prob_"])
 def test_a_column_of_probabilities_for_each_class(tmp_path: Path, prefix: str) -> None:
     header = ",".join(["id", *(prefix + name for name in ("cow", "cat", "dog"))])

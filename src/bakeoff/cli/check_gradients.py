@@ -7,6 +7,7 @@ import click
 from bakeoff.cli.completion import checkable_names
 from bakeoff.cli.options import json_option, parse_settings
 from bakeoff.cli.output import print_json, print_table
+from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
     from bakeoff.scratch.gradient_check import GradientError
@@ -53,7 +54,10 @@ def check_gradients(
     from bakeoff.techniques.gradients import check_gradients as check
 
     settings = changed({}, parse_settings(pairs))
-    errors = check(model, settings, parse_shape(shape), classes, seed, limit)
+    size = parse_shape(shape)
+    if len(size) == 1:
+        raise InputError(f"--input {shape}: images are needed (HxWxC, as in 8x8x3)")
+    errors = check(model, settings, size, classes, seed, limit)
     right = all(error.right for error in errors)
     if as_json:
         rows = [_json(error) for error in errors]

@@ -124,12 +124,17 @@ def parse_reference(text: str) -> "DatasetReference":
             return CorpusSource.parse(content, "dataset")
         if "hub" in content:
             return HubSource.parse(content, "dataset")
+        if "table" not in content and "folder" not in content:
+            keys = "folder, table, corpus or hub"
+            raise InputError(f"{text}: a mapping with one of {keys} is needed")
         kind = TableSource if "table" in content else FolderSource
         return kind.parse(content, "dataset")
     if Path(text).is_dir():
         return FolderSource(folder=text)
     if Path(text).is_file():
         return TableSource(table=text)
+    if Path(text).suffix or len(Path(text).parts) > 1:
+        raise InputError(f"{text}: there is no such file or folder")
     return text
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.options import can_be_made, json_option
+from bakeoff.cli.options import can_be_made, check_output, json_option
 from bakeoff.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ def map_(
     from bakeoff.study.mapping import How, Outputs, map_vectors
     from bakeoff.study.predict import load_fitted
 
+    check_output(output, items, picture, vectors)
+    for other, third in ((picture, vectors), (vectors, picture)):
+        if other is not None:
+            check_output(other, items, third)
     made = map_vectors(
         load_fitted(run),
         items,

@@ -79,6 +79,28 @@ def can_be_made(
     return path
 
 
+def check_output(output: Path, *read: Path | str | None) -> None:
+    """Refuse to write over what is read, or over a file of a run.
+
+    Args:
+        output: To be written.
+        read: What the command reads, or writes besides.
+
+    Raises:
+        InputError: where it is one of these, or lies in a run's folder already.
+    """
+    from bakeoff.study.plan import PLAN
+
+    place = output.resolve()
+    for path in read:
+        if path is not None and Path(path).resolve() == place:
+            raise InputError(f"-o {output}: would be written over {path}")
+    if place.exists():
+        for folder in place.parents:
+            if (folder / PLAN).exists():
+                raise InputError(f"-o {output}: belongs to the run {folder}, and would be replaced")
+
+
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     """`a.b=c` pairs; values are read as YAML.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.options import FILE, can_be_made, json_option
+from bakeoff.cli.options import FILE, can_be_made, check_output, json_option
 from bakeoff.cli.output import print_json, print_table, say
 from bakeoff.core.errors import InputError
 
@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     type=click.Choice(["auto", "names", "indices"]),
-    default="auto",
-    help="How a submission writes classes; auto: as its sample does.",
+    help="How a submission writes classes; auto: as its sample does [auto].",
 )
 @click.option("--resize", is_flag=True, help="Bring images of another size to the one learnt.")
 def predict(
-    run: str, items: str, output: Path, submission: Path | None, labels: "Labels", resize: bool
+    run: str,
+    items: str,
+    output: Path,
+    submission: Path | None,
+    labels: "Labels | None",
+    resize: bool,
 ) -> None:
     """Predict INPUT with RUN, a cell's folder or DIR:recipe[:seed].
 
@@ -46,9 +50,12 @@ def predict(
     """
     from bakeoff.study.predict import load_fitted
 
+    check_output(output, items, submission)
+    if labels is not None and submission is None:
+        raise InputError("--labels: only a submission is written so (needed: --submission)")
     fitted = load_fitted(run)
     if submission is not None:
-        _submit(fitted, items, output, (submission, labels, resize))
+        _submit(fitted, items, output, (submission, labels or "auto", resize))
         return
     made = _write(fitted, items, output, resize)
     for note in made.notes:
@@ -94,6 +101,7 @@ def _submit(
 @click.option("--id", "identity", metavar="COLUMN", help="Of ids, in all files.")
 @click.option("--label-id", metavar="COLUMN", help="Of ids in LABELS, where it is another.")
 @click.option("--classes", metavar="A,B,...", help="Class names in the order of their indices.")
+@click.option("--numbers", is_flag=True, help="Values are numbers, though they look like classes.")
 @json_option
 def score(
     predictions: tuple[Path, ...],
@@ -103,6 +111,7 @@ def score(
     identity: str | None,
     label_id: str | None,
     classes: str | None,
+    numbers: bool,
     as_json: bool,
 ) -> None:
     """Score files of PREDICTIONS against the file LABELS, joined by id.
@@ -114,7 +123,7 @@ def score(
     from bakeoff.study.score import score as metrics
 
     order = tuple(classes.split(",")) if classes else ()
-    named = Columns(prediction, label, identity, label_id, order)
+    named = Columns(prediction, label, identity, label_id, order, numbers)
     if twice := [path for path in predictions if predictions.count(path) > 1]:
         raise InputError(f"{twice[0]}: given more than once, and it does not differ from itself")
     found = {str(path): metrics(path, labels, named) for path in predictions}

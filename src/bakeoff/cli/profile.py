@@ -39,6 +39,7 @@ def profile(
     technique, content = _resolve(model, parse_settings(pairs))
     usual = "2" if technique.modalities == {"numbers"} else "32x32x3"
     size = parse_shape(shape or usual)
+    check_shape(technique, size, shape)
     layers = technique.untrained(technique.settings.parse(content), size, classes).layers()
     if as_json:
         print_json(_json(model, size, classes, layers))
@@ -103,6 +104,28 @@ def parse_shape(text: str) -> tuple[int, ...]:
     if math.prod(shape) > MOST_NUMBERS:
         raise InputError(f"--input {text}: {math.prod(shape)} numbers (allowed: {MOST_NUMBERS})")
     return shape
+
+
+def check_shape(technique: "Technique", size: tuple[int, ...], given: str | None) -> None:
+    """Whether a technique reads examples of such a shape.
+
+    Args:
+        technique: Whose.
+        size: The shape.
+        given: As it was written; None: nothing was.
+
+    Raises:
+        InputError: where it reads others.
+    """
+    if given is None:
+        return
+    kinds, name = technique.modalities, technique.name
+    if "image" not in kinds and "numbers" not in kinds:
+        raise InputError(f"--input {given}: {name} reads texts, whose length is one of its fields")
+    if len(size) == 1 and "numbers" not in kinds:
+        raise InputError(f"--input {given}: {name} reads images (needed: HxWxC, as in 32x32x3)")
+    if len(size) == 3 and "image" not in kinds:
+        raise InputError(f"--input {given}: {name} reads rows of numbers (needed: how many)")
 
 
 def per_example(layer: "LayerProfile") -> int:

@@ -48,6 +48,8 @@ class LanguageModel:
         """
         from bakeoff.core.errors import InputError
 
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise InputError(f"the prompt {text!r:.60} is no valid UTF-8")
         tokenizer = self.tokenizer
         ids = list(tokenizer(text, verbose=False)["input_ids"])
         if not ids:

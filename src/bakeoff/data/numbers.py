@@ -12,7 +12,7 @@ from bakeoff.core.errors import InputError, suggest
 from bakeoff.core.examples import Examples
 from bakeoff.core.recipe import TableSource
 from bakeoff.data.dataset import SPLIT_NAMES, Dataset, hold_out_test
-from bakeoff.data.tables import group_codes, identities, splits_of, strings
+from bakeoff.data.tables import USUAL_NAMES, group_codes, identities, splits_of, strings
 from bakeoff.data.tabular import Rows, read_rows
 
 SHOWN = 5
@@ -28,7 +28,8 @@ def load_numbers(source: TableSource) -> Dataset:
         source: The file, the target, and the inputs: all other columns where they are not named.
 
     Returns:
-        N rows of D inputs as float64; an example's identity is its id column, or its row number.
+        N rows of D inputs as float64; an example's identity is its id column (the one that is
+        named, or else has a usual name and no other role), or its row number.
 
     Raises:
         InputError: where the file cannot be read, a column is missing, or a cell is no finite
@@ -36,12 +37,12 @@ def load_numbers(source: TableSource) -> Dataset:
     """
     path = Path(source.table).expanduser()
     rows = read_rows(path)
-    inputs, notes = _columns(path, rows, source)
+    inputs, identity, notes = _columns(path, rows, source)
     target = str(source.target)
     table = _finite(path, rows, [*inputs, target])
     keep = list(range(len(table)))
-    names = {role: name for role in ("id", "group", "split") if (name := getattr(source, role))}
-    ids, id_notes = identities(path, rows, names, keep, guessed=False)
+    names = {} if identity is None else {"id": identity}
+    ids, id_notes = identities(path, rows, names, keep, guessed=source.id is None)
     groups = None
     if source.group is not None:
         groups = group_codes(strings(path, rows, source.group, numbers=True))
@@ -57,13 +58,17 @@ def load_numbers(source: TableSource) -> Dataset:
     return _with_splits(path, whole, splits_of(path, rows, source.split, keep), notes, inputs)
 
 
-def read_numbers(path: Path, inputs: Sequence[str], target: str | None) -> Examples:
+def read_numbers(
+    path: Path, inputs: Sequence[str], target: str | None, identity: str | None = None
+) -> Examples:
     """Every row of a table in its own order: what is to be predicted.
 
     Args:
         path: Of the table.
         inputs: The columns a predictor was fitted on.
         target: The column it predicts, which may be missing.
+        identity: The column of ids, which may be missing; None: one of a usual name, or the rows'
+            numbers.
 
     Returns:
         N rows; the label is NaN where the target is not there.
@@ -81,12 +86,23 @@ def read_numbers(path: Path, inputs: Sequence[str], target: str | None) -> Examp
         values = [_number(value) for value in rows.columns[target]]
         labels[:] = [math.nan if value is None else value for value in values]
         labels[~np.isfinite(labels)] = np.nan
-    ids = np.arange(len(table)).astype(np.str_)
-    return Examples(table, labels, ids)
+    named = identity if identity in rows.columns else None
+    column = _id_column(list(rows.columns), named, [*inputs, str(target)])
+    names, keep = {} if column is None else {"id": column}, list(range(len(table)))
+    ids, _ = identities(path, rows, names, keep, guessed=named is None)
+    return Examples(table, labels, np.array(ids, np.str_))
 
 
-def _columns(path: Path, rows: Rows, source: TableSource) -> tuple[list[str], list[str]]:
-    """The inputs, and notes on how they were found.
+def _id_column(available: Sequence[str], named: str | None, taken: Sequence[str]) -> str | None:
+    """The column of ids: the one that is named, or else the only one of a usual name."""
+    usual = [n for n in available if n.strip().lower() in USUAL_NAMES["id"] and n not in taken]
+    return named or (usual[0] if len(usual) == 1 else None)
+
+
+def _columns(
+    path: Path, rows: Rows, source: TableSource
+) -> tuple[list[str], str | None, list[str]]:
+    """The inputs, the column of ids, and notes on how they were found.
 
     Raises:
         InputError: naming every column that is not there or has two roles.
@@ -105,12 +121,14 @@ def _columns(path: Path, rows: Rows, source: TableSource) -> tuple[list[str], li
     faults += [f"{path}: column '{name}' cannot have two roles" for name in doubled]
     if faults:
         raise InputError([*faults, f"  columns: {', '.join(map(repr, available))}"])
+    identity = _id_column(available, source.id, columns)
+    notes = [] if identity == source.id else [f"column '{identity}' taken for the id"]
     if source.inputs is not None:
-        return list(source.inputs), []
-    rest = [name for name in available if name not in columns]
+        return list(source.inputs), identity, notes
+    rest = [name for name in available if name not in (*columns, identity)]
     if not rest:
         raise InputError(f"{path}: no column is left for the inputs beside '{source.target}'")
-    return rest, [f"inputs: {', '.join(rest)}"]
+    return rest, identity, [*notes, f"inputs: {', '.join(rest)}"]
 
 
 def _finite(path: Path, rows: Rows, columns: Sequence[str]) -> NDArray[np.float64]:

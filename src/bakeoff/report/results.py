@@ -1,9 +1,11 @@
 """`results.json` as typed values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bakeoff.core.measures import MEASURES, bare, measure_of
 from bakeoff.report.values import Range, interval, listing, mapping, number, text, whole
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -246,7 +248,8 @@ def parse(content: Mapping[str, Any]) -> Results:
 
 
 def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
-    metrics = {key: _score(mapping(value)) for key, value in mapping(row.get("metrics")).items()}
+    given = mapping(row.get("metrics"))
+    metrics = {key: _score(mapping(value), key) for key, value in given.items()}
     resolved = mapping(row.get("recipe"))
     seeds = tuple(s for seed in listing(row.get("seeds")) if (s := whole(seed)) is not None)
     return RecipeResult(
@@ -299,13 +302,23 @@ def _diverged(statuses: object, seeds: list[Any]) -> tuple[str, ...]:
     return tuple(text(seed, "?") for seed, status in pairs if status == "diverged")
 
 
-def _score(row: dict[str, Any]) -> Score:
+def _score(row: dict[str, Any], metric: str) -> Score:
     return Score(
         values=tuple(number(value) for value in listing(row.get("values"))),
         mean=number(row.get("mean")),
         sd=number(row.get("sd")),
-        ci95=interval(row.get("ci95")),
+        ci95=_within(interval(row.get("ci95")), *_ends(metric)),
     )
+
+
+def _ends(metric: str) -> Range:
+    """What a metric can be; anything where nobody knows."""
+    return measure_of(metric).range if bare(metric) in MEASURES else (-math.inf, math.inf)
+
+
+def _within(ends: Range | None, least: float, most: float) -> Range | None:
+    """An interval as far as it is possible: few seeds give wide ones, which plots would show."""
+    return ends and (max(ends[0], least), min(ends[1], most))
 
 
 _NUMBERS = (
@@ -321,14 +334,16 @@ _NUMBERS = (
 def _verdict(row: dict[str, Any], metric: str) -> Verdict:
     found = row.get("outcome")
     outcome: Outcome = next((known for known in OUTCOMES if known == found), "undecided")
+    least, most = _ends(text(row.get("metric"), metric))
+    widest = most - least
     return Verdict(
         a=text(row.get("a"), "?"),
         b=text(row.get("b"), "?"),
         level=mapping(row.get("level")),
         metric=text(row.get("metric"), metric),
         difference=number(row.get("difference")),
-        ci95=interval(row.get("ci95")),
-        ci_this_test_set=interval(row.get("ci_this_test_set")),
+        ci95=_within(interval(row.get("ci95")), -widest, widest),
+        ci_this_test_set=_within(interval(row.get("ci_this_test_set")), -widest, widest),
         numbers={name: number(row.get(name)) for name in _NUMBERS},
         outcome=outcome,
         exploratory=row.get("exploratory") is True,

@@ -34,7 +34,8 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
     rows = []
     for entry in entries:
         scores, kind = mapping(entry.get("scores")), text(entry.get("by"))
-        metric = words.Metric(f"test/{text(entry.get('metric'), 'accuracy')}")
+        split = "fold" if run.results.folds else "test"
+        metric = words.Metric(f"{split}/{text(entry.get('metric'), 'accuracy')}")
         count = whole(entry.get("count"))
         row = [
             Cell(text(entry.get("name"), "?"), head=True, note=KINDS.get(kind, kind)),
@@ -47,7 +48,8 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
             row.append(Cell(shown, value, numeric=True))
         rows.append(row)
     header = ["Texts", "How many", "Score", *(recipe.name for recipe in recipes)]
-    return Table("Scores by part, length and class, means over seeds", header, rows)
+    over = "folds" if run.results.folds else "seeds"
+    return Table(f"Scores by part, length and class, means over {over}", header, rows)
 
 
 def _mistakes(run: RunFolder, content: dict[str, Any]) -> Table:

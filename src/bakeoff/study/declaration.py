@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from bakeoff.core.cell import Folds
 from bakeoff.core.errors import InputError, nearest
 from bakeoff.core.frozen import Frozen
+from bakeoff.core.measures import in_words, scale_of
 from bakeoff.core.recipe import DatasetReference
 from bakeoff.study.looks import plan_looks
 
@@ -89,6 +90,16 @@ class Declaration(Frozen):
                 else "must be fold/<name>: with resampling, verdicts are about the folds held out"
             )
         return metric
+
+    @field_validator("margin")
+    @classmethod
+    def _within_reach(cls, margin: float | None, info: ValidationInfo) -> float | None:
+        metric = info.data.get("metric")
+        if margin is not None and margin >= 1 and metric and scale_of(metric) == "share":
+            raise ValueError(
+                f"must be less than 1: {in_words(metric)} is a share of 1, so 0.02 are two points"
+            )
+        return margin
 
     @field_validator("seeds")
     @classmethod

@@ -165,6 +165,8 @@ def read_items(
         InputError: as `predict` does.
     """
     path, learnt = Path(source), _modality(fitted.record.recipe["data"]["set"])
+    if resize and learnt not in ("image", None):
+        raise InputError("--resize: of images alone, and no images were learnt from")
     if str(source) in catalogue.DATASETS and not path.exists():
         yield _test_split(str(source), fitted.record)
     elif not path.exists():
@@ -200,7 +202,7 @@ def _rows(path: Path, fitted: LoadedCell) -> Examples:
     learnt = fitted.record.recipe["data"]["set"]
     named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
     if fitted.record.task == "regression":
-        return read_numbers(path, fitted.columns, named.get("target"))
+        return read_numbers(path, fitted.columns, named.get("target"), named.get("id"))
     columns = {role: named.get(role) for role in ("text", "label", "id")}
     return read_texts(TableSource(table=str(path), **columns), fitted.record.classes)
 

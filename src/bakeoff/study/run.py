@@ -21,6 +21,7 @@ from bakeoff.study.artifacts import write_artifacts
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.fold_results import choose_best
 from bakeoff.study.folder import altered, open_folder
+from bakeoff.study.identities import some
 from bakeoff.study.looks import still_racing
 from bakeoff.study.manifest import write_manifest
 from bakeoff.study.plan import ask, choose, make_plan, read_plan, write_plan
@@ -84,6 +85,8 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
             is to be set from its validation score.
     """
     before = read_plan(out)
+    if before is None:
+        _check_place(out)
     company = Company()
     ready = prepare(study, options.offline, before)
     if before is not None and (faults := altered(open_folder(out))):
@@ -99,6 +102,21 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
         write_manifest(out)
         report.write(out)
         return Finished(out, content, runner.failures)
+
+
+def _check_place(out: Path) -> None:
+    """Whether a folder without a plan may become a run's: nobody's files are written over.
+
+    Raises:
+        InputError: where it holds something.
+    """
+    names = sorted(p.name for p in out.iterdir()) if out.is_dir() else []
+    held = [name for name in names if not name.startswith(".")]
+    if held and not any(out.glob("cells/*/*/record.json")):  # of those `make_plan` speaks
+        raise InputError(
+            f"--out {out}: holds {some(held)}, and is not the folder of a run (allowed: one that "
+            "is new or empty, or an earlier run's)"
+        )
 
 
 class _Runner:
@@ -119,8 +137,6 @@ class _Runner:
         self.others = others
         self.plan = make_plan(ready, store.folder)
         self.failures: dict[str, str] = {}
-        text = yaml.safe_dump(plain(ready.study), sort_keys=False, allow_unicode=True)
-        write_atomic(store.folder / "study.yaml", text.encode())
 
     def all_looks(self) -> None:
         """The first look's seeds, or those asked for; a race goes on while it is undecided."""
@@ -159,6 +175,8 @@ class _Runner:
         for p in planned:
             ask(self.plan, p.name, {at: cells[p.name, p.drawn(at)].key for at in replicates})
         write_plan(self.store.folder, self.plan)
+        text = yaml.safe_dump(plain(self.ready.study), sort_keys=False, allow_unicode=True)
+        write_atomic(self.store.folder / "study.yaml", text.encode())
         todo = self._cells(cells, self.options.jobs)
         if self.plan["margin"] is None:
             todo = replace(todo, told=frozenset([self._fix_margin(replicates[0])]))

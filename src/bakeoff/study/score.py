@@ -32,6 +32,7 @@ class Columns:
         label_id: Of ids, in the file of labels.
         classes: The class names in the order of their indices, where one of the files has indices
             and the predictions have no columns `prob_<class>` to tell it.
+        numbers: Whether values are numbers, not classes, though nothing in the files says so.
     """
 
     prediction: str | None = None
@@ -39,6 +40,7 @@ class Columns:
     id: str | None = None
     label_id: str | None = None
     classes: tuple[str, ...] = ()
+    numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
 
     Those are columns `prob_<class>`, or, as in many a submission, a column named after each class
     and none of predictions: then the likeliest class is the prediction. A file whose header names a
-    `target`, as `predict` writes it for regression, holds numbers. A file without a header may have
+    `target`, as `predict` writes it for regression, holds numbers, and so do files all of whose
+    values are numbers, some of them not whole. A file without a header may have
     an id and a value in every line. Ids are matched as they are, or else by file names without
     folder or suffix, in any order.
 
@@ -114,12 +117,13 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
     known = [label_column[row] for row in rows]
     if lacking := [name for name, label in zip(guess_ids, known, strict=True) if label == ""]:
         raise InputError(_no_label(labels, lacking, len(guess_ids)))
-    if "target" in guessed and "prediction" in guessed:
-        targets, numbers = _finite(known, labels), _finite(made, predictions)
-        return FileScores(Regression().score(targets, numbers), len(made), tuple(notes))
     order = named.classes or tuple(
         name.removeprefix(PROBABILITY) for name in guessed if name.startswith(PROBABILITY)
     )
+    told = named.numbers or ("target" in guessed and "prediction" in guessed)
+    if told or (not order and _fractions(made, known)):
+        targets, numbers = _finite(known, labels), _finite(made, predictions)
+        return FileScores(Regression().score(targets, numbers), len(made), tuple(notes))
     both = _same_names(known, made, order, notes)
     right = np.zeros(len(made), np.bool_)
     right[rows] = [label == guess for label, guess in zip(*both, strict=True)]
@@ -205,15 +209,21 @@ def _same_names(
     Raises:
         InputError: where they have nothing in common.
     """
-    if set(labels) & set(guesses):
-        return labels, guesses
     by_index = {str(i): name for i, name in enumerate(order)}
-    if set(labels) <= by_index.keys() and set(guesses) <= set(order):
+    names, wanted, made = set(order), set(labels), set(guesses)
+    # Names first: classes may be called by numbers themselves.
+    if not wanted <= names and wanted <= by_index.keys() and made <= names:
         notes.append(f"labels are indices of classes: {_counted(by_index)}")
         return [by_index[label] for label in labels], guesses
-    if set(guesses) <= by_index.keys() and set(labels) <= set(order):
+    if not made <= names and made <= by_index.keys() and wanted <= names:
         notes.append(f"predictions are indices of classes: {_counted(by_index)}")
         return labels, [by_index[guess] for guess in guesses]
+    if wanted & made:
+        if names and (strange := sorted(wanted - names)):
+            notes.append(
+                f"labels that the predictions have no class for count as missed: {some(strange)}"
+            )
+        return labels, guesses
     raise InputError(
         f"no predicted class ({some(sorted(set(guesses)))}) is among the labels "
         f"({some(sorted(set(labels)))}); where one of them counts classes from 0, --classes says "
@@ -245,6 +255,15 @@ def _metrics(
         return classification(truth, made, given, len(classes))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _fractions(made: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether all values are numbers, and some are not whole: then they are no classes."""
+    try:
+        numbers = [float(value) for value in (*made, *known)]
+    except ValueError:
+        return False
+    return not all(number.is_integer() for number in numbers)
 
 
 def _finite(values: Sequence[str], path: Path) -> NDArray[np.float64]:

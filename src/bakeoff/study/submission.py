@@ -61,6 +61,8 @@ def submission(predictions: Path, sample: Path, labels: Labels = "auto") -> Subm
             "or an id and every class"
         )
     ids = wanted[identity]
+    if not ids:
+        raise InputError(f"{sample}: holds no rows: the ids to predict are needed")
     rows = _rows(made["id"], ids, sample, predictions)
     notes = []
     if left := len(made["id"]) - len(ids):
@@ -131,7 +133,9 @@ def _written(
         raise InputError("--labels indices: the predictions have no columns of classes to count")
     here = set(values) - {""}
     numbers = bool(here) and here <= set(indices.values())
-    if labels == "names" or not classes or (labels == "auto" and (not here or here & set(classes))):
+    # Classes may be called by numbers themselves: what all values are decides, not one of them.
+    names = not here or here <= set(classes) or (not numbers and bool(here & set(classes)))
+    if labels == "names" or not classes or (labels == "auto" and names):
         return {}, []
     if labels == "indices" or numbers:
         said = ", ".join(f"{i} = {name}" for name, i in list(indices.items())[:3])
