@@ -102,7 +102,8 @@ def test_the_control_again_is_no_change() -> None:
 
 def test_levels_have_effects_of_their_own() -> None:
     one, two = combined({"rate": 0.1}), combined({"rate": 0.2}, noise=0.01)
-    both = one["recipes"] | {f"{name}@2": recipe for name, recipe in two["recipes"].items()}
+    both = {f"{name}@rate=0.1": recipe for name, recipe in one["recipes"].items()}
+    both |= {f"{name}@rate=0.2": recipe for name, recipe in two["recipes"].items()}
     found = effects(one | {"recipes": both})
     assert [row["level"] for row in found] == [{"rate": 0.1}] * 3 + [{"rate": 0.2}] * 3
     assert found[0]["sentence"].startswith(

@@ -174,6 +174,7 @@ def effect_sentence(effect: Mapping[str, Any], metric: str, direction: str) -> s
     """
     words = _Words(metric, effect["ci95"], direction)
     place = ", ".join(f"{name} = {value}" for name, value in effect["level"].items())
+    change = effect["change"].partition("@")[0] if place else effect["change"]
 
     def signed(value: float, form: Callable[[float], str] = words.number) -> str:
         plus = not words.is_ratio and float(words.number(value)) > 0
@@ -183,7 +184,7 @@ def effect_sentence(effect: Mapping[str, Any], metric: str, direction: str) -> s
     known = "" if ends is None else f"95 % interval {signed(ends[0])} to {signed(ends[1])}, "
     seeds = f"{effect['seeds']} seed{'s' if effect['seeds'] != 1 else ''}"
     return (
-        f"{f'with {place}, ' if place else ''}{effect['change']} gives "
+        f"{f'with {place}, ' if place else ''}{change} gives "
         f"{signed(effect['difference'], words.amount)} on average over the other changes "
         f"({known}{seeds}, on these test examples): {signed(effect['alone'])} alone, "
         f"{signed(effect['beside_all'])} beside all the others."
