@@ -17,6 +17,7 @@ from bakeoff.data.token_batches import (
     TokenBatches,
     TokenExamples,
     VectorBatches,
+    padded_width,
 )
 
 
@@ -99,10 +100,29 @@ def test_buckets_do_not_come_in_order_of_length() -> None:
     assert longest != sorted(longest)
 
 
+def test_widths_are_few_and_no_wider_than_they_must() -> None:
+    widths = [padded_width(longest) for longest in range(1, 801)]
+    assert widths[:16] == [*range(1, 17)]
+    assert all(longest <= width <= 1.125 * longest for longest, width in enumerate(widths, 1))
+    assert len(set(widths)) <= 16 + 8 * 6
+    assert widths == sorted(widths)
+
+
+def test_no_batch_is_wider_than_the_longest_sequence() -> None:
+    tokens = Tokens.of([[1] * length for length in (33, 20, 17, 3)])
+    batches = TokenBatches(TokenExamples(tokens, np.zeros(4)), 1, Streams(0))
+    widths = {np.asarray(batch.items).shape[1] for batch in PaddedBatches(batches).epoch(0)}
+    assert widths == {33, 20, 18, 3}
+
+
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 0)])
 def test_nothing_to_cut_is_refused(count: int, size: int) -> None:
     with pytest.raises(InputError):
         TokenBatches(examples(count), size, Streams(0))
+
+
+def width(longest: int, every: TokenExamples) -> int:
+    return min(padded_width(longest), int(every.tokens.lengths.max()))
 
 
 def test_padded_batches_are_the_same_from_the_left() -> None:
@@ -112,9 +132,10 @@ def test_padded_batches_are_the_same_from_the_left() -> None:
     assert padded.per_epoch == batches.per_epoch
     for filled, batch in zip(padded.epoch(2, 1), batches.epoch(2, 1), strict=True):
         assert isinstance(filled.items, np.ndarray)
-        assert filled.items.shape == (len(batch.labels), tokens(batch).lengths.max())
+        longest = int(tokens(batch).lengths.max())
+        assert filled.items.shape == (len(batch.labels), width(longest, given_examples))
         np.testing.assert_array_equal((filled.items >= 0).sum(axis=1), tokens(batch).lengths)
-        np.testing.assert_array_equal(filled.items, tokens(batch).padded(-1))
+        np.testing.assert_array_equal(filled.items[:, :longest], tokens(batch).padded(-1))
         np.testing.assert_array_equal(filled.indices, batch.indices)
 
 
@@ -122,7 +143,8 @@ def test_padded_to_the_longest_of_a_batch_or_to_one_width() -> None:
     batches = TokenBatches(examples(60), 8, Streams(0))
     for batch, padded in zip(batches.epoch(2, 3), PaddedBatches(batches).epoch(2, 3), strict=True):
         assert isinstance(padded.items, np.ndarray)
-        assert padded.items.shape[1] == tokens(batch).lengths.max()
+        longest = int(tokens(batch).lengths.max())
+        assert padded.items.shape[1] == width(longest, batches.examples)
         assert padded.indices.tolist() == batch.indices.tolist()
         for place, row in enumerate(padded.items):
             assert row[row >= 0].tolist() == tokens(batch)[place].tolist()

@@ -202,7 +202,7 @@ class FineTune:
     name: ClassVar[str] = "fine-tune"
     version: ClassVar[int] = 4
     """2: embeddings learn the rows that texts reach; 3: float32 attention; 4: a head that learns
-    alone is validated in passes of one length."""
+    alone is validated in passes of one length, and batches have one of a few widths."""
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -132,7 +132,7 @@ class Lstm:
     """A recurrent network on texts."""
 
     name: ClassVar[str] = "lstm"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: batches have one of a few widths
     settings: ClassVar[type[Settings]] = LstmSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
