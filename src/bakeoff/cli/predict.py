@@ -12,9 +12,21 @@ from bakeoff.cli.output import print_json, print_table, say
 from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
+
     from bakeoff.study.predict import LoadedCell, Predicted
     from bakeoff.study.score import FileScores
     from bakeoff.study.submission import Labels
+
+    class Named(TypedDict):
+        """The options of `score` that say what its files hold."""
+
+        prediction: str | None
+        label: str | None
+        id: str | None
+        label_id: str | None
+        classes: tuple[str, ...]
+        numbers: bool
 
 
 @click.command()
@@ -98,21 +110,18 @@ def _submit(
 @click.argument("labels", type=FILE)
 @click.option("--prediction", metavar="COLUMN", help="Of predicted classes.")
 @click.option("--label", metavar="COLUMN", help="Of labels.")
-@click.option("--id", "identity", metavar="COLUMN", help="Of ids, in all files.")
+@click.option("--id", metavar="COLUMN", help="Of ids, in all files.")
 @click.option("--label-id", metavar="COLUMN", help="Of ids in LABELS, where it is another.")
-@click.option("--classes", metavar="A,B,...", help="Class names in the order of their indices.")
+@click.option(
+    "--classes",
+    metavar="A,B,...",
+    callback=lambda _context, _parameter, text: tuple(text.split(",")) if text else (),
+    help="Class names in the order of their indices.",
+)
 @click.option("--numbers", is_flag=True, help="Values are numbers, though they look like classes.")
 @json_option
 def score(
-    predictions: tuple[Path, ...],
-    labels: Path,
-    prediction: str | None,
-    label: str | None,
-    identity: str | None,
-    label_id: str | None,
-    classes: str | None,
-    numbers: bool,
-    as_json: bool,
+    predictions: tuple[Path, ...], labels: Path, as_json: bool, **named: "Unpack[Named]"
 ) -> None:
     """Score files of PREDICTIONS against the file LABELS, joined by id.
 
@@ -122,11 +131,10 @@ def score(
     from bakeoff.study.score import Columns
     from bakeoff.study.score import score as metrics
 
-    order = tuple(classes.split(",")) if classes else ()
-    named = Columns(prediction, label, identity, label_id, order, numbers)
     if twice := [path for path in predictions if predictions.count(path) > 1]:
         raise InputError(f"{twice[0]}: given more than once, and it does not differ from itself")
-    found = {str(path): metrics(path, labels, named) for path in predictions}
+    columns = Columns(**named)
+    found = {str(path): metrics(path, labels, columns) for path in predictions}
     for note in dict.fromkeys(note for scores in found.values() for note in scores.notes):
         say(f"bakeoff: {note}")
     if len(found) > 1:
