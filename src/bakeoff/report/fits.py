@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.report import signals, words
+from bakeoff.report.axes import log_range, log_ticks
 from bakeoff.report.folder import RunFolder, metric_rows
 from bakeoff.report.palette import look
 from bakeoff.report.results import RecipeResult
@@ -74,15 +75,17 @@ def _outcome(recipe: RecipeResult, found: Content) -> str:
 
 
 def _log_axis(title: str, low: float, high: float) -> dict[str, Any]:
-    ends = [math.log10(low), math.log10(high)]
-    pad = 0.06 * max(ends[1] - ends[0], 0.1)
-    return {
-        "type": "log",
-        "title": {"text": title},
-        "range": [ends[0] - pad, ends[1] + pad],
-        "exponentformat": "power",
-        "minexponent": 4,
-    }
+    span = log_range((low, high), room=0.06)
+    ticks = log_ticks(span, _written)
+    return {"type": "log", "title": {"text": title}, "range": list(span), **ticks}
+
+
+def _written(value: float) -> str:
+    """A round value; far from 1 as a power of ten."""
+    power = math.log10(value)
+    if power.is_integer() and not -4 < power < 5:
+        return f"10<sup>{words.signless(str(int(power)))}</sup>"
+    return f"{value:g}"
 
 
 def _boxes(recipes: Sequence[RecipeResult]) -> list[Control]:
