@@ -11,6 +11,7 @@ from bakeoff.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from bakeoff.core.generation import GenerationSettings
+    from bakeoff.core.recipe import DeviceName
     from bakeoff.models.generation import Generator
 
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 @device_option
 @json_option
 def generate(
-    weights: str, prompts: tuple[str, ...], seed: int, count: int, device: str, as_json: bool,
+    weights: str, prompts: tuple[str, ...], seed: int, count: int, device: "DeviceName",
+    as_json: bool,
     **chosen: Any,
 ) -> None:  # fmt: skip
     """Continue each PROMPT with WEIGHTS (a folder or hub id): greedily, unless asked otherwise.

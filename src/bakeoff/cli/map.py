@@ -65,10 +65,9 @@ def map_(
     from bakeoff.study.mapping import How, Outputs, map_vectors
     from bakeoff.study.predict import load_fitted
 
-    check_output(output, items, picture, vectors)
-    for other, third in ((picture, vectors), (vectors, picture)):
-        if other is not None:
-            check_output(other, items, third)
+    written = [path for path in (output, picture, vectors) if path is not None]
+    for number, path in enumerate(written):
+        check_output(path, items, *written[:number])
     made = map_vectors(
         load_fitted(run),
         items,

@@ -94,11 +94,11 @@ def check_output(output: Path, *read: Path | str | None) -> None:
     place = output.resolve()
     for path in read:
         if path is not None and Path(path).resolve() == place:
-            raise InputError(f"-o {output}: would be written over {path}")
+            raise InputError(f"{output}: would be written over {path}")
     if place.exists():
         for folder in place.parents:
             if (folder / PLAN).exists():
-                raise InputError(f"-o {output}: belongs to the run {folder}, and would be replaced")
+                raise InputError(f"{output}: belongs to the run {folder}, and would be replaced")
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:

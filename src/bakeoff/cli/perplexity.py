@@ -10,6 +10,7 @@ from bakeoff.cli.output import count, print_json, print_table
 
 if TYPE_CHECKING:
     from bakeoff.core.perplexity import Protocol
+    from bakeoff.core.recipe import DeviceName
 
 LONGEST = 1024
 """Tokens of a window where none are asked for, and the model sees as many."""
@@ -41,7 +42,7 @@ def perplexity(
     context: int | None,
     stride: int | None,
     detokenise: bool,
-    device: str,
+    device: "DeviceName",
     as_json: bool,
 ) -> None:
     """Perplexity of WEIGHTS (a folder or hub id) on the text in FILE (UTF-8), by sliding windows.

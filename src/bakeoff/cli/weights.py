@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from bakeoff.core.recipe import DeviceName
+
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel:
@@ -65,7 +67,7 @@ class LanguageModel:
         return ids
 
 
-def load_language_model(name: str, device: str) -> LanguageModel:
+def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
     """Load weights by path or hub id, with bit-equal results from run to run.
 
     Args:
@@ -82,7 +84,7 @@ def load_language_model(name: str, device: str) -> LanguageModel:
     from bakeoff.training.torch.numerics import resolve_device_and_precision
 
     found = find_pretrained(name)
-    chosen, _ = resolve_device_and_precision(device, "float32")  # type: ignore[arg-type]
+    chosen, _ = resolve_device_and_precision(device, "float32")
     tokenizer = load_tokenizer(found)
     module = load_causal(found).to(torch.device(chosen))
     return LanguageModel(name, module, tokenizer, found.limit)

@@ -101,7 +101,7 @@ class Dataset:
         These are the data's own groups and exact copies, and what they link: two groups that have
         an item in common are one here. None: all stand alone.
         """
-        return _together(self.train)
+        return _together(self.train.groups, item_digests(self.train.items))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,7 +162,8 @@ def hold_out_test(
             f"{where}: {_some(few)}; without a test split {each} at least "
             f"{FEWEST_PER_CLASS} examples, one each to train, validate and test"
         )
-    keys, together = item_digests(examples.items), _together(examples)
+    keys = item_digests(examples.items)
+    together = _together(examples.groups, keys)
     # Of few examples a fifth may be fewer than there are classes: one of each is then set aside.
     share = TEST_SHARE if together is not None else max(TEST_SHARE, len(names) / len(examples))
     chosen = np.sort(carve(strata, share, keys, together))
@@ -182,10 +183,12 @@ def hold_out_test(
     return examples.take(rest), examples.take(chosen), note
 
 
-def _together(examples: Examples) -> NDArray[np.int64] | None:
+def _together(
+    groups: NDArray[np.int64] | None, digests: NDArray[np.uint64]
+) -> NDArray[np.int64] | None:
     """Groups and copies with what they link; None where all stand alone."""
-    distinct, copies = np.unique(item_digests(examples.items), return_inverse=True)
-    groups, alone = examples.groups, len(distinct) == len(examples)
+    distinct, copies = np.unique(digests, return_inverse=True)
+    alone = len(distinct) == len(digests)
     if groups is None:
         return None if alone else copies.astype(np.int64)
     return groups if alone else _linked(groups, copies)

@@ -7,6 +7,7 @@ directions: M. Schuster, K. Paliwal 1997, "Bidirectional recurrent neural networ
 """
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +104,7 @@ class Recurrent(nn.Module):
         for layer, dropout in zip(self.layers, self.dropouts, strict=True):
             inputs = dropout(states)
             packed = self.packed and self.training
-            read = [direction(inputs, lengths, packed) for direction in layer]  # type: ignore[attr-defined]
+            read = [direction(inputs, lengths, packed) for direction in cast(nn.ModuleList, layer)]
             states = torch.cat(read, dim=2) if len(read) > 1 else read[0]
         return self._pooled(states, lengths)
 

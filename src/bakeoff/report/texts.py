@@ -31,10 +31,9 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
     entries = [mapping(row) for row in listing(content.get("slices"))[:MOST_ROWS]]
     named = {name for entry in entries for name in mapping(entry.get("scores"))}
     recipes = [recipe for recipe in run.results.recipes if recipe.name in named]
-    rows = []
+    rows, split = [], words.Metric(run.results.metric).split
     for entry in entries:
         scores, kind = mapping(entry.get("scores")), text(entry.get("by"))
-        split = "fold" if run.results.folds else "test"
         metric = words.Metric(f"{split}/{text(entry.get('metric'), 'accuracy')}")
         count = whole(entry.get("count"))
         row = [
@@ -48,8 +47,8 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
             row.append(Cell(shown, value, numeric=True))
         rows.append(row)
     header = ["Texts", "How many", "Score", *(recipe.name for recipe in recipes)]
-    over = "folds" if run.results.folds else "seeds"
-    return Table(f"Scores by part, length and class, means over {over}", header, rows)
+    over = f"means over {run.results.unit}s"
+    return Table(f"Scores by part, length and class, {over}", header, rows)
 
 
 def _mistakes(run: RunFolder, content: dict[str, Any]) -> Table:

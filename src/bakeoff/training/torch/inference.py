@@ -44,7 +44,7 @@ class Network:
     ) -> None:
         self.module, self.device = module, device
         self.precision, self.compiles = precision, compiles
-        self.cuts = 1
+        self.cut_passes(1)
         module.to(device)
 
     def inputs(self, items: Tensor) -> Tensor:

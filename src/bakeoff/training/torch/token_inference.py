@@ -5,9 +5,8 @@ own length; passes of a width all have the same number of rows (`core.passes`), 
 up. So neither what is beside a sequence nor how far that is padded changes a bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -68,8 +67,14 @@ class TokenInference(Network):
 
     def of(self, module: nn.Module) -> "TokenInference":
         """The same with another module of the same kind."""
-        sizes = {"rows": self._rows, "multiple": self._multiple, "limit": self._limit}
-        made = TokenInference(module, self.device, self.precision, **cast(Any, sizes))
+        made = TokenInference(
+            module,
+            self.device,
+            self.precision,
+            rows=self._rows,
+            multiple=self._multiple,
+            limit=self._limit,
+        )
         made.cut_passes(self.cuts)
         return made
 
@@ -135,11 +140,10 @@ class TokenInference(Network):
         threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
         kind = (*self._kind, self.precision, threads, exact, width, most)
         finder = _lengths.setdefault(kind, PassSize(most))
-        size = finder(lambda x: self._pass(x).cpu().numpy(), self._drawing(width))
+        size = finder(
+            lambda x: self._pass(x).cpu().numpy(), lambda count: drawn(count, width, self._ids)
+        )
         return self.in_passes(items, size, self._pass)
-
-    def _drawing(self, width: int) -> Callable[[int], Ids]:
-        return lambda count: drawn(count, width, self._ids)
 
     def _pass(self, items: Ids) -> Tensor:
         given = torch.from_numpy(items).to(self.device)

@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from bakeoff.core.passes import PassSize
 from bakeoff.training.torch.inference import Network
-from bakeoff.training.torch.numerics import Precision
 
 Vectors = NDArray[np.float32]
 """(N, D)."""
@@ -18,12 +17,6 @@ class VectorInference(Network):
 
     Passes are all as long (`core.passes`), so that what is beside a vector changes no bit.
     """
-
-    def __init__(
-        self, module: nn.Module, device: torch.device, precision: Precision, compiles: bool = False
-    ) -> None:
-        super().__init__(module, device, precision, compiles)
-        self.cut_passes(1)
 
     def cut_passes(self, cuts: int) -> None:
         """Pass at most `pass_size / cuts` vectors at once from now on."""
