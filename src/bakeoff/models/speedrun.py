@@ -48,6 +48,8 @@ class Whitening(nn.Conv2d):
         window: k, pixels a side.
     """
 
+    fixed = ("weight",)
+
     def __init__(self, channels: int, window: int) -> None:
         super().__init__(channels, 2 * channels * window**2, window)
         self.weight.requires_grad_(False)
@@ -65,6 +67,20 @@ class Whitening(nn.Conv2d):
         self.weight.copy_(both.view(self.weight.shape))
         assert self.bias is not None
         self.bias.copy_(-both @ mean)
+
+
+class Shifted(nn.BatchNorm2d):
+    """Batch norm whose gains stay 1.
+
+    Args:
+        channels: C.
+    """
+
+    fixed = ("weight",)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=MOMENTUM)
+        self.weight.requires_grad_(False)
 
 
 class StartingAsIdentity(nn.Conv2d):
@@ -87,10 +103,10 @@ class Block(nn.Module):
         convolution = StartingAsIdentity if settings.identity else nn.Conv2d
         self.conv1 = convolution(inputs, outputs, 3, padding=1, bias=False)
         self.pool = nn.MaxPool2d(2)
-        self.norm1 = _norm(outputs)
+        self.norm1 = Shifted(outputs)
         self.activation1 = ACTIVATIONS[settings.activation]()
         self.conv2 = convolution(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = _norm(outputs)
+        self.norm2 = Shifted(outputs)
         self.activation2 = ACTIVATIONS[settings.activation]()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -170,10 +186,3 @@ def patch_statistics(images: Tensor, window: int) -> tuple[Tensor, Tensor]:
         count += len(patches)
     mean = total / count
     return mean, products / count - torch.outer(mean, mean)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm whose gains stay 1."""
-    norm = nn.BatchNorm2d(channels, momentum=MOMENTUM)
-    norm.weight.requires_grad_(False)
-    return norm

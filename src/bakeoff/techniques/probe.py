@@ -269,7 +269,7 @@ class Probe:
     """A classifier on the vectors of another recipe."""
 
     name: ClassVar[str] = "probe"
-    version: ClassVar[int] = 2  # 2: an encoder that learns on sees each image once
+    version: ClassVar[int] = 3  # 2: one view of each image in tuning; 3: fixed filters stay so
     settings: ClassVar[type[Settings]] = ProbeSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})

@@ -7,6 +7,7 @@ from torch import nn
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.streams import Streams
+from bakeoff.models.speedrun import Speedrun, SpeedrunSettings
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.initialise import initialise
 from bakeoff.training.torch.joined import Joined, thaw
@@ -44,6 +45,17 @@ def test_layers_thaw_by_name_with_their_rates() -> None:
     assert learning(encoder) == {"hidden.weight", "hidden.bias"}
     assert encoder.hidden.weight.rate_share == 0.25  # type: ignore[attr-defined]
     assert encoder.conv.weight.rate_share == 0.1  # type: ignore[attr-defined]
+
+
+def test_what_a_model_keeps_fixed_never_learns_on() -> None:
+    """Filters that whiten and gains of 1 stay, however often the network is thawed."""
+    settings = SpeedrunSettings.parse({"widths": [4, 4, 4]})
+    encoder = Speedrun(settings, (16, 16, 3), 4)
+    first = learning(encoder)
+    for _ in range(2):
+        thaw(encoder, None, {}, torch.zeros(1, 3, 16, 16))
+        assert learning(encoder) == first - {"output.weight"}
+    assert not {"whitening.weight", "block1.norm1.weight"} & first
 
 
 def test_nested_layers_and_trunks() -> None:

@@ -82,11 +82,13 @@ def semi_hard(table: Tensor, labels: Tensor) -> Triplets:
     positives, negatives = pairs_of(labels)
     positives &= negatives.any(dim=1)[:, None]
     anchors, others = positives.nonzero(as_tuple=True)
-    rows, allowed = table[anchors], negatives[anchors]
-    farther = allowed & (rows > table[anchors, others][:, None])
-    nearest = rows.masked_fill(~farther, torch.inf).argmin(dim=1)
-    farthest = rows.masked_fill(~allowed, -1).argmax(dim=1)
-    return Triplets(anchors, others, torch.where(farther.any(dim=1), nearest, farthest))
+    # Every row is sorted once: a table of all pairs beside all others would have B times the size.
+    ordered, order = table.masked_fill(~negatives, torch.inf).sort(dim=1, stable=True)
+    place = torch.searchsorted(ordered, table, right=True)[anchors, others]
+    nearest = order[anchors, place.clamp(max=len(labels) - 1)]
+    farthest = table.masked_fill(~negatives, -1).argmax(dim=1)[anchors]
+    found = place < negatives.sum(dim=1)[anchors]
+    return Triplets(anchors, others, torch.where(found, nearest, farthest))
 
 
 def _with_both(positives: Tensor, negatives: Tensor) -> Tensor:

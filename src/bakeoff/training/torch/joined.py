@@ -56,7 +56,8 @@ def thaw(
     """Say which parameters of an encoder learn, and at which share of the rate.
 
     A layer is named by its path, or the first part of it; of several names the longest counts.
-    The parameters that vectors do not depend on (of a layer that gave logits) never learn.
+    The parameters that vectors do not depend on (of a layer that gave logits) never learn, nor
+    those that a layer itself calls `fixed` (filters that whiten, gains that stay 1).
 
     Args:
         encoder: `features` gives vectors; changed in place.
@@ -78,11 +79,11 @@ def thaw(
                 f"classifier.fine_tune: no layer {name!r}{suggest(name, known)} (allowed: {tops}, "
                 "or parts of them)"
             )
-    used = _used(encoder, named, example)
+    able = _used(encoder, named, example) - _fixed(encoder)
     for path, parameter in named.items():
         starts = list(_starts(paths[path]))
         learns = layers is None or any(start in layers for start in starts)
-        parameter.requires_grad_(learns and path in used)
+        parameter.requires_grad_(learns and path in able)
         share = next((rates[s] for s in reversed(starts) if s in rates), rates.get("", 1.0))
         cast(Any, parameter).rate_share = share
 
@@ -91,6 +92,12 @@ def _starts(path: str) -> list[str]:
     """The layers that a parameter's path lies in, from the outermost on."""
     parts = path.split(".")[:-1]
     return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def _fixed(encoder: nn.Module) -> set[str]:
+    """The parameters that never learn, by what their layers say."""
+    layers = encoder.named_modules()
+    return {f"{path}.{name}" for path, layer in layers for name in getattr(layer, "fixed", ())}
 
 
 def _used(encoder: nn.Module, named: Mapping[str, Tensor], example: Tensor) -> set[str]:
