@@ -1,5 +1,6 @@
 """The page on the ladder of models says what `bakeoff profile` counts, and names what there is."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bakeoff.study.study import built_in_names
 from bakeoff.techniques.cnn import CnnSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "vision.md"
+SPEED = PAGE.parents[1] / "benchmarks" / "results" / "vision.json"
 SHAPE = (32, 32, 3)
 ROW = re.compile(r"^\| `([\w-]+)` \| ([\d,]+) \| ([\d,]+) \|", re.MULTILINE)
 
@@ -63,3 +65,17 @@ def test_named_studies_are_there(text: str) -> None:
     named = [n for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for n in row.split()]
     assert len(named) == 13
     assert {name.strip("`,") for name in named} <= set(built_in_names())
+
+
+def test_speeds_are_those_of_the_benchmark(text: str) -> None:
+    case = json.loads(SPEED.read_text())["cases"]["resnet20, batch 128"]
+    told = text.partition("<!-- speed -->")[2].partition("<!-- /speed -->")[0]
+    by_way = {r["ours"]: 1 / r["median"] for r in case["ratios"] if r["theirs"] == "ordinary"}
+    rows = {"ordinary": "usual script, float32", "tuned by hand": "the same tuned by hand"}
+    for way, speed in case["images_per_second"].items():
+        name, times = rows.get(way, way), by_way.get(way, 1.0)
+        assert f"| {name} | {speed['median']:,.0f} | {times:.2f} |" in told
+    shares = ("convolution", "batch norm", "activations and pooling")
+    assert all(f"{case['shares'][name]:.0%}".replace("%", " %") in told for name in shares)
+    for name in ("reading and augmenting", "optimiser"):
+        assert f"{case['shares'][name]:.1%}".replace("%", " %") in told
