@@ -12,12 +12,12 @@ from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Arrays, Run
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
 from bakeoff.models.pretrained import Pretrained, find_pretrained, load_tokenizer
+from bakeoff.models.settings import NamedWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,7 @@ VECTORS = 2
 (2: attention in float32 beside products in bfloat16)."""
 
 
-class WeightsSettings(Frozen):
+class WeightsSettings(NamedWeights):
     """Which pretrained weights, and how much of a text they read."""
 
     weights: str = "minilm"
