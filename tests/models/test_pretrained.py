@@ -15,6 +15,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.models import pretrained
 from bakeoff.models.pretrained import (
     check_labels,
+    find_again,
     find_folder,
     find_pretrained,
     load_causal,
@@ -241,6 +242,24 @@ def test_the_files_are_read_once_while_they_do_not_change(
     (tmp_path / "other").write_bytes(content)
     os.replace(tmp_path / "other", weights)
     assert find_pretrained(str(folder)).digest != first
+
+
+def test_weights_are_found_again_by_what_they_are(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty(bert, tmp_path).rename(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    identity = find_pretrained("./mine").identity
+    monkeypatch.chdir(tmp_path.parent)
+    assert find_again("./mine", identity).folder == tmp_path / "mine"
+    shutil.copytree(tmp_path / "mine", tmp_path / "elsewhere" / "mine")
+    shutil.rmtree(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = find_again("./mine", identity)  # moved, and called by the same name from here
+    assert found.folder.absolute() == tmp_path / "elsewhere" / "mine"
+    assert find_again("./mine", {"weights": identity["weights"]}) == found
+    with pytest.raises(InputError, match=r"weights './mine' have changed: sha256 .* needed"):
+        find_again("./mine", identity | {"weights": "0" * 64})
 
 
 def test_settings_name_their_weights_wherever_they_stand(bert: Path) -> None:

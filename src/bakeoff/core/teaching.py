@@ -27,7 +27,8 @@ class ExtraSettings(Frozen):
     """Texts without labels; the name of their file alone says the same."""
 
     texts: str
-    """A text file in UTF-8, one text a line; empty lines count as none."""
+    """A text file in UTF-8, one text a line; empty lines count as none. A path, like those of data,
+    begins at the current folder."""
     hash: str | None = None
     """Of the texts; None: a study fills it in, so that another content is another recipe."""
 

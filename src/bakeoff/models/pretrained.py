@@ -10,7 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -114,6 +114,11 @@ class Pretrained:
             )
         )
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a saved predictor keeps to find these weights again, JSON-ready (`find_again`)."""
+        return {"weights": self.digest, "folder": str(self.folder.absolute())}
+
     def _field(self, *names: str, default: int | None = None) -> Any:
         """The first of some fields of the configuration that is there."""
         for name in names:
@@ -141,6 +146,31 @@ def find_pretrained(name: str) -> Pretrained:
         InputError: where there is none, or it cannot be loaded safely; all faults at once.
     """
     return look_over(name, find_folder(name))
+
+
+def find_again(name: str, identity: Mapping[str, str]) -> Pretrained:
+    """The weights that a predictor was made with: where they lay then, or else by their name.
+
+    So a relative path, which means another folder elsewhere, is found from any current folder.
+
+    Args:
+        name: As the recipe has it.
+        identity: As `Pretrained.identity` gave it; predictors saved earlier tell no folder.
+
+    Raises:
+        InputError: where they are nowhere, or others lie there now.
+    """
+    with suppress(InputError):
+        then = look_over(name, Path(identity.get("folder", name)))
+        if then.digest == identity["weights"]:
+            return then
+    found = find_pretrained(name)
+    if found.digest != identity["weights"]:
+        raise InputError(
+            f"weights '{name}' have changed: sha256 {found.digest[:12]}... found in "
+            f"{found.folder}, {identity['weights'][:12]}... needed"
+        )
+    return found
 
 
 def find_folder(name: str) -> Path:

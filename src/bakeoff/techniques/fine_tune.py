@@ -183,7 +183,7 @@ class FineTunedPredictor:
             "technique": self.technique,
             "model": plain(own.model),
             "adapt": plain(own.adapt),
-            "weights": pretrained.digest,
+            **pretrained.identity,
             "precision": self.inference.precision,
             "rested": is_rested(self.inference.module),
             "classes": list(self.classes),
@@ -275,7 +275,7 @@ class FineTune:
         try:
             content = {"model": state["model"], "adapt": state["adapt"]}
             settings = cast(FineTuneSettings, self.settings.parse(content))
-            tokeniser = same_weights(settings.model, state["weights"])
+            tokeniser = same_weights(settings.model, state)
             numerics = Numerics(device=device, precision=state["precision"])
             classes = state["classes"]
             inference = _inference(settings, tokeniser, len(classes), Streams(0), numerics)
