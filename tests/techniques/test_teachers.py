@@ -296,7 +296,7 @@ def test_probes_listen(classifier: dict[str, Any], tmp_path: Path) -> None:
     data = texts_in(tmp_path)
     encoder = named("pretrained", {"model": WEIGHTS | {"weights": str(tmp_path / "weights")}})
     teacher, items = Words(tuple(data.task.classes), "warm"), data.train.items
-    inputs: dict[str, Predictor] = {"big": teacher}
+    inputs: dict[str, Predictor] = {"big": cast(Predictor, teacher)}
     inputs["encoder"] = find("pretrained").fit(
         cell_of(encoder), data, {}, run_of(encoder, tmp_path / "encoder")
     )
@@ -334,7 +334,7 @@ def test_thawed_layers_listen(tmp_path: Path) -> None:
         run = run_of(recipe, tmp_path / str(alpha))
         fitted = find("probe").fit(cell_of(recipe), data, inputs, run)
         found.append(fitted.predict(data.validation.items))
-    assert not np.allclose(*found, atol=1e-3)
+    assert not np.allclose(found[0], found[1], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ class Softmax:
     ) -> LinearPredictor:
         """Train from zero weights, in a loop or a solve; a teacher speaks in a phase before."""
         settings = cast(SoftmaxSettings, cell.recipe.settings)
-        teacher = cast(SoftmaxTraining, settings.training).teacher
-        teaching, outputs = teaching_of(teacher, cell, data, inputs, run), len(data.task.classes)
+        teaching = teaching_of(settings.training.teacher, cell, data, inputs, run)
+        outputs = len(data.task.classes)
         computing = Computing.of(cell.recipe)
         return fit_linear(self.name, settings, data, run, outputs, computing, teaching)
 
