@@ -1,4 +1,4 @@
-"""Errors to read: which texts, in which order, inert; scores by length, class and part."""
+"""Errors to read: which texts, in which order, inert; scores by length and class."""
 
 import json
 from pathlib import Path
@@ -55,29 +55,23 @@ def test_excerpts_keep_both_ends_and_stay_short() -> None:
     assert len(cut) <= EXCERPT + 3
 
 
-def test_scores_by_part_length_and_class(tmp_path: Path) -> None:
-    parts = np.array(["near"] * 4 + ["far"] * 4)
+def test_scores_by_length_and_class(tmp_path: Path) -> None:
     recipes = {"plain": RIGHT, "other": SOME}
-    write_texts(tmp_path, SCORED, CLASSES, recipes, "matthews_corrcoef", parts)
+    write_texts(tmp_path, SCORED, CLASSES, recipes)
     content = json.loads((tmp_path / "texts.json").read_text())
     assert set(content["mistakes"]) == {"plain", "other"}
     slices = content["slices"]
     kinds = [row["by"] for row in slices]
-    assert kinds == ["part"] * 2 + ["length"] * 4 + ["class"] * 2
-    near, far = slices[:2]
-    assert (near["name"], near["count"], near["metric"]) == ("near", 4, "matthews_corrcoef")
-    assert near["scores"]["plain"] == 1.0
-    # Of the second half, labels 0 1 0 1, it says 1 1 1 0.
-    assert far["scores"]["other"] == round(-1 / 3**0.5, 6)
+    assert kinds == ["length"] * 4 + ["class"] * 2
     for kind in ("length", "class"):
         assert sum(row["count"] for row in slices if row["by"] == kind) == 8
     bad = next(row for row in slices if row["name"] == "bad")
     assert bad["scores"] == {"plain": 1.0, "other": 0.5}
-    assert slices[2]["name"] == "2 to 3 words"
+    assert slices[0]["name"] == "2 to 3 words"
 
 
 def test_texts_of_one_length_are_one_group(tmp_path: Path) -> None:
     same = Examples(["a b"] * 8, LABELS, SCORED.ids)
-    write_texts(tmp_path, same, CLASSES, {"plain": RIGHT}, "accuracy")
+    write_texts(tmp_path, same, CLASSES, {"plain": RIGHT})
     slices = json.loads((tmp_path / "texts.json").read_text())["slices"]
     assert [row["name"] for row in slices] == ["2 to 2 words", "bad", "good"]

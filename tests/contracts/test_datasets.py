@@ -95,8 +95,11 @@ def test_content(entry: Entry, dataset: Dataset) -> None:
             assert examples.items.dtype == (np.uint8 if entry.modality == "image" else np.float64)
             assert examples.items.shape == (len(examples), *entry.shape)
     assert len(dataset.columns) == (entry.shape[0] if entry.modality == "numbers" else 0)
-    for known in (dataset.clean, dataset.parts):
-        assert known is None or len(known) == len(dataset.test or ())
+    assert dataset.clean is None or len(dataset.clean) == len(dataset.test or ())
+    if entry.parts:  # each test example is of one
+        assert dataset.test is not None
+        each = [np.char.startswith(dataset.test.ids, f"{part}-") for part in entry.parts]
+        assert np.array_equal(np.sum(each, axis=0), np.ones(len(dataset.test)))
 
 
 @pytest.mark.data

@@ -37,6 +37,7 @@ def test_names_are_no_part_of_the_key() -> None:
         {"version": 2},
         {"inputs": {"teacher": "0123456789abcdef"}},
         {"purpose": "trial"},
+        {"weights": {"minilm": "w" * 64}},
         {"recipe": recipe(technique="mlp")},
         {"recipe": recipe(data=DataSettings(set="digits", labels=100))},
         {"recipe": recipe(numerics=SETTLED.model_copy(update={"threads": 2}))},

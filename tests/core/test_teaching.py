@@ -27,6 +27,22 @@ def test_targets() -> None:
     np.testing.assert_array_equal(of_logits.targets(rows), LOGITS[rows])
 
 
+def test_zeros_do_not_swamp_the_loss_of_logits() -> None:
+    """Of a vote; rows without zeros, however certain, keep their bits."""
+    votes = np.array([[1, 0, 0, 0], [0.6, 0.4, 0, 0], [1 - 3e-30, 1e-30, 1e-30, 1e-30]], np.float32)
+    logits = centred_logits(votes, 4, "knn")
+    assert logits[0, 0] - logits[0, 1] > 80
+    rows = np.array([1, 0, 2])
+    found = Teaching(TeacherSettings(recipe="knn", loss="logits"), logits).targets(rows)
+    np.testing.assert_allclose(found.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(found[1, 0] - found[1, 1:], np.log(1 / 1e-4), rtol=1e-5)
+    expected = np.log([0.6 / 0.4, 0.4 / 1e-4, 1])
+    np.testing.assert_allclose(-np.diff(found[0]), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found[2], logits[2])
+    soft = Teaching(TeacherSettings(recipe="knn", temperature=1.0), logits).targets(rows)
+    np.testing.assert_allclose(soft, votes[rows], atol=1e-6)
+
+
 def test_extra_texts_come_last_and_a_file_alone_names_them() -> None:
     settings = TeacherSettings.parse({"recipe": "t", "extra": "more.txt"})
     assert settings == TeacherSettings.parse({"recipe": "t", "extra": {"texts": "more.txt"}})

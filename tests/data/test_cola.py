@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.data.cola import load_cola
+from bakeoff.data.cola import COLA, load_cola
 from bakeoff.data.dataset import Dataset
 
 
@@ -15,8 +15,6 @@ def test_both_dev_files_are_test_and_told_apart(write_toy: Callable[[str], Path]
     dataset = load_cola(write_toy("cola"))
     assert dataset.test is not None
     assert dataset.validation is None
-    assert dataset.parts is not None
-    assert dataset.parts.tolist() == ["in-domain"] * 15 + ["out-of-domain"] * 15
     assert dataset.test.ids[[0, 15]].tolist() == ["in-domain-0", "out-of-domain-0"]
     assert dataset.train.labels[:3].tolist() == [0, 1, 0]
     assert dataset.train.items[0] == 'He "in_domain_train 0', "a quote is a sign like others"
@@ -42,6 +40,7 @@ def test_lost_bytes_are_told(write_toy: Callable[[str], Path]) -> None:
 @pytest.mark.data
 def test_the_real_set(real: Callable[[str], Dataset]) -> None:
     dataset = real("cola")
-    assert dataset.parts is not None
-    assert np.unique(dataset.parts, return_counts=True)[1].tolist() == [527, 516]
+    assert dataset.test is not None
+    found = [np.char.startswith(dataset.test.ids, f"{part}-").sum() for part in COLA.parts]
+    assert found == [527, 516]
     assert np.bincount(dataset.train.labels).tolist() == [2_528, 6_023]

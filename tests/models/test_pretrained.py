@@ -12,14 +12,18 @@ import torch
 from tests.models.tiny import LIMIT, VOCABULARY, Kind, save_tiny, save_tokenizer
 
 from bakeoff.core.errors import InputError
+from bakeoff.models import pretrained
 from bakeoff.models.pretrained import (
     check_labels,
+    find_again,
     find_folder,
     find_pretrained,
     load_causal,
     load_encoder,
     load_tokenizer,
+    weights_of,
 )
+from bakeoff.models.settings import CausalSettings
 
 REAL = os.environ.get("BAKEOFF_MODELS", "")
 
@@ -222,6 +226,49 @@ def test_the_digest_is_of_what_decides_and_of_nothing_else(bert: Path, tmp_path:
     assert find_pretrained(str(folder)).digest == find_pretrained(str(bert)).digest
     (folder / "tokenizer_config.json").write_text("{}")
     assert find_pretrained(str(folder)).digest != find_pretrained(str(bert)).digest
+
+
+def test_the_files_are_read_once_while_they_do_not_change(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = faulty(bert, tmp_path)
+    first = find_pretrained(str(folder)).digest
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrained, "sha256", None)  # nothing is hashed
+        assert find_pretrained(str(folder)).digest == first
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "other").write_bytes(content)
+    os.replace(tmp_path / "other", weights)
+    assert find_pretrained(str(folder)).digest != first
+
+
+def test_weights_are_found_again_by_what_they_are(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty(bert, tmp_path).rename(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    identity = find_pretrained("./mine").identity
+    monkeypatch.chdir(tmp_path.parent)
+    assert find_again("./mine", identity).folder == tmp_path / "mine"
+    shutil.copytree(tmp_path / "mine", tmp_path / "elsewhere" / "mine")
+    shutil.rmtree(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = find_again("./mine", identity)  # moved, and called by the same name from here
+    assert found.folder.absolute() == tmp_path / "elsewhere" / "mine"
+    assert find_again("./mine", {"weights": identity["weights"]}) == found
+    with pytest.raises(InputError, match=r"weights './mine' have changed: sha256 .* needed"):
+        find_again("./mine", identity | {"weights": "0" * 64})
+
+
+def test_settings_name_their_weights_wherever_they_stand(bert: Path) -> None:
+    name = str(bert)
+    expected = {name: find_pretrained(name).digest}
+    assert weights_of({"model": [CausalSettings(weights=name)]}) == expected
+    assert weights_of(CausalSettings()) == {}
+    with pytest.raises(InputError, match="no such folder"):
+        weights_of(CausalSettings(weights="./nowhere"))
 
 
 def test_neither_torch_nor_transformers_load_with_the_module() -> None:

@@ -65,6 +65,22 @@ def test_tables_of_all_metrics(run: RunFolder) -> None:
             assert values == [s.mean for n, s in recipe.metrics.items() if n.startswith(split)]
 
 
+def test_a_table_for_each_part_of_the_test_split() -> None:
+    scores = {
+        name: {"test/matthews_corrcoef": {"values": [v, v], "mean": v, "ci95": [v - 0.1, v + 0.1]}}
+        for name, v in (("near", 0.5), ("far", 0.25))
+    }
+    parts = {name: {"count": 7, "metrics": own} for name, own in scores.items()}
+    own = {"metrics": scores["near"], "parts": parts}
+    results = parse({"control": "a", "recipes": {"a": own, "b": {"metrics": scores["near"]}}})
+    whole, near, far = seeds.metric_tables(results)
+    assert whole.caption.startswith("On test examples: mean")
+    assert near.caption.startswith("On the 7 test examples of near: mean over seeds")
+    assert [row[1].value for row in far.rows] == [0.25, None]
+    odd = parse({"recipes": {"a": {"parts": {"near": 3, "far": {"count": "x", "metrics": []}}}}})
+    assert all(not table.header[1:] for table in seeds.metric_tables(odd))
+
+
 def test_differences_in_other_metrics(run: RunFolder) -> None:
     assert seeds.difference_table(run.results) is None
     others = [replace(v, metric="test/f1_macro", reason="secondary") for v in run.results.verdicts]

@@ -21,7 +21,7 @@ def content_of(run: RunFolder) -> dict[str, object]:
         "id": "7", "label": "good", "prediction": "bad", "probability": 0.987, "text": MARKUP,
     }  # fmt: skip
     slices = [
-        {"by": "part", "name": "in-domain", "count": 527, "metric": "matthews_corrcoef",
+        {"by": "class", "name": "good", "count": 527, "metric": "f1_macro",
          "scores": {name: 0.5}},
         {"by": "length", "name": "1 to 9 words", "count": 1500, "metric": "accuracy",
          "scores": {name: 0.875}},

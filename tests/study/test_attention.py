@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from tests.models.tiny import save_tiny
 
+from bakeoff.core.examples import Examples
+from bakeoff.study.attention import MOST_SIGNS, _shown
 from bakeoff.study.run import Finished
 from bakeoff.study.study import load_study
 from bakeoff.study.verify import verify
@@ -37,7 +39,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     for i in range(160):
         label = list(words)[i % 2]
         said = " and ".join(generator.choice(words[label], 2))
-        rows.append(f"the film <b>{i}</b> was {said},{label}")
+        very = " very" * 30 if label == "no" else ""  # of this class no text is short
+        rows.append(f"the film <b>{i}</b> was{very} {said},{label}")
     (home / "texts.csv").write_text("\n".join(rows) + "\n")
     path = home / "study.yaml"
     path.write_text(STUDY.format(table=home / "texts.csv", weights=weights))
@@ -58,6 +61,15 @@ def test_the_record_says_what_the_untrained_head_scores(finished: Finished) -> N
     assert any(
         note.startswith("the untrained head: validation/accuracy") for note in record["notes"]
     )
+
+
+def test_every_class_shows_a_short_text_or_its_shortest() -> None:
+    lengths = np.array([MOST_SIGNS + 9, MOST_SIGNS, 5, MOST_SIGNS + 7, MOST_SIGNS + 8])
+    texts, ids = ["x" * length for length in lengths], np.arange(5).astype(np.str_)
+    both = _shown(Examples(texts, np.array([0, 0, 0, 1, 1]), ids))
+    assert both.ids.tolist() == ["1", "3"]
+    long = Examples([f"{text}{'y' * MOST_SIGNS}" for text in texts], np.array([1, 1, 0, 0, 0]), ids)
+    assert _shown(long).ids.tolist() == ["1", "2"]
 
 
 def test_attention_is_kept_and_drawn(finished: Finished) -> None:

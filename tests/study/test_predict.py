@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.contracts.small import dataset_of
+from tests.models.tiny import save_tiny
 from tests.study.tiny import openings, run, study
 
 from bakeoff.core.errors import InputError
@@ -20,7 +22,7 @@ from bakeoff.core.recipe import TableSource
 from bakeoff.data import catalogue, inputs
 from bakeoff.data.catalogue import load
 from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, predict
-from bakeoff.study.study import Study
+from bakeoff.study.study import Study, load_study
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
@@ -52,6 +54,45 @@ def test_cells_are_found(shared_run: Path) -> None:
     assert find_cell(f"{shared_run}:softmax") == cell / "seed-0"
     assert find_cell(f"{shared_run}:softmax:2") == cell / "seed-2"
     assert find_cell(str(cell / "seed-1")) == cell / "seed-1"
+
+
+PATHS = """\
+question: Where do relative paths begin?
+dataset: {table: texts.csv}
+margin: 0.01
+seeds: {exactly: 1}
+control:
+  technique: fine-tune
+  numerics: {threads: 1}
+  data: {labels: 60}
+  model: {weights: ./tiny, max_tokens: 8}
+  training: {iterations: 2}
+variants:
+  taught:
+    technique: lstm
+    words: {length: 6, size: 60, minimum_count: 1}
+    model: {embedding: 4, hidden: 4}
+    training: {iterations: 2, teacher: {recipe: fine-tune, extra: ./more.txt}}
+"""
+
+
+def test_every_path_of_a_study_begins_at_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of data, weights and extra texts alike; what was fitted is loaded from anywhere."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    dataset_of("text", here)
+    save_tiny(here / "tiny")
+    (here / "more.txt").write_text("it is fine\n")
+    (elsewhere / "study.yaml").write_text(PATHS)
+    monkeypatch.chdir(here)
+    run(here / "run", load_study("../elsewhere/study.yaml"))
+    monkeypatch.chdir(elsewhere)
+    for recipe in ("fine-tune", "taught"):
+        fitted = load_fitted(f"../here/run:{recipe}")
+        assert fitted.predictor.predict(["it is fine"]).shape == (1, 3)
 
 
 def test_folders_with_a_colon(small_run: Path, tmp_path: Path) -> None:

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.study.tiny import QUICK, change_json, run, study
+from tests.data.conftest import write_cola
+from tests.study.tiny import QUICK, change_json, forge, run, study
 
+from bakeoff import report
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json
 from bakeoff.core.metrics import DIRECTIONS
+from bakeoff.study.evidence import pack
 from bakeoff.study.folder import open_folder
 from bakeoff.study.results import results, standings, write_results
 from bakeoff.study.statistics import noise_floor
+from bakeoff.study.verify import verify
 
 TOP = {
     *("schema", "study", "question", "metric", "direction", "control", "recipes", "margin"),
@@ -104,6 +108,67 @@ def test_the_same_folder_gives_the_same_bytes(shared_run: Path) -> None:
     made = results(open_folder(shared_run))
     assert pretty_json(made) == (shared_run / "results.json").read_bytes()
     assert standings(made) == (shared_run / "standings.csv").read_bytes()
+
+
+@pytest.fixture
+def cola(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small counterpart of CoLA where data sets are looked for."""
+    monkeypatch.setenv("BAKEOFF_DATA", str(tmp_path / "data"))
+    (tmp_path / "data" / "cola").mkdir(parents=True)
+    write_cola(tmp_path / "data" / "cola")
+
+
+@pytest.mark.usefixtures("cola")
+def test_published_parts_of_the_test_split_are_told_apart(tmp_path: Path) -> None:
+    """Of CoLA the two development files: means over seeds, from the predictions."""
+    given = study(
+        dataset="cola",
+        metric="test/matthews_corrcoef",
+        seeds={"exactly": 2},
+        control={"technique": "bag-of-words"},
+        variants={"majority": {"technique": "majority"}},
+    )
+    out = tmp_path / "run"
+    made = run(out, given).results
+    folder = open_folder(out)
+    for name, recipe in made["recipes"].items():
+        assert list(recipe["parts"]) == ["in-domain", "out-of-domain"]
+        for number, part in enumerate(recipe["parts"].values()):
+            assert part["count"] == 15
+            metrics = part["metrics"]
+            assert set(metrics) == {n for n in recipe["metrics"] if n.startswith("test/")}
+            tables = [folder.predictions(r, "test") for r in folder.records[name].values()]
+            half = slice(15 * number, 15 * number + 15)
+            right = [(t["label"] == t["prediction"])[half].mean() for t in tables]
+            accuracy = metrics["test/accuracy"]
+            assert accuracy["values"] == pytest.approx(right)
+            assert accuracy["mean"] == pytest.approx(np.mean(right))
+            assert accuracy["sd"] == pytest.approx(np.std(right, ddof=1))
+    assert "On the 15 test examples of out-of-domain" in (out / "report.html").read_text()
+    checked = verify(out)
+    assert checked.ok, checked.faults
+    place = "recipes|bag-of-words|parts|in-domain|metrics|test/accuracy|mean"
+    change_json(out / "results.json", {place: 0.123})
+    forge(out)
+    assert any("parts.in-domain" in fault for fault in verify(out).faults)
+
+
+@pytest.mark.usefixtures("cola")
+def test_results_of_before_parts_were_told_are_verified(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(out, study(dataset="cola", variants={"again": {}}))
+    content = json.loads((out / "results.json").read_text())
+    for recipe in content["recipes"].values():
+        del recipe["parts"]
+    (out / "results.json").write_bytes(pretty_json(content))
+    report.write(out)
+    forge(out)
+    checked = verify(out)
+    assert checked.ok, checked.faults
+    pack(out, tmp_path / "evidence")
+    content = json.loads((tmp_path / "evidence" / "results.json").read_text())
+    assert "parts" in content["recipes"]["majority"], "packed anew, they are told"
+    assert verify(tmp_path / "evidence").ok
 
 
 def test_one_seed_gives_no_spread(small_run: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contracts.small import dataset_of
+from tests.models.tiny import save_tiny
 from tests.study.tiny import FAILING, QUICK, Watch, bits, openings, records, run, study
 
 from bakeoff.core import ledger
@@ -18,6 +20,7 @@ from bakeoff.core.store import Store
 from bakeoff.data import catalogue
 from bakeoff.execution import cores
 from bakeoff.execution.measure import Company
+from bakeoff.models.pretrained import find_pretrained
 from bakeoff.study import run as module
 from bakeoff.study.folder import open_folder
 from bakeoff.study.looks import LookPlan
@@ -26,6 +29,7 @@ from bakeoff.study.statistics import default_margin
 from bakeoff.study.study import Study
 from bakeoff.study.verify import verify
 from bakeoff.techniques.majority import Majority
+from bakeoff.training.observers import Silent
 
 MLP: dict[str, Any] = {
     "technique": "mlp",
@@ -113,6 +117,64 @@ def test_a_changed_setting_supersedes(tmp_path: Path) -> None:
     )
     assert record(tmp_path, "softmax/seed-0")["key"] != old["key"]
     assert results["recipes"]["softmax"]["late"]
+
+
+def pretrained_study(home: Path, weights: Path) -> Study:
+    """One that reads weights itself, one that reads another's vectors, and one that reads none."""
+    dataset_of("text", home)
+    model = {"weights": str(weights), "max_tokens": 8}
+    return study(
+        dataset={"table": str(home / "texts.csv")},
+        control={"data": {"labels": 90}, "technique": "pretrained", "model": model},
+        variants={
+            "probe": {
+                "technique": "probe",
+                "encoder": {"recipe": "pretrained"},
+                "training": {"epochs": 1},
+            },
+            "majority": {"technique": "majority"},
+        },
+    )
+
+
+def test_other_weights_in_the_same_folder_supersede(tmp_path: Path) -> None:
+    weights, out = tmp_path / "weights", tmp_path / "run"
+    save_tiny(weights, seed=0)
+    given = pretrained_study(tmp_path, weights)
+    run(out, given)
+    old = record(out, "pretrained/seed-0")
+    assert old["weights"] == {str(weights): find_pretrained(str(weights)).digest}
+    assert record(out, "majority/seed-0")["weights"] == {}
+    watch = Watch()
+    run(out, given, watcher=watch)
+    assert watch.begun == []
+    save_tiny(weights, seed=1)
+    results = run(out, given, watcher=watch, jobs=2).results
+    assert watch.begun == ["pretrained/seed-0", "probe/seed-0"]
+    assert (out / "superseded" / old["key"] / "pretrained" / "seed-0" / "record.json").exists()
+    new = record(out, "pretrained/seed-0")
+    assert new["weights"] == {str(weights): find_pretrained(str(weights)).digest} != old["weights"]
+    assert new["recipe"] == old["recipe"]
+    late = {name: recipe["late"] for name, recipe in results["recipes"].items()}
+    assert late == {"pretrained": True, "probe": True, "majority": False}
+    assert verify(out).ok
+    shutil.rmtree(weights)
+    with pytest.raises(InputError, match=r"pretrained: weights '.*': no such folder"):
+        run(out, given)
+
+
+def test_weights_that_change_while_a_study_runs_are_refused(tmp_path: Path) -> None:
+    weights, out = tmp_path / "weights", tmp_path / "run"
+    save_tiny(weights, seed=0)
+
+    class Rewriting(Watch):
+        def begin(self, cell: Cell, number: int, total: int) -> Silent:
+            save_tiny(weights, seed=1)
+            return super().begin(cell, number, total)
+
+    watch = Rewriting()
+    run(out, pretrained_study(tmp_path, weights), watcher=watch)
+    assert f"weights {weights}: changed after the study began" in watch.failed_["pretrained/seed-0"]
 
 
 def test_what_other_settings_left_is_not_counted(tmp_path: Path) -> None:

@@ -152,13 +152,14 @@ def test_fields_that_are_not_used_leave_recipes_as_they_were_recorded() -> None:
 
 
 def test_who_can_be_taught_is_told_where_another_has_a_teacher() -> None:
-    assert students() == ["cnn", "distill", "lstm", "mlp"]
+    students_ = ["cnn", "distill", "fine-tune", "lora", "lstm", "mlp"]
+    assert students() == [*students_, "probe", "scratch-cnn", "softmax"]
     training = {"teacher": {"recipe": "big"}, "epochz": 3}
-    content = CONTENT | {"technique": "fine-tune", "training": training}
+    content = CONTENT | {"technique": "contrastive", "training": training}
     teacher, misspelt = faults_of(content, "variants.it")
     assert teacher == (
-        "variants.it.training.teacher: received, but fine-tune has no teachers "
-        "(allowed: with cnn, distill, lstm, mlp)"
+        "variants.it.training.teacher: received, but contrastive has no teachers "
+        f"(allowed: with {', '.join(students())})"
     )
     assert misspelt.startswith("variants.it.training.epochz: unknown field")
     assert parse_recipe(CONTENT | {"training": {"teacher": None}}).settings.model_dump()

@@ -70,7 +70,15 @@ def teacher_for(folder: Path) -> Counting:
     return Counting({item.tobytes(): label for item, label in pairs}, tuple(data.task.classes))
 
 
-WAYS = [("cnn", {}), ("mlp", {}), ("mlp", {"framework": "torch"})]
+SMALL_CNN = {"model": {"channels": [4]}}
+WAYS = [
+    ("cnn", {}),
+    ("mlp", {}),
+    ("mlp", {"framework": "torch"}),
+    ("softmax", {}),
+    ("scratch-cnn", SMALL_CNN),
+    ("probe", {"classifier": {"name": "network-b", "hidden": [8]}}),
+]
 
 
 @pytest.mark.parametrize(("technique", "more"), WAYS)
@@ -85,12 +93,14 @@ def test_a_teacher_not_listened_to_changes_no_bit(
     assert not np.allclose(learnt(heard, tmp_path / "c", teacher), plain, atol=1e-3)
 
 
-def test_frameworks_learn_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("technique", "more"), [("mlp", {}), ("softmax", {}), WAYS[4]])
+def test_frameworks_learn_the_same(technique: str, more: dict[str, Any], tmp_path: Path) -> None:
+    """Gradients by hand are autograd's."""
     for loss in ("kl", "logits"):
         teacher = {"recipe": "big", "alpha": 0.2, "loss": loss}
         own, theirs = (
             learnt(
-                recipe_of("mlp", teacher, framework=framework),
+                recipe_of(technique, teacher, framework=framework, **more),
                 tmp_path / f"{framework}-{loss}",
                 teacher_for(tmp_path),
             )
@@ -220,6 +230,134 @@ def named(technique: str, settings: dict[str, Any]) -> Recipe:
         numerics=resolved(find(technique).framework),
         settings=find(technique).settings.parse(settings),
     )
+
+
+WEIGHTS = {"max_tokens": 12}
+METHODS = ["head", "lora", "full"]
+
+
+def fine_tuned(folder: Path, method: str, teacher: dict[str, Any] | None, asked: Any) -> Any:
+    """A tiny encoder with a head, and its run, fitted on short texts."""
+    if not (folder / "weights").exists():
+        save_tiny(folder / "weights", "bert")
+    training: dict[str, Any] = {"iterations": 60, "batch_size": 32}
+    training["learning_rate"] = 0.05 if method == "head" else 0.003
+    training |= {"restore_best": False} | ({"teacher": teacher} if teacher else {})
+    model = WEIGHTS | {"weights": str(folder / "weights"), "dropout": 0.0}
+    recipe = named("fine-tune", {"model": model, "adapt": {"method": method}, "training": training})
+    inputs = {"big": asked} if teacher else {}
+    run = run_of(recipe, folder / f"{method}-{teacher}-{len(list(folder.iterdir()))}")
+    return find("fine-tune").fit(cell_of(recipe), texts_in(folder), inputs, run), run
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fine_tuned_student_listens_as_much_as_it_should(method: str, tmp_path: Path) -> None:
+    data = texts_in(tmp_path)
+    teacher, items = Words(tuple(data.task.classes), "warm"), data.train.items
+    plain, _ = fine_tuned(tmp_path, method, None, None)
+    deaf, _ = fine_tuned(tmp_path, method, {"recipe": "big", "alpha": 1.0}, teacher)
+    np.testing.assert_allclose(deaf.predict(items), plain.predict(items), rtol=1e-3, atol=1e-4)
+    wanted = np.array([int("warm" not in text) for text in items])
+    for loss in ("kl", "logits"):
+        how = {"recipe": "big", "alpha": 0.0, "loss": loss, "temperature": 1.0}
+        heard, run = fine_tuned(tmp_path, method, how, teacher)
+        assert run.solve_seconds["teacher"] >= 0
+        agree, before = (
+            (found.predict(items).argmax(axis=1) == wanted).mean() for found in (heard, plain)
+        )
+        assert agree > max(0.75, before), "what the teacher says, not the labels"
+
+
+def test_a_fine_tuned_student_learns_texts_without_labels(tmp_path: Path) -> None:
+    file = tmp_path / "more.txt"
+    file.write_text("he she they\n" * 60, encoding="utf-8")
+    teacher = Words(tuple(texts_in(tmp_path).task.classes), "she")
+    for method in METHODS:
+        how = {"recipe": "big", "alpha": 0.1, "temperature": 1.0}
+        without, _ = fine_tuned(tmp_path, method, how, teacher)
+        found, run = fine_tuned(tmp_path, method, how | {"extra": str(file)}, teacher)
+        assert found.predict(["he she they"])[0, 0] > without.predict(["he she they"])[0, 0] + 0.1
+        assert "train/accuracy" not in run.rows[-1]
+
+
+def test_where_nothing_learns_nobody_listens() -> None:
+    content = {"adapt": {"method": "none"}, "training": {"teacher": {"recipe": "big"}}}
+    for technique in ("fine-tune", "lora"):
+        with pytest.raises(InputError, match=r"training\.teacher received with adapt\.method none"):
+            find(technique).settings.parse(content)
+
+
+TOKENS = {"name": "cnn", "widths": [1, 2], "filters": 16, "dropout": 0.0}
+
+
+@pytest.mark.parametrize("classifier", [{"name": "softmax"}, TOKENS])
+def test_probes_listen(classifier: dict[str, Any], tmp_path: Path) -> None:
+    save_tiny(tmp_path / "weights", "bert")
+    data = texts_in(tmp_path)
+    encoder = named("pretrained", {"model": WEIGHTS | {"weights": str(tmp_path / "weights")}})
+    teacher, items = Words(tuple(data.task.classes), "warm"), data.train.items
+    inputs: dict[str, Predictor] = {"big": cast(Predictor, teacher)}
+    inputs["encoder"] = find("pretrained").fit(
+        cell_of(encoder), data, {}, run_of(encoder, tmp_path / "encoder")
+    )
+    training = {"epochs": 40, "optimizer": "adam", "restore_best": False}
+    heard = named(
+        "probe",
+        {
+            "encoder": {"recipe": "encoder"},
+            "classifier": classifier,
+            "training": training | {"teacher": {"recipe": "big", "alpha": 0.0}},
+        },
+    )
+    found = find("probe").fit(cell_of(heard), data, inputs, run_of(heard, tmp_path / "heard"))
+    wanted = np.array([int("warm" not in text) for text in items])
+    assert (found.predict(items).argmax(axis=1) == wanted).mean() > 0.9
+
+
+def test_thawed_layers_listen(tmp_path: Path) -> None:
+    data, teacher = Bench(find("mlp"), tmp_path).data(), teacher_for(tmp_path)
+    model = {"model": {"name": "mlp", "hidden": [12]}, "training": TRAINING}
+    begun = find("cnn").fit(
+        cell_of(named("cnn", model)), data, {}, run_of(named("cnn", model), tmp_path / "encoder")
+    )
+    found = []
+    for alpha in (1.0, 0.0):
+        recipe = named(
+            "probe",
+            {
+                "encoder": {"recipe": "encoder"},
+                "classifier": {"name": "network-b", "hidden": [8], "fine_tune": "all"},
+                "training": TRAINING | {"teacher": {"recipe": "big", "alpha": alpha}},
+            },
+        )
+        inputs: dict[str, Predictor] = {"encoder": begun, "big": cast(Predictor, teacher)}
+        run = run_of(recipe, tmp_path / str(alpha))
+        fitted = find("probe").fit(cell_of(recipe), data, inputs, run)
+        found.append(fitted.predict(data.validation.items))
+    assert not np.allclose(found[0], found[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("technique", "training", "told"),
+    [
+        ("probe", {"teacher": {"recipe": "big", "extra": "a.txt"}}, r"teacher\.extra received"),
+        (
+            "softmax",
+            {"solver": "lbfgs", "teacher": {"recipe": "big"}},
+            "lbfgs received with teacher:",
+        ),
+        (
+            "probe",
+            {"solver": "lbfgs", "teacher": {"recipe": "big"}},
+            "lbfgs received with teacher:",
+        ),
+    ],
+)
+def test_what_has_no_place_for_a_teacher_says_so(
+    technique: str, training: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        find(technique).settings.parse({"training": training})
 
 
 def test_a_teacher_of_texts_of_other_classes_is_refused(tmp_path: Path) -> None:

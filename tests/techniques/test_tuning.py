@@ -38,7 +38,7 @@ def tuned(data: TrainingData, rates: dict[str, float]) -> tuple[TorchPredictor, 
     head = head_of(predictor, data)
     training = TrainingSettings.parse({"iterations": 8, "validate_every": 4, "batch_size": 40})
     what = Thaw(["hidden.1"], rates)
-    tune(predictor, head, data, run, training, AugmentationSettings(crop=1), FLOAT32, what)
+    tune((predictor, head), data, run, training, AugmentationSettings(crop=1), FLOAT32, what)
     return predictor, head, run
 
 
@@ -68,7 +68,7 @@ def test_views_of_the_encoder_end_where_it_learns_on(digits: TrainingData) -> No
     head, run = head_of(predictor, digits), MemoryRun()
     training = TrainingSettings.parse({"iterations": 4, "validate_every": 4, "batch_size": 40})
     what = Thaw(["hidden.1"], {"": 1.0})
-    tune(predictor, head, digits, run, training, AugmentationSettings(), FLOAT32, what)
+    tune((predictor, head), digits, run, training, AugmentationSettings(), FLOAT32, what)
     validation = digits.validation
     told = head.probabilities(predictor.represent(validation.items))
     score = digits.task.score(validation.labels, told)

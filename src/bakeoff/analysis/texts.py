@@ -1,4 +1,4 @@
-"""Errors to read: the surest mistakes as texts, and scores by length, by class and by part."""
+"""Errors to read: the surest mistakes as texts, and scores by length and by class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core import metrics
 from bakeoff.core.errors import shown
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import pretty_json, write_atomic
@@ -40,8 +39,6 @@ def write_texts(
     scored: Examples,
     classes: Sequence[str],
     answers: Mapping[str, Answers],
-    metric: str,
-    parts: NDArray[np.str_] | None = None,
 ) -> None:
     """Write `texts.json` into the artifacts of a study.
 
@@ -50,12 +47,10 @@ def write_texts(
         scored: The m texts, all with known labels.
         classes: Names.
         answers: By recipe.
-        metric: The study's, by which parts are scored.
-        parts: (m,) the part of the test split that each belongs to, where there are some.
     """
     content = {
         "mistakes": {name: surest_mistakes(scored, classes, a) for name, a in answers.items()},
-        "slices": _slices(scored, classes, answers, metric, parts),
+        "slices": _slices(scored, classes, answers),
     }
     write_atomic(folder / FILE, pretty_json(content))
 
@@ -94,21 +89,18 @@ def _slices(
     scored: Examples,
     classes: Sequence[str],
     answers: Mapping[str, Answers],
-    metric: str,
-    parts: NDArray[np.str_] | None,
 ) -> list[dict[str, Any]]:
-    """Scores of groups of texts: of each recipe the mean over seeds."""
+    """Accuracies of groups of texts: of each recipe the mean over seeds."""
     rows = []
-    for by, name, chosen in _groups(scored, classes, parts):
-        asked = metric if by == "part" else "accuracy"
+    for by, name, chosen in _groups(scored, classes):
         rows.append(
             {
                 "by": by,
                 "name": name,
                 "count": len(chosen),
-                "metric": asked,
+                "metric": "accuracy",
                 "scores": {
-                    recipe: _score(asked, scored.labels[chosen], a, chosen)
+                    recipe: _accuracy(scored.labels[chosen], a, chosen)
                     for recipe, a in answers.items()
                 },
             }
@@ -116,13 +108,9 @@ def _slices(
     return rows
 
 
-def _groups(
-    scored: Examples, classes: Sequence[str], parts: NDArray[np.str_] | None
-) -> list[tuple[str, str, NDArray[np.intp]]]:
+def _groups(scored: Examples, classes: Sequence[str]) -> list[tuple[str, str, NDArray[np.intp]]]:
     """Kind, name and positions of each group."""
     found = []
-    for part in [] if parts is None else dict.fromkeys(parts.tolist()):
-        found.append(("part", part, np.flatnonzero(parts == part)))
     words = np.array([len(str(text).split()) for text in scored.items])
     edges = np.quantile(words, np.arange(1, LENGTHS) / LENGTHS, method="nearest")
     place = np.searchsorted(np.unique(edges), words)  # the edge belongs to the shorter ones
@@ -137,13 +125,5 @@ def _groups(
     return found
 
 
-def _score(
-    metric: str, labels: NDArray[np.int64], answers: Answers, chosen: NDArray[np.intp]
-) -> float:
-    values = []
-    for predictions, probabilities in zip(
-        answers.predictions[:, chosen], answers.probabilities[:, chosen], strict=True
-    ):
-        own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-        values.append(metrics.score(metric, labels, predictions, own))
-    return round(float(np.mean(values)), 6)
+def _accuracy(labels: NDArray[np.int64], answers: Answers, chosen: NDArray[np.intp]) -> float:
+    return round(float((answers.predictions[:, chosen] == labels).mean()), 6)

@@ -100,6 +100,7 @@ class Cell:
         purpose: `final`: to be scored; `trial`: of a search; `input`: to be fitted for other cells
             and not scored, so that the test split stays sealed.
         folds: How the training part was cut, where the replicate has a fold.
+        weights: SHA-256 of the pretrained weights that the recipe names, by those names.
     """
 
     recipe: Recipe
@@ -110,6 +111,7 @@ class Cell:
     inputs: Mapping[str, Key] = field(default_factory=dict)
     purpose: Purpose = "final"
     folds: Folds | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -125,6 +127,8 @@ class Cell:
         }
         if self.folds is not None:
             content["folds"] = plain(self.folds)
+        if self.weights:
+            content["weights"] = dict(self.weights)
         return digest(canonical_json(content))[:16]
 
     @property

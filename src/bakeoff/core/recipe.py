@@ -1,7 +1,7 @@
 """Recipes: all settings of one technique on one data set, as a frozen, validated value."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, SerializeAsAny, model_validator
 
@@ -192,16 +192,24 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
 
 
-def references(value: object) -> Iterator[Ref]:
-    """Every `Ref` inside a setting, depth first."""
-    if isinstance(value, Ref):
+T = TypeVar("T")
+
+
+def parts(value: object, kind: type[T]) -> Iterator[T]:
+    """Every value of a class inside a setting, depth first."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from references(getattr(value, name))
+            yield from parts(getattr(value, name), kind)
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from references(inner)
+            yield from parts(inner, kind)
     elif isinstance(value, tuple | list):
         for inner in value:
-            yield from references(inner)
+            yield from parts(inner, kind)
+
+
+def references(value: object) -> Iterator[Ref]:
+    """Every `Ref` inside a setting, depth first."""
+    return parts(value, Ref)

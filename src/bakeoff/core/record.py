@@ -70,6 +70,9 @@ class Record(Frozen):
     hashes: dict[str, str]
     """SHA-256 of `data`, `split`, and `test` (items and labels of the test examples); in
     cross-validation `fold` (ids and labels of the examples held out) instead of `test`."""
+    weights: dict[str, str] = {}
+    """SHA-256 of the pretrained weights that the recipe names, by those names. Records of before
+    they were told have none."""
     sizes: dict[str, int]
     """Examples in train, validation, and test or the fold held out."""
     status: Literal["done", "diverged"]

@@ -21,13 +21,18 @@ from bakeoff.core.softmax import softmax
 
 SMALLEST = np.finfo(np.float32).tiny
 """Probabilities below it count as it: their logarithm is -87.3."""
+ZERO = 1e-4
+"""What a probability of 0 counts as where logits are compared. Votes and shares say 0 of what they
+never saw, which has no logit; -87.3 would swamp the loss, and -9.2 is about what networks say of a
+class that they rule out."""
 
 
 class ExtraSettings(Frozen):
     """Texts without labels; the name of their file alone says the same."""
 
     texts: str
-    """A text file in UTF-8, one text a line; empty lines count as none."""
+    """A text file in UTF-8, one text a line; empty lines count as none. A path, like those of data,
+    begins at the current folder."""
     hash: str | None = None
     """Of the texts; None: a study fills it in, so that another content is another recipe."""
 
@@ -38,6 +43,8 @@ class TeacherSettings(Ref):
     The loss is `alpha * cross-entropy + (1 - alpha) * D`, where D compares the student's outputs
     with the teacher's: with `kl` it is `T^2 * KL(teacher || student)` of probabilities at
     temperature T; with `logits` the sum over the classes of the squared differences of logits.
+    Of an example of which the teacher says exactly 0 for some class, `logits` takes probabilities
+    below 1e-4 for 1e-4.
     Of texts without labels it is `(1 - alpha) * D`.
     """
 
@@ -91,8 +98,16 @@ class Teaching:
         """
         logits = self.logits[rows]
         if self.settings.loss == "logits":
-            return logits
+            return _without_zeros(logits)
         return softmax(logits / np.float32(self.settings.temperature))
+
+
+def _without_zeros(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centred logits (B, K); rows that stand for a probability of 0 with `ZERO` in its place."""
+    said = softmax(logits)
+    never = (said < 2 * SMALLEST).any(axis=1, keepdims=True)
+    logs = np.log(np.maximum(said, np.float32(ZERO)))
+    return np.where(never, logs - logs.mean(axis=1, keepdims=True), logits)
 
 
 def centred_logits(probabilities: NDArray[Any], classes: int, teacher: str) -> NDArray[np.float32]:

@@ -41,9 +41,7 @@ def load_cola(folder: Path) -> Dataset:
         ids = np.array([f"{part}-{identity}" for identity in examples.ids])
         tests.append(Examples(examples.items, examples.labels, ids))
         notes += more
-    parts = np.repeat(list(PARTS), [len(test) for test in tests])
-    test = concatenated(tests)
-    return Dataset("cola", "text", CLASSES, train, test, notes=notes, parts=parts)
+    return Dataset("cola", "text", CLASSES, train, concatenated(tests), notes=notes)
 
 
 def _read(path: Path) -> tuple[Examples, tuple[str, ...]]:
@@ -76,4 +74,5 @@ COLA = Entry(
     hash="f9ef10253cb866fa65b05990f6546322cce5958773af443e50ffc32579a572d6",
     folder="cola",
     layouts=((TRAIN, *PARTS.values()),),
+    parts=tuple(PARTS),
 )

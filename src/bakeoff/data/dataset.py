@@ -44,8 +44,6 @@ class Dataset:
             for every seed.
         clean: (test examples,) float64, the test targets without their noise where that is known;
             drawn in reports, never learnt from.
-        parts: (test examples,) str, which published part of the test split each belongs to, where
-            scores of the parts are told apart.
     """
 
     name: str
@@ -58,7 +56,6 @@ class Dataset:
     columns: tuple[str, ...] = ()
     ordered: bool = False
     clean: NDArray[np.float64] | None = None
-    parts: NDArray[np.str_] | None = None
 
     @property
     def task_name(self) -> TaskName:

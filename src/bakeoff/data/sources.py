@@ -69,6 +69,8 @@ class Entry:
             stands for `name`.gz too.
         downloads: What to fetch where it is not there; () where it cannot be fetched.
         hash: `Dataset.hash` of the set as published.
+        parts: Published parts of the test split whose scores are told apart: ids of their examples
+            begin with the part's name and a dash.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Entry:
     layouts: tuple[tuple[str, ...], ...] = ()
     downloads: tuple[Download, ...] = ()
     hash: str | None = None
+    parts: tuple[str, ...] = ()
 
 
 def mirrored(

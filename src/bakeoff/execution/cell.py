@@ -34,6 +34,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
+from bakeoff.models.pretrained import weights_of
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.saved import read_state
 from bakeoff.training.observers import Observer, Silent
@@ -183,6 +184,9 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     split = splits.draw_cell(dataset, recipe.data, cell.replicate, cell.folds)
     if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):
         raise InputError(f"{dataset.name}: the data set changed after the study began")
+    now = weights_of(recipe.settings)
+    if changed := [name for name in now if now[name] != cell.weights.get(name)]:
+        raise InputError(f"weights {', '.join(changed)}: changed after the study began")
     path = context.store.folder / "splits" / f"{split.hash[:16]}.json"
     if not path.exists():
         write_atomic(path, canonical_json(split.describe()))
@@ -281,6 +285,7 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "task": ready.data.task.name,
         "classes": ready.data.task.classes,
         "hashes": hashes,
+        "weights": dict(cell.weights),
         "sizes": sizes,
         "status": "done" if diverged is None else "diverged",
         "steps": fitted.steps if fitted else None,

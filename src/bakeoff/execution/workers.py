@@ -83,6 +83,7 @@ def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
         "version": cell.version,
         "inputs": dict(cell.inputs),
         "purpose": cell.purpose,
+        "weights": dict(cell.weights),
         "folders": {n: f"cells/{r.name}/{r.replicate.folder}" for n, r in records.items()},
     }
 
@@ -256,6 +257,7 @@ def _serve_cell(message: Message, check: Callable[[], None]) -> dict[str, Any]:
         inputs=message["inputs"],
         purpose=message["purpose"],
         folds=message["folds"] and Folds(**message["folds"]),
+        weights=message["weights"],
     )
     try:
         inputs = {n: _record(store.folder / folder) for n, folder in message["folders"].items()}

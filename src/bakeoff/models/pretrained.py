@@ -10,15 +10,17 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bakeoff.core.errors import InputError, first_line, shown, suggest
+from bakeoff.core.recipe import parts
+from bakeoff.models.settings import NamedWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,18 +99,25 @@ class Pretrained:
             return None
         return len(self.config.get("id2label") or {}) or int(self.config.get("num_labels", 2))
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """SHA-256 of configuration, weights and tokenizer: the content, wherever it lies."""
-        total = sha256()
+        """SHA-256 of configuration, weights and tokenizer: the content, wherever it lies.
+
+        A process reads the files once, and again when one of them has changed.
+        """
         kept = {name for names in TOKENIZERS for name in names} | {"tokenizer_config.json"}
-        for path in sorted(self.folder.iterdir()):
-            if path.name in kept | {"config.json"} or path.suffix == ".safetensors":
-                total.update(path.name.encode() + b"\0")
-                with path.open("rb") as stream:
-                    while chunk := stream.read(1 << 20):
-                        total.update(chunk)
-        return total.hexdigest()
+        return _content_hash(
+            tuple(
+                _state(path)
+                for path in sorted(self.folder.absolute().iterdir())
+                if path.name in kept | {"config.json"} or path.suffix == ".safetensors"
+            )
+        )
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a saved predictor keeps to find these weights again, JSON-ready (`find_again`)."""
+        return {"weights": self.digest, "folder": str(self.folder.absolute())}
 
     def _field(self, *names: str, default: int | None = None) -> Any:
         """The first of some fields of the configuration that is there."""
@@ -120,6 +129,16 @@ class Pretrained:
         raise InputError(f"{self.folder / 'config.json'}: none of {', '.join(names)} is given")
 
 
+def weights_of(settings: object) -> dict[str, str]:
+    """SHA-256 of all pretrained weights that settings name, by those names.
+
+    Raises:
+        InputError: where some are nowhere, or cannot be loaded.
+    """
+    names = {own.weights for own in parts(settings, NamedWeights) if own.weights is not None}
+    return {name: find_pretrained(name).digest for name in sorted(names)}
+
+
 def find_pretrained(name: str) -> Pretrained:
     """Find a folder by path, short name or hub id, and look it over.
 
@@ -127,6 +146,31 @@ def find_pretrained(name: str) -> Pretrained:
         InputError: where there is none, or it cannot be loaded safely; all faults at once.
     """
     return look_over(name, find_folder(name))
+
+
+def find_again(name: str, identity: Mapping[str, str]) -> Pretrained:
+    """The weights that a predictor was made with: where they lay then, or else by their name.
+
+    So a relative path, which means another folder elsewhere, is found from any current folder.
+
+    Args:
+        name: As the recipe has it.
+        identity: As `Pretrained.identity` gave it; predictors saved earlier tell no folder.
+
+    Raises:
+        InputError: where they are nowhere, or others lie there now.
+    """
+    with suppress(InputError):
+        then = look_over(name, Path(identity.get("folder", name)))
+        if then.digest == identity["weights"]:
+            return then
+    found = find_pretrained(name)
+    if found.digest != identity["weights"]:
+        raise InputError(
+            f"weights '{name}' have changed: sha256 {found.digest[:12]}... found in "
+            f"{found.folder}, {identity['weights'][:12]}... needed"
+        )
+    return found
 
 
 def find_folder(name: str) -> Path:
@@ -319,6 +363,27 @@ def _transformers() -> Any:
             'pretrained weights need Transformers: pip install "bakeoff[text]"'
         ) from None
     return transformers
+
+
+_State = tuple[Path, int, int, int]
+"""A file, and what changes when its content does: number, bytes, newest change."""
+
+
+def _state(path: Path) -> _State:
+    state = path.stat()
+    return path, state.st_ino, state.st_size, state.st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _content_hash(files: tuple[_State, ...]) -> str:
+    """SHA-256 of names and contents."""
+    total = sha256()
+    for path, *_ in files:
+        total.update(path.name.encode() + b"\0")
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                total.update(chunk)
+    return total.hexdigest()
 
 
 def _names(name: str) -> tuple[str, str, str | None]:

@@ -10,6 +10,12 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 Activation = Literal["relu", "leaky-relu", "elu", "swish", "gelu", "tanh"]
 
 
+class NamedWeights(Frozen):
+    """Base of what names pretrained weights: their content is a part of a cell's key."""
+
+    weights: str | None
+
+
 class AdapterSettings(Frozen):
     """Base of a section `adapt`: what of pretrained weights learns, and updates beside layers.
 
@@ -160,7 +166,7 @@ ModelSettings: TypeAlias = Annotated[
 """What `model:` may hold; `name` tells them apart."""
 
 
-class CausalSettings(Frozen):
+class CausalSettings(NamedWeights):
     """A causal language model: pretrained weights, or drawn ones of a model that reads bytes."""
 
     weights: str | None = None

@@ -25,6 +25,14 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One recipe on a published part of the test split: examples, and scores by `test/name`."""
+
+    count: int | None
+    metrics: Mapping[str, Score]
+
+
+@dataclass(frozen=True)
 class RecipeResult:
     """One recipe of a study.
 
@@ -43,6 +51,7 @@ class RecipeResult:
         diverged: Seeds whose training diverged, or the labels of a fold's cells.
         late: Whether it was added after a test score, or a fold score, was read.
         dropped: Whether it was taken out of the study after that.
+        parts: Of the test split, by name, where some are told apart.
     """
 
     name: str
@@ -59,6 +68,7 @@ class RecipeResult:
     diverged: tuple[str, ...]
     late: bool
     dropped: bool
+    parts: Mapping[str, Part]
 
 
 @dataclass(frozen=True)
@@ -248,8 +258,7 @@ def parse(content: Mapping[str, Any]) -> Results:
 
 
 def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
-    given = mapping(row.get("metrics"))
-    metrics = {key: _score(mapping(value), key) for key, value in given.items()}
+    parts = {part: mapping(value) for part, value in mapping(row.get("parts")).items()}
     resolved = mapping(row.get("recipe"))
     seeds = tuple(s for seed in listing(row.get("seeds")) if (s := whole(seed)) is not None)
     return RecipeResult(
@@ -260,14 +269,22 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
         seeds=seeds,
         draws=_draws(listing(row.get("folds"))) or seeds,
         failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
-        metrics=metrics,
+        metrics=_scores(row.get("metrics")),
         cost={key: number(value) for key, value in mapping(row.get("cost")).items()},
         recipe=resolved,
         level=mapping(row.get("level")),
         diverged=_diverged(row.get("statuses"), listing(row.get("cells", row.get("seeds")))),
         late=row.get("late") is True,
         dropped=row.get("dropped") is True,
+        parts={
+            part: Part(whole(value.get("count")), _scores(value.get("metrics")))
+            for part, value in parts.items()
+        },
     )
+
+
+def _scores(given: object) -> dict[str, Score]:
+    return {name: _score(mapping(value), name) for name, value in mapping(given).items()}
 
 
 def _draws(rows: list[Any]) -> tuple[Draw, ...]:

@@ -210,13 +210,26 @@ def _table(results: Results, scored: Sequence[Scored], metric: words.Metric) -> 
 
 
 def metric_tables(results: Results) -> list[Table]:
-    """All metrics of all recipes with their intervals, one table a split."""
-    names = list(dict.fromkeys(name for recipe in results.recipes for name in recipe.metrics))
-    splits = sorted({words.Metric(name).split for name in names}, key=_split_rank)
-    return [
-        _metric_table(results, [n for n in names if words.Metric(n).split == split], split)
-        for split in splits
-    ]
+    """All metrics of all recipes with their intervals: a table a split, then a part of test."""
+    every = {recipe.name: recipe.metrics for recipe in results.recipes}
+    names = _names(every.values())
+    tables = []
+    for split in sorted({words.Metric(name).split for name in names}, key=_split_rank):
+        own = [name for name in names if words.Metric(name).split == split]
+        where = ON.get(split, f"On {split} examples") if split else "Metrics"
+        tables.append(_metric_table(results, own, every, where))
+    for part in dict.fromkeys(part for recipe in results.recipes for part in recipe.parts):
+        told = {r.name: r.parts[part] for r in results.recipes if part in r.parts}
+        of_part = {name: found.metrics for name, found in told.items()}
+        count = next(found.count for found in told.values())
+        many = "" if count is None else f"{words.count(count)} "
+        where = f"On the {many}test examples of {part}"
+        tables.append(_metric_table(results, _names(of_part.values()), of_part, where))
+    return tables
+
+
+def _names(scores: Iterable[Mapping[str, Score]]) -> list[str]:
+    return list(dict.fromkeys(name for own in scores for name in own))
 
 
 def _split_rank(split: str) -> tuple[int, str]:
@@ -224,7 +237,17 @@ def _split_rank(split: str) -> tuple[int, str]:
     return (order.index(split) if split in order else len(order)), split
 
 
-def _metric_table(results: Results, names: list[str], split: str) -> Table:
+def _metric_table(
+    results: Results, names: list[str], scores: Mapping[str, Mapping[str, Score]], where: str
+) -> Table:
+    """A row a recipe, a column a metric.
+
+    Args:
+        results: The study.
+        names: Of the metrics.
+        scores: By recipe and metric.
+        where: They were scored.
+    """
     metrics = [words.Metric(name) for name in names]
     header = ["Recipe"]
     header += [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
@@ -232,12 +255,11 @@ def _metric_table(results: Results, names: list[str], split: str) -> Table:
     for recipe in results.recipes:
         row = [Cell(recipe.name, head=True, recipe=recipe.index)]
         for metric in metrics:
-            score = recipe.metrics.get(metric.name)
+            score = scores.get(recipe.name, {}).get(metric.name)
             mean = score.mean if score else None
             note = metric.range(score.ci95) if score and score.ci95 else ""
             row.append(Cell(metric.bare(mean), mean, numeric=True, note=note))
         rows.append(row)
-    where = ON.get(split, f"On {split} examples") if split else "Metrics"
     return Table(f"{where}: mean over {results.unit}s, 95 % interval below", header, rows)
 
 

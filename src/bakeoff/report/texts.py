@@ -1,4 +1,4 @@
-"""Errors to read: tables of the surest mistakes, and of scores by length, class and part."""
+"""Errors to read: tables of the surest mistakes, and of scores by length and class."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from bakeoff.report.values import listing, mapping, number, text, whole
 
 FILE = "texts.json"
 MOST_ROWS = 200
-KINDS = {"part": "Part", "length": "Length", "class": "Class"}
+KINDS = {"length": "Length", "class": "Class"}
 
 
 def tables(run: RunFolder) -> list[Table]:
@@ -48,7 +48,7 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
         rows.append(row)
     header = ["Texts", "How many", "Score", *(recipe.name for recipe in recipes)]
     over = f"means over {run.results.unit}s"
-    return Table(f"Scores by part, length and class, {over}", header, rows)
+    return Table(f"Scores by length and class, {over}", header, rows)
 
 
 def _mistakes(run: RunFolder, content: dict[str, Any]) -> Table:

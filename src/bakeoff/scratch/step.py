@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from bakeoff.core.passes import PassSize
 from bakeoff.core.protocols import Arrays, Batch, Normaliser, Position, State, Value, micro_batches
+from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.augmentation import Augmentation
 from bakeoff.scratch.distillation import Distillation
 from bakeoff.scratch.layers import Layer
@@ -121,7 +122,7 @@ class NumpyStep:
         reader: Items to the network's inputs.
         loss: Of the logits; None: softmax and cross-entropy.
         augmentation: Changes training images; None leaves items as they are.
-        distillation: Mixes in what a teacher says of the training examples; None: there is none.
+        teaching: What a teacher says of the training examples; None: there is none.
     """
 
     def __init__(
@@ -131,12 +132,13 @@ class NumpyStep:
         reader: Inputs,
         loss: Loss | None = None,
         augmentation: Augmentation | None = None,
-        distillation: Distillation | None = None,
+        teaching: Teaching | None = None,
     ) -> None:
         self.splittable = network.splittable
         self._network, self._optimiser, self._reader = network, optimiser, reader
         self._loss = loss or SoftmaxCrossEntropy()
-        self._augmentation, self._distillation = augmentation, distillation
+        self._augmentation = augmentation
+        self._distillation = None if teaching is None else Distillation(teaching)
         self._inputs = Buffer()
         self._totals: dict[str, Array] = {}
         self._evaluator = Evaluator(network, reader)

@@ -68,17 +68,7 @@ def _write_disagreements(ready: Ready, folder: Folder) -> None:
     guesses = {name: answer.predictions for name, answer in answers.items()}
     write_disagreements(folder.path / ARTIFACTS, scored, classes, guesses)
     if ready.dataset.modality == "text" and all(a.probabilities.size for a in answers.values()):
-        metric = ready.study.metric.partition("/")[2]
-        parts = _parts(ready, len(examples))
-        parts = None if parts is None else parts[known]
-        write_texts(folder.path / ARTIFACTS, scored, classes, answers, metric, parts)
-
-
-def _parts(ready: Ready, count: int) -> NDArray[np.str_] | None:
-    """Which published part each test example belongs to; None where none are told apart."""
-    parts = ready.dataset.parts
-    whole = ready.study.resampling is None and parts is not None and len(parts) == count
-    return parts if whole else None
+        write_texts(folder.path / ARTIFACTS, scored, classes, answers)
 
 
 def _scored_examples(ready: Ready) -> Examples:

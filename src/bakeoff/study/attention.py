@@ -52,8 +52,11 @@ def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
 
 
 def _shown(examples: Examples) -> Examples:
-    """The first texts of each class that are short, or the shortest where none is."""
+    """The first short text of each class, or its shortest where none is short."""
     lengths = np.array([len(text) for text in examples.items])
-    short = np.flatnonzero(lengths <= max(MOST_SIGNS, lengths.min(initial=0)))
-    chosen = [short[examples.labels[short] == label][:1] for label in np.unique(examples.labels)]
-    return examples.take(np.sort(np.concatenate(chosen))[:MOST_TEXTS])
+    chosen = []
+    for label in np.unique(examples.labels):
+        own = np.flatnonzero(examples.labels == label)
+        short = own[lengths[own] <= MOST_SIGNS]
+        chosen.append(short[0] if len(short) else own[lengths[own].argmin()])
+    return examples.take(np.array(sorted(chosen)[:MOST_TEXTS], np.intp))

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bakeoff.core.cell import Cell, Purpose, Replicate
@@ -13,6 +13,7 @@ from bakeoff.core.protocols import Checking
 from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, Settings
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
+from bakeoff.models.pretrained import weights_of
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.resolve import Planned, declare, resolve
@@ -27,6 +28,8 @@ class Ready:
     dataset: Dataset
     planned: tuple[Planned, ...]
     looks: LookPlan
+    weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """SHA-256 of the pretrained weights that a recipe names, by recipe and by those names."""
 
     @property
     def control(self) -> Planned:
@@ -100,9 +103,15 @@ def prepare(
         raise InputError(faults)
     known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
     new = [p for p in planned if p.recipe.resolved() not in known]
-    if faults := _building_faults(new, dataset, fewest):
+    weights: dict[str, Mapping[str, str]] = {}
+    for p in planned:
+        try:
+            weights[p.name] = weights_of(p.recipe.settings)
+        except InputError as error:
+            faults += [f"{p.name}: {fault}" for fault in error.faults]
+    if faults := list(dict.fromkeys([*_building_faults(new, dataset, fewest), *faults])):
         raise InputError(faults)
-    return ready
+    return replace(ready, weights=weights)
 
 
 def _building_faults(
@@ -193,6 +202,7 @@ def cells_of(
             inputs=inputs,
             purpose="final" if p.name in own else purpose,
             folds=None if resampling is None or at.fold is None else resampling.cut,
+            weights=ready.weights[p.name],
         )
         return cells[p.name, at]
 

@@ -18,6 +18,7 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.measures import measure_of
 from bakeoff.core.tasks import metric_owner, task_of
+from bakeoff.data import catalogue
 from bakeoff.study.comparisons import comparisons
 from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_seconds
 from bakeoff.study.cross_validation import by_fold
@@ -95,11 +96,34 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
         "precision": sorted({r.fingerprint.get("precision", "float32") for r in records.values()}),
         "recipe": planned["recipe"],
     }
+    if parts := _parts(folder, name):
+        content["parts"] = parts
     if resampling is not None:
         folds = dict.fromkeys((at.repeat, at.fold) for at in records)
         content["folds"] = [{"repeat": repeat, "fold": fold} for repeat, fold in sorted(folds)]
         content["cells"] = [at.label for at in records]
     return content
+
+
+def _parts(folder: Folder, name: str) -> dict[str, Any]:
+    """One recipe on the published parts of the test split; empty where none are told apart."""
+    entry = catalogue.DATASETS.get(folder.plan["dataset"]["name"])
+    if entry is None or not entry.parts or folder.resampling is not None:
+        return {}
+    scores: dict[str, dict[str, dict[Replicate, float]]] = {part: {} for part in entry.parts}
+    counts: dict[str, int] = {}
+    for at, record in folder.records[name].items():
+        task, table = task_of(record.task, record.classes), folder.predictions(record, "test")
+        for part, of_metric in scores.items():
+            rows = np.flatnonzero(np.char.startswith(table["id"], f"{part}-"))
+            counts[part] = len(rows)
+            for metric, value in task.metrics(table.take(rows)).items():
+                of_metric.setdefault(f"test/{metric}", {})[at] = value
+    return {
+        part: {"count": counts[part], "metrics": {n: _summary(v, None) for n, v in found.items()}}
+        for part, found in scores.items()
+        if found
+    }
 
 
 def _summary(scores: Mapping[Replicate, float], resampling: Resampling | None) -> dict[str, Any]:

@@ -196,6 +196,9 @@ def _check_results(folder: Folder, found: Verification) -> None:
     content = results(folder)
     stated = json.loads((folder.path / "results.json").read_text(encoding="utf-8"))
     made = json.loads(pretty_json(content))
+    for name, recipe in made["recipes"].items():
+        if "parts" not in stated["recipes"].get(name, {}):
+            recipe.pop("parts", None)  # results of before parts of the test split were told apart
     leaves, theirs = _facts(made), _facts(stated)
     every, both = {*leaves, *theirs}, leaves.keys() & theirs.keys()
     same_version = stated.get("program") == made["program"]

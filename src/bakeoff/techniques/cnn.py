@@ -7,7 +7,6 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -170,7 +169,7 @@ class Cnn:
         """
         from bakeoff.data.batches import TrainingBatches, evaluation_batches
         from bakeoff.training.plan import plan
-        from bakeoff.training.torch.losses import summed_cross_entropy, taught
+        from bakeoff.training.torch.losses import cross_entropy_of
         from bakeoff.training.torch.mixing import Mixing
         from bakeoff.training.torch.resident import reside
         from bakeoff.training.torch.step import TorchStep
@@ -195,7 +194,7 @@ class Cnn:
         mixing: Mixing | None = None
         if settings.augmentation.mixup:
             mixing = Mixing(draws, data.train, device, gather=resident is None)
-        loss = taught(partial(summed_cross_entropy, smoothing=training.label_smoothing), teaching)
+        loss = cross_entropy_of(training, teaching)
         step = TorchStep(
             inference, training, run.streams, augmentation, loss, mixing=mixing, resident=resident
         )

@@ -96,7 +96,7 @@ class TextContrastivePredictor:
             "technique": TECHNIQUE,
             "model": plain(self.settings.model),
             "vector": plain(self.settings.vector),
-            "weights": self.tokeniser.pretrained.digest,
+            **self.tokeniser.pretrained.identity,
             "classes": list(self.classes),
             "precision": self.inference.precision,
         }
@@ -149,7 +149,7 @@ def load_texts(
 
     prototypes = Prototypes.restored(arrays, state["classes"])
     settings = ContrastiveSettings.parse({n: state[n] for n in ("model", "vector")})
-    tokeniser = same_weights(cast(TextTrunkSettings, settings.model), state["weights"])
+    tokeniser = same_weights(cast(TextTrunkSettings, settings.model), state)
     numerics = Numerics(device=device, precision=state["precision"])
     inference = _inference(settings, tokeniser, Streams(0), numerics)
     weights = {name.removeprefix("network."): values for name, values in arrays.items()}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -29,6 +29,7 @@ from bakeoff.data.hashing import item_digests
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples, VectorBatches
 from bakeoff.models.settings import AdapterSettings
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
+from bakeoff.techniques.teachers import teaching_of
 from bakeoff.techniques.texts import (
     Tokeniser,
     WeightsSettings,
@@ -39,7 +40,7 @@ from bakeoff.techniques.texts import (
     tokeniser_of,
     vectors_key,
 )
-from bakeoff.training.settings import TrainingSettings
+from bakeoff.training.settings import TaughtSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,7 +79,7 @@ class LoraAdaptSettings(AdaptSettings):
     method: Literal["none", "head", "lora", "full"] = "lora"
 
 
-class FineTuneTraining(TrainingSettings):
+class FineTuneTraining(TaughtSettings):
     """How it trains; the rates are usual ones for all weights of a small encoder."""
 
     epochs: Annotated[int, Field(ge=1)] | None = 3
@@ -106,6 +107,15 @@ class FineTuneSettings(Settings):
     model: ClassifierSettings = ClassifierSettings()
     adapt: AdaptSettings = AdaptSettings()
     training: FineTuneTraining = FineTuneTraining()
+
+    @model_validator(mode="after")
+    def _somebody_listens(self) -> "FineTuneSettings":
+        if self.training.teacher is not None and self.adapt.method == "none":
+            raise ValueError(
+                "training.teacher received with adapt.method none, which learns nothing (allowed: "
+                "with head, lora, full)"
+            )
+        return self
 
 
 class LoraSettings(FineTuneSettings):
@@ -183,7 +193,7 @@ class FineTunedPredictor:
             "technique": self.technique,
             "model": plain(own.model),
             "adapt": plain(own.adapt),
-            "weights": pretrained.digest,
+            **pretrained.identity,
             "precision": self.inference.precision,
             "rested": is_rested(self.inference.module),
             "classes": list(self.classes),
@@ -218,15 +228,22 @@ class FineTune:
         An encoder that learns nothing speaks once, in phases of its own (`vectors`,
         `validation-vectors`), which are kept by content: the head learns from what it said.
 
+        Where there is a teacher, it speaks in a phase before; its extra texts are training texts
+        without labels.
+
         Raises:
-            InputError: where the data are not texts, or the weights cannot be loaded or adapted.
+            InputError: where the data are not texts, the weights cannot be loaded or adapted, or
+                the teacher tells other classes apart.
         """
         from bakeoff.training.plan import plan
+        from bakeoff.training.torch.losses import cross_entropy_of
         from bakeoff.training.torch.step import TorchStep
 
         settings = cast(FineTuneSettings, cell.recipe.settings)
         training = settings.training
-        texts = texts_of(data.train.items, self.name)
+        teaching = teaching_of(training.teacher, cell, data, inputs, run)
+        extra = teaching.extra if teaching else ()
+        texts = [*texts_of(data.train.items, self.name), *extra]
         tokeniser = tokeniser_of(settings.model)
         tokens, long = tokeniser.through(run, "tokens", texts)
         run.remark(cut_note(long, len(texts), tokeniser.limit))
@@ -235,18 +252,11 @@ class FineTune:
         made = FineTunedPredictor(self.name, settings, tokeniser, inference, classes)
         if settings.adapt.method == "none":
             return made
-        examples = TokenExamples(tokens, data.train.labels)
+        labels = np.pad(data.train.labels, (0, len(extra)))  # of texts without one, it is not read
+        examples = TokenExamples(tokens, labels)
         token_batches = TokenBatches(examples, training.batch_size, run.streams)
         held_out = texts_of(data.validation.items, self.name)
-        network: Network = inference
-        batches: PaddedBatches | VectorBatches = PaddedBatches(token_batches)
-        items: NDArray[Any]
-        if settings.adapt.method == "head":
-            network = _head_of(inference)
-            batches = VectorBatches(token_batches, _vectors(made, "vectors", texts, run))
-            items = _vectors(made, "validation-vectors", held_out, run)
-        else:
-            items = tokeniser.padded(held_out)
+        network, batches, items = _what_learns(made, token_batches, texts, held_out, run)
         labels = data.validation.labels
         batch = Batch(items, labels, np.arange(len(labels)))
 
@@ -256,7 +266,8 @@ class FineTune:
         before = data.task.score(labels, network.probabilities(items))
         run.remark([f"the untrained head: validation/accuracy {before['accuracy']:.4f}"])
         with _used_rows(inference, settings, tokens):
-            step = TorchStep(network, training, run.streams)
+            loss = cross_entropy_of(training, teaching)
+            step = TorchStep(network, training, run.streams, loss=loss)
             run.loop("train", step, batches, plan(training, batches, data.task, validation))
             step.keep()
         return made
@@ -275,7 +286,7 @@ class FineTune:
         try:
             content = {"model": state["model"], "adapt": state["adapt"]}
             settings = cast(FineTuneSettings, self.settings.parse(content))
-            tokeniser = same_weights(settings.model, state["weights"])
+            tokeniser = same_weights(settings.model, state)
             numerics = Numerics(device=device, precision=state["precision"])
             classes = state["classes"]
             inference = _inference(settings, tokeniser, len(classes), Streams(0), numerics)
@@ -365,6 +376,21 @@ def _used_rows(
     learn_used_rows(body, from_numpy(np.append(tokens.ids.astype(np.int64), padding)))
     yield
     merge_used_rows(body)
+
+
+def _what_learns(
+    made: FineTunedPredictor,
+    batches: TokenBatches,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    run: Run,
+) -> tuple["Network", PaddedBatches | VectorBatches, NDArray[Any]]:
+    """The whole model on tokens, or its head alone on vectors; its batches, and what validates."""
+    if made.settings.adapt.method != "head":
+        return made.inference, PaddedBatches(batches), made.tokeniser.padded(held_out)
+    vectors = VectorBatches(batches, _vectors(made, "vectors", texts, run))
+    validation = _vectors(made, "validation-vectors", held_out, run)
+    return _head_of(made.inference), vectors, validation
 
 
 def _head_of(inference: "TokenInference") -> "VectorInference":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Batch, Run, TrainingData
+from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
 from bakeoff.scratch.network import Sequence, saved
@@ -97,6 +98,7 @@ def fit_head(
     data: TrainingData,
     run: Run,
     training: LinearTraining,
+    teaching: Teaching | None = None,
 ) -> None:
     """Train a head on vectors in one phase, `train` (a loop) or `solve`.
 
@@ -106,6 +108,7 @@ def fit_head(
         data: With their labels.
         run: What is worked through.
         training: How.
+        teaching: What a teacher says of the training examples, to the loop; None: there is none.
     """
     train, validation = (
         Examples(own, part.labels, part.ids)
@@ -116,7 +119,7 @@ def fit_head(
         minimise((network, reader), SoftmaxCrossEntropy(), (data, train, validation), run, training)
         return
     loss = SoftmaxCrossEntropy(training.label_smoothing)
-    step = NumpyStep(network, optimiser_of(network, training), reader, loss)
+    step = NumpyStep(network, optimiser_of(network, training), reader, loss, None, teaching)
     batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
 
     def validating() -> Iterator[Batch]:

@@ -221,11 +221,12 @@ class LanguagePredictor:
         write_predictor(folder, {f"network.{p}": values for p, values in weights.items()}, state)
 
     def _base(self) -> dict[str, str] | None:
-        """Name and hash of pretrained weights that are still in the model."""
+        """Name, hash and folder of pretrained weights that are still in the model."""
         base = self.causal.base
         if base is None or self.adapt.method == "full":
             return None
-        return {"weights": base.name, "sha256": base.digest}
+        identity = base.identity
+        return {"weights": base.name, "sha256": identity["weights"], "folder": identity["folder"]}
 
 
 class LanguageModel:
@@ -404,20 +405,15 @@ def _rebuilt(state: Mapping[str, Any]) -> "Causal":
         pretrained_causal,
         tokenizer_words,
     )
-    from bakeoff.models.pretrained import find_pretrained
+    from bakeoff.models.pretrained import find_again
 
     base = state["base"]
     if base is None:
         saved = state["words"]
         words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
         return build_causal(state["config"], words, state["limit"])
-    found = find_pretrained(base["weights"])
-    if found.digest != base["sha256"]:
-        raise InputError(
-            f"{found.folder}: other weights than those that were adapted (SHA-256 {found.digest}, "
-            f"{base['sha256']} needed)"
-        )
-    return pretrained_causal(found)
+    identity = {**base, "weights": base["sha256"]}
+    return pretrained_causal(find_again(base["weights"], identity))
 
 
 def _place(predictor: LanguagePredictor, numerics: Numerics) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
-from bakeoff.core.frozen import later, plain
+from bakeoff.core.frozen import Frozen, later, plain
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -24,6 +24,7 @@ from bakeoff.core.protocols import (
     TrainingData,
 )
 from bakeoff.core.recipe import DeviceName, Settings
+from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.data.normalise import fit as fit_normaliser
 from bakeoff.scratch.augmentation import Augmentation
@@ -90,9 +91,9 @@ class LinearTraining(TrainingSettings):
             unread = set(type(self).model_fields) - self.lbfgs_reads
         fields = type(self).model_fields
         allowed = {name: None if name == "epochs" else fields[name].default for name in unread}
-        wrong = sorted(n for n in unread if getattr(self, n) != allowed[n])
+        wrong = {n: getattr(self, n) for n in sorted(unread) if getattr(self, n) != allowed[n]}
         if wrong:
-            told = ", ".join(f"{name} {getattr(self, name)}" for name in wrong)
+            told = ", ".join(n if isinstance(v, Frozen) else f"{n} {v}" for n, v in wrong.items())
             read = ", ".join(sorted(self.lbfgs_reads - {"solver"}))
             why = "the loop does not read it" if self.solver == "loop" else f"it reads {read}"
             raise ValueError(f"solver {self.solver} received with {told}: {why}")
@@ -322,6 +323,7 @@ def fit_linear(
     run: Run,
     outputs: int,
     computing: Computing = NUMPY,
+    teaching: Teaching | None = None,
 ) -> LinearPredictor:
     """Fit a linear classifier from zero weights: there is one minimum.
 
@@ -334,6 +336,8 @@ def fit_linear(
         run: What is worked through.
         outputs: Logits: one for each class, or 1 for two classes.
         computing: What computes; patch features, the solve and one logit are NumPy's alone.
+        teaching: What a teacher says of the training examples, to the loop with a logit for each
+            class; None: there is none.
 
     Raises:
         InputError: where the data are not images, or features do not fit them.
@@ -355,7 +359,7 @@ def fit_linear(
     if settings.training.solver == "lbfgs":
         _solve(predictor, settings, (data, train, validation), run)
     else:
-        _train(predictor, settings, (data, train, validation), run)
+        _train(predictor, settings, (data, train, validation), run, teaching)
     return predictor
 
 
@@ -368,7 +372,13 @@ def _loss(outputs: int, smoothing: float = 0.0) -> Loss:
     return kind(smoothing)
 
 
-def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run: Run) -> None:
+def _train(
+    predictor: LinearPredictor,
+    settings: LinearSettings,
+    sets: Sets,
+    run: Run,
+    teaching: Teaching | None,
+) -> None:
     """Minibatches, in the loop."""
     data, train, validation = sets
     network, training = predictor.network, settings.training
@@ -380,11 +390,12 @@ def _train(predictor: LinearPredictor, settings: LinearSettings, sets: Sets, run
     elsewhere = predictor.computing.framework != "numpy"
     step: Step
     if elsewhere:
-        step = predictor.engine.step(training, run.streams, Extras(augmentation=augmentation))
+        extras = Extras(augmentation=augmentation, teaching=teaching)
+        step = predictor.engine.step(training, run.streams, extras)
     else:
         optimiser = optimiser_of(network, training)
         loss = _loss(predictor.outputs, training.label_smoothing)
-        step = NumpyStep(network, optimiser, predictor.reader, loss, augmentation)
+        step = NumpyStep(network, optimiser, predictor.reader, loss, augmentation, teaching)
     batches = TrainingBatches(train, training.batch_size, run.streams, training.sampling)
 
     def validating() -> Iterator[Batch]:

@@ -6,7 +6,6 @@ Torch loads when something is fitted, loaded or profiled, not with the settings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -151,7 +150,7 @@ class Lstm:
             InputError: where the data are no texts, or the teacher tells other classes apart.
         """
         from bakeoff.training.plan import plan
-        from bakeoff.training.torch.losses import summed_cross_entropy, taught
+        from bakeoff.training.torch.losses import cross_entropy_of
         from bakeoff.training.torch.step import TorchStep
 
         settings = cast(LstmSettings, cell.recipe.settings)
@@ -170,7 +169,7 @@ class Lstm:
         _draw(inference, run.streams)
         if (cell.recipe.numerics.precision, inference.precision) == ("bfloat16", "float32"):
             run.remark(["computed in float32: this processor has no units for bfloat16"])
-        loss = taught(partial(summed_cross_entropy, smoothing=training.label_smoothing), teaching)
+        loss = cross_entropy_of(training, teaching)
         step = TorchStep(inference, training, run.streams, loss=loss)
         buckets = training.batches == "buckets"
         batches = PaddedBatches(

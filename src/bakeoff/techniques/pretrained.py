@@ -144,7 +144,7 @@ class PretrainedPredictor:
         state = {
             "technique": Pretrained.name,
             "model": plain(self.settings),
-            "weights": self.tokeniser.pretrained.digest,
+            **self.tokeniser.pretrained.identity,
             "precision": self.inference.precision,
             "classes": list(self.classes),
         }
@@ -196,7 +196,7 @@ class Pretrained:
         arrays, state = read_predictor(folder, self.name)
         try:
             settings = EncoderSettings.parse(state["model"])
-            tokeniser = same_weights(settings, state["weights"])
+            tokeniser = same_weights(settings, state)
             inference = _inference(
                 settings, tokeniser, Numerics(device=device, precision=state["precision"])
             )

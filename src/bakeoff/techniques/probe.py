@@ -32,6 +32,7 @@ from bakeoff.core.protocols import (
 )
 from bakeoff.core.recipe import DeviceName, Framework, Ref, Settings
 from bakeoff.core.streams import Streams
+from bakeoff.core.teaching import Teaching
 from bakeoff.scratch.network import ActivationName, NormName, initialise, perceptron
 from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.encoders import (
@@ -48,13 +49,14 @@ from bakeoff.techniques.heads import Head, Standardised, fit_head, standardiser
 from bakeoff.techniques.linear import LinearTraining
 from bakeoff.techniques.networks import initial_schemes
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
+from bakeoff.techniques.teachers import teaching_of
 from bakeoff.techniques.token_probe import (
     TokenCnnClassifier,
     TokenProbePredictor,
     fit_token_cnn,
     load_token_cnn,
 )
-from bakeoff.training.settings import check_framework, check_parts
+from bakeoff.training.settings import TaughtSettings, check_framework, check_parts
 
 Units = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0)]
@@ -99,7 +101,7 @@ VectorClassifier = SoftmaxClassifier | NetworkB
 """What reads one vector of an item."""
 
 
-class ProbeTraining(LinearTraining):
+class ProbeTraining(TaughtSettings, LinearTraining):
     """How the classifier trains, on standardised vectors."""
 
     epochs: Annotated[int, Field(ge=1)] | None = 30
@@ -137,6 +139,11 @@ class ProbeSettings(Settings):
             raise ValueError(
                 "classifier cnn received without an encoder (needed: a recipe of technique "
                 "pretrained, whose vectors of tokens it reads)"
+            )
+        if self.training.teacher is not None and self.training.teacher.extra is not None:
+            raise ValueError(
+                "training.teacher.extra received, but vectors are those of the training texts "
+                "(allowed: with lstm, fine-tune and lora)"
             )
         if on_tokens and self.training.solver != "loop":
             raise ValueError("training.solver lbfgs received with classifier cnn (allowed: loop)")
@@ -282,18 +289,22 @@ class Probe:
     ) -> ProbePredictor | TokenProbePredictor:
         """Train on vectors: phases `encode`, `encode-validation`, then `train` or `solve`.
 
-        Where layers of the encoder learn, `encode` is followed by `tune`.
+        Where layers of the encoder learn, `encode` is followed by `tune`. A teacher speaks in a
+        phase before all others.
 
         Raises:
             InputError: where the encoder gives no vectors, has diverged, or cannot learn.
         """
         settings = cast(ProbeSettings, cell.recipe.settings)
+        teaching = teaching_of(settings.training.teacher, cell, data, inputs, run)
         if isinstance(settings.classifier, TokenCnnClassifier):
             reference = cast(Ref, settings.encoder)
             encoder = reference, token_reader_of(reference, inputs, self.name)
-            return fit_token_cnn(settings.classifier, settings.training, encoder, cell, data, run)
+            return fit_token_cnn(
+                settings.classifier, settings.training, encoder, cell, data, run, teaching
+            )
         if settings.tunes:
-            return self._tune(settings, cell, data, inputs, run)
+            return self._tune(settings, cell, data, inputs, run, teaching)
         source: Encoder | PixelVectors
         if settings.encoder is None:
             if data.normaliser is None or not isinstance(data.train.items, np.ndarray):
@@ -310,7 +321,8 @@ class Probe:
         classes = tuple(data.task.classes)
         reader = standardiser(finite(train, self.name))
         head = _head(settings.classifier, reader, len(classes), run.streams)
-        fit_head(head, (train, finite(validation, self.name)), data, run, settings.training)
+        vectors = train, finite(validation, self.name)
+        fit_head(head, vectors, data, run, settings.training, teaching)
         predictor = ProbePredictor(source, head, settings.classifier, classes)
         predictor.remember(data.train.items, train)
         predictor.remember(data.validation.items, validation)
@@ -323,6 +335,7 @@ class Probe:
         data: TrainingData,
         inputs: Mapping[str, Predictor],
         run: Run,
+        teaching: Teaching | None,
     ) -> ProbePredictor:
         """Let layers of the encoder learn with the head."""
         from bakeoff.techniques.tuning import Thaw, check_shape, inference_of, tune
@@ -346,8 +359,9 @@ class Probe:
             None if classifier.fine_tune == "all" else cast(tuple[str, ...], classifier.fine_tune)
         )
         what = Thaw(layers, {"": classifier.encoder_rate} | classifier.rates)
-        numerics = cell.recipe.numerics
-        tune(encoder, head, data, run, settings.training, settings.augmentation, numerics, what)
+        training, augmentation = settings.training, settings.augmentation
+        numerics, both = cell.recipe.numerics, (encoder, head)
+        tune(both, data, run, training, augmentation, numerics, what, teaching)
         trained = {row.name: row.trained_parameters for row in encoder.layers()}
         return ProbePredictor(encoder, head, classifier, classes, trained)
 

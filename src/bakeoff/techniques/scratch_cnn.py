@@ -38,7 +38,8 @@ from bakeoff.techniques.networks import (
     train,
     untrained_network,
 )
-from bakeoff.training.settings import check_parts
+from bakeoff.techniques.teachers import teaching_of
+from bakeoff.training.settings import TaughtSettings, check_parts
 
 Units = Annotated[int, Field(ge=1)]
 
@@ -102,7 +103,7 @@ class ScratchCnnModel(Frozen):
         )
 
 
-class ScratchCnnTraining(NetworkTraining):
+class ScratchCnnTraining(TaughtSettings, NetworkTraining):
     """How the network trains.
 
     Chosen on validation examples of CIFAR-10 and Fashion-MNIST, for a few minutes on two cores.
@@ -140,19 +141,20 @@ class ScratchCnn:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> NetworkPredictor:
-        """Train in one phase, `train`.
+        """Train in one phase, `train`; where there is a teacher, it speaks in one before.
 
         Raises:
             InputError: where the data are not images, or settings do not fit their size.
         """
         settings = cast(ScratchCnnSettings, cell.recipe.settings)
         training = settings.training
+        teaching = teaching_of(training.teacher, cell, data, inputs, run)
         predictor = self.beginning(settings, data, run.streams)
         shape = cast(tuple[int, int, int], predictor.shape)
         draws = Draws(settings.augmentation, shape, len(data.train), run.streams)
         augmentation = Augmentation(draws, predictor.normaliser.mean)
         computing = Computing.of(cell.recipe)
-        train(predictor, data, run, training, training.loss, augmentation, computing)
+        train(predictor, data, run, training, training.loss, augmentation, computing, teaching)
         return predictor
 
     def load(self, folder: Path, device: DeviceName = "auto") -> NetworkPredictor:

@@ -30,9 +30,11 @@ from bakeoff.techniques.linear import (
     open_linear,
     untrained_linear,
 )
+from bakeoff.techniques.teachers import teaching_of
+from bakeoff.training.settings import TaughtSettings
 
 
-class SoftmaxTraining(LinearTraining):
+class SoftmaxTraining(TaughtSettings, LinearTraining):
     """How softmax regression trains.
 
     The defaults were chosen on validation examples of digits (96 %) and CIFAR-10 (41 %).
@@ -78,10 +80,12 @@ class Softmax:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> LinearPredictor:
-        """Train from zero weights, in a loop or a solve."""
+        """Train from zero weights, in a loop or a solve; a teacher speaks in a phase before."""
         settings = cast(SoftmaxSettings, cell.recipe.settings)
+        teaching = teaching_of(settings.training.teacher, cell, data, inputs, run)
+        outputs = len(data.task.classes)
         computing = Computing.of(cell.recipe)
-        return fit_linear(self.name, settings, data, run, len(data.task.classes), computing)
+        return fit_linear(self.name, settings, data, run, outputs, computing, teaching)
 
     def load(self, folder: Path, device: DeviceName = "auto") -> LinearPredictor:
         """A saved predictor, back."""

@@ -1,6 +1,6 @@
 """What techniques on pretrained models share: which weights, and texts as their tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +12,12 @@ from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Key
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Arrays, Run
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
-from bakeoff.models.pretrained import Pretrained, find_pretrained, load_tokenizer
+from bakeoff.models.pretrained import Pretrained, find_again, find_pretrained, load_tokenizer
+from bakeoff.models.settings import NamedWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,11 +30,12 @@ VECTORS = 2
 (2: attention in float32 beside products in bfloat16)."""
 
 
-class WeightsSettings(Frozen):
+class WeightsSettings(NamedWeights):
     """Which pretrained weights, and how much of a text they read."""
 
     weights: str = "minilm"
-    """A folder, a hub id, or a short name (`minilm`)."""
+    """A folder (a path begins at the current folder, as those of data do), a hub id, or a short
+    name (`minilm`)."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
     """The most tokens of a text, those at start and end included; what is beyond is cut off."""
 
@@ -126,7 +127,10 @@ def tokeniser_of(settings: WeightsSettings) -> Tokeniser:
     Raises:
         InputError: where they are nowhere, cannot be loaded, or read fewer tokens than asked for.
     """
-    pretrained = find_pretrained(settings.weights)
+    return _tokeniser(settings, find_pretrained(settings.weights))
+
+
+def _tokeniser(settings: WeightsSettings, pretrained: Pretrained) -> Tokeniser:
     if settings.max_tokens > pretrained.limit:
         raise InputError(
             f"model.max_tokens: {settings.max_tokens} received, but {settings.weights} reads "
@@ -135,19 +139,17 @@ def tokeniser_of(settings: WeightsSettings) -> Tokeniser:
     return Tokeniser(pretrained, load_tokenizer(pretrained), settings.max_tokens)
 
 
-def same_weights(settings: WeightsSettings, wanted: str) -> Tokeniser:
+def same_weights(settings: WeightsSettings, state: Mapping[str, Any]) -> Tokeniser:
     """The weights that a predictor was made with.
+
+    Args:
+        settings: That name them.
+        state: Of the saved predictor, with what `Pretrained.identity` gave.
 
     Raises:
         InputError: where they are nowhere, or others lie there now.
     """
-    tokeniser = tokeniser_of(settings)
-    if (found := tokeniser.pretrained.digest) != wanted:
-        raise InputError(
-            f"weights '{settings.weights}' have changed: sha256 {found[:12]}... found in "
-            f"{tokeniser.pretrained.folder}, {wanted[:12]}... needed"
-        )
-    return tokeniser
+    return _tokeniser(settings, find_again(settings.weights, state))
 
 
 def cut_note(long: int, count: int, limit: int) -> list[str]:

@@ -22,6 +22,7 @@ from bakeoff.core.protocols import Arrays, Batch, LayerProfile, Run, TrainingDat
 from bakeoff.core.recipe import DeviceName, Numerics, Ref
 from bakeoff.core.softmax import softmax
 from bakeoff.core.streams import Streams
+from bakeoff.core.teaching import Teaching
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
 from bakeoff.techniques.encoders import (
@@ -157,6 +158,7 @@ def fit_token_cnn(
     cell: Cell,
     data: TrainingData,
     run: Run,
+    teaching: Teaching | None = None,
 ) -> TokenProbePredictor:
     """Train in the phase `train`, after `encode`.
 
@@ -167,11 +169,13 @@ def fit_token_cnn(
         cell: Whose fit it is.
         data: Texts.
         run: What is worked through.
+        teaching: What a teacher says of the training texts; None: there is none.
 
     Raises:
         InputError: where the data are not texts, or the encoder has diverged.
     """
     from bakeoff.training.plan import plan
+    from bakeoff.training.torch.losses import cross_entropy_of
     from bakeoff.training.torch.step import TorchStep
     from bakeoff.training.torch.token_vectors import Table
 
@@ -189,7 +193,7 @@ def fit_token_cnn(
     def validating() -> Iterator[Batch]:
         yield Batch(items, data.validation.labels, np.arange(len(items)))
 
-    step = TorchStep(inference, training, run.streams)
+    step = TorchStep(inference, training, run.streams, loss=cross_entropy_of(training, teaching))
     examples = TokenExamples(train, data.train.labels)
     batches = PaddedBatches(TokenBatches(examples, training.batch_size, run.streams))
     watched = validating if len(items) else None

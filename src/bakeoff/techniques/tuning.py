@@ -10,6 +10,7 @@ from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batch, Predictor, Run, TrainingData
 from bakeoff.core.recipe import Numerics
+from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.techniques.heads import Head
 from bakeoff.training.plan import plan
@@ -54,35 +55,38 @@ def inference_of(encoder: Predictor, technique: str) -> "Inference":
 
 
 def tune(
-    encoder: "Encoder",
-    head: Head,
+    learning: tuple["Encoder", Head],
     data: TrainingData,
     run: Run,
     training: TrainingSettings,
     augmentation: AugmentationSettings,
     numerics: Numerics,
     what: Thaw,
+    teaching: Teaching | None = None,
 ) -> None:
     """Train encoder and head in one phase, `tune`, both in place.
 
     Args:
-        encoder: A torch network on images; nobody else's. It then sees each image once, in the
-            precision of the passes, whatever its own recipe said: as what is validated here does.
-        head: On its vectors.
+        learning: The encoder, a torch network on images, nobody else's, and the head on its
+            vectors. The encoder then sees each image once, in the precision of the passes, whatever
+            its own recipe said: as what is validated here does.
         data: Images.
         run: What is worked through.
         training: How.
         augmentation: Of the training images.
         numerics: Of the passes; the encoder moves to their device.
         what: Learns of the encoder.
+        teaching: What a teacher says of the training images; None: there is none.
 
     Raises:
         InputError: where layers have no such names.
     """
     from bakeoff.techniques.frameworks.torch import Passes, convert, read_weights
+    from bakeoff.training.torch.losses import cross_entropy_of
     from bakeoff.training.torch.step import TorchStep
     from bakeoff.training.torch.transforms import Augmentation
 
+    encoder, head = learning
     theirs = inference_of(encoder, "probe")
     passes = Passes()
     added = convert(head.network, passes)
@@ -90,7 +94,8 @@ def tune(
     pixels = inference.pixels
     draws = Draws(augmentation, pixels.shape, len(data.train), run.streams)
     changes = Augmentation(draws, pixels.normaliser.mean, pixels.device)
-    step = TorchStep(inference, training, run.streams, changes, on_pass=passes.begin)
+    loss = cross_entropy_of(training, teaching)
+    step = TorchStep(inference, training, run.streams, changes, loss, passes.begin)
     step.splittable = step.splittable and head.network.splittable
     batches = TrainingBatches(data.train, training.batch_size, run.streams, training.sampling)
 

@@ -7,7 +7,8 @@ from torch import nn
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.streams import Streams
-from bakeoff.models.speedrun import Speedrun, SpeedrunSettings
+from bakeoff.models.settings import SpeedrunSettings
+from bakeoff.models.speedrun import Speedrun
 from bakeoff.training.settings import TrainingSettings
 from bakeoff.training.torch.initialise import initialise
 from bakeoff.training.torch.joined import Joined, thaw

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from bakeoff.core.protocols import Normaliser, Step
 from bakeoff.core.streams import Streams
-from bakeoff.scratch.distillation import Distillation
 from bakeoff.scratch.layers import Layer
 from bakeoff.scratch.losses import loss_of
 from bakeoff.scratch.optimisers import Limits, Name, Optimiser, optimiser
@@ -42,10 +41,8 @@ class NumpyEngine:
         """The loop's step."""
         chosen = optimiser_of(self._network, training)
         loss = loss_of(extras.loss, training.label_smoothing)
-        teaching = extras.teaching
-        distillation = None if teaching is None else Distillation(teaching)
         return NumpyStep(
-            self._network, chosen, self._pixels, loss, extras.augmentation, distillation
+            self._network, chosen, self._pixels, loss, extras.augmentation, extras.teaching
         )
 
     def keep(self) -> None:

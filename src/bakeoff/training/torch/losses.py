@@ -1,6 +1,7 @@
 """What torch networks that classify minimise: the labels' loss, and a teacher's beside it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from bakeoff.core.teaching import Teaching
+from bakeoff.training.settings import TrainingSettings
 
 LabelLoss = Callable[[Tensor, Tensor, NDArray[np.intp]], Tensor]
 """The sum of the examples' losses, from logits (B, K), targets, and positions (B,) in the training
@@ -29,6 +31,16 @@ def summed_cross_entropy(
         smoothing: Share of a target that is spread evenly over the classes.
     """
     return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+
+
+def cross_entropy_of(settings: TrainingSettings, teaching: Teaching | None = None) -> Loss:
+    """What a classifier minimises: cross-entropy by the settings, beside a teacher if there is one.
+
+    Args:
+        settings: Label smoothing.
+        teaching: What a teacher says of the training examples; None: there is none.
+    """
+    return taught(partial(summed_cross_entropy, smoothing=settings.label_smoothing), teaching)
 
 
 def taught(loss: LabelLoss, teaching: Teaching | None) -> Loss:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from bakeoff.training.torch.compiled import TrainingPass
 from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
 from bakeoff.training.torch.followers import followers
 from bakeoff.training.torch.inference import Network
-from bakeoff.training.torch.losses import Loss, summed_cross_entropy
+from bakeoff.training.torch.losses import Loss, cross_entropy_of
 from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.mixing import Mixing, blended, soft_targets
 from bakeoff.training.torch.optimisers import Optimiser
@@ -85,7 +84,7 @@ class TorchStep:
         self._device = inference.device
         self._streams, self._augmentation, self._on_pass = streams, augmentation, on_pass
         self._mixing, self._resident = mixing, resident
-        self._loss = loss or partial(summed_cross_entropy, smoothing=settings.label_smoothing)
+        self._loss = loss or cross_entropy_of(settings)
         self._followers = followers(settings, module)
         self._evaluators = {
             name: inference.of(follower.module) for name, follower in self._followers.items()
