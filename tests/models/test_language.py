@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from tests.models.causal_models import POSITIONS, save_causal
+from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.streams import Streams
 from bakeoff.models.language import (
     ByteWords,
     build_causal,
+    draw,
     drawn_causal,
     pretrained_causal,
     profile,
@@ -68,6 +70,21 @@ def test_pretrained_and_rebuilt(tmp_path: Path) -> None:
     assert fresh.base is None
     with torch.no_grad():
         assert not torch.equal(fresh.module(ids).logits, causal.module(ids).logits)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_of_every_architecture(kind: Decoder) -> None:
+    """It is built from its configuration, drops nothing, and each weight has its row."""
+    causal = build_causal(configuration(kind, LIMIT).to_dict(), ByteWords(), LIMIT)
+    draw(causal.module, Streams(0))
+    rows = profile(causal.module, LIMIT)
+    assert [row.name for row in rows] == ["embeddings", "block 1", "block 2", "head"]
+    assert sum(row.parameters for row in rows) == sum(p.numel() for p in causal.module.parameters())
+    causal.module.train()
+    ids = torch.arange(4, LIMIT)[None]
+    with torch.no_grad():
+        one, other = (causal.module(ids).logits for _ in range(2))
+    assert torch.equal(one, other)
 
 
 def test_refused() -> None:

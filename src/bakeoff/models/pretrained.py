@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Family = Literal["encoder", "decoder"]
-Attention = Literal["fused", "eager"]
 """Whether a token sees the tokens behind it, too, or only those before it."""
+Attention = Literal["fused", "eager"]
 ENCODERS = frozenset(
     {"albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"}
     | {"roberta", "xlm-roberta"}
@@ -75,13 +75,13 @@ class Pretrained:
 
     @property
     def width(self) -> int:
-        """Numbers of a token's vector."""
-        return int(self._field("hidden_size", "n_embd", "dim"))
+        """Numbers of a token's vector behind the last block."""
+        return int(self._field("word_embed_proj_dim", "hidden_size", "n_embd", "dim"))
 
     @property
     def layers(self) -> int:
         """Blocks of attention and feed-forward layers."""
-        return int(self._field("num_hidden_layers", "n_layer", "n_layers"))
+        return int(self._field("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
 
     @property
     def limit(self) -> int:
@@ -194,8 +194,8 @@ def load_encoder(pretrained: Pretrained, attention: Attention = "fused") -> "nn.
 
     Args:
         pretrained: What to load; a decoder, too.
-        attention: PyTorch's fused one (`models.fused_attention`), or `eager`, which shows its
-            weights.
+        attention: PyTorch's fused one (`models.fused_attention`) where the architecture can have
+            it, or `eager`, which shows its weights.
 
     Raises:
         InputError: where the weights do not belong to the configuration.
@@ -278,7 +278,7 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
     """A model through one of Transformers' `Auto` classes, in evaluation mode."""
     import torch
 
-    from bakeoff.models.fused_attention import register
+    from bakeoff.models.fused_attention import attention_of
 
     transformers = _transformers()
     with quietly(), torch.random.fork_rng([]):  # weights are drawn before they are read
@@ -289,7 +289,9 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
-                attn_implementation=register() if attention == "fused" else attention,
+                attn_implementation=attention_of(pretrained.kind)
+                if attention == "fused"
+                else attention,
                 output_loading_info=True,
             )
         except Exception as error:  # Transformers has none in common
