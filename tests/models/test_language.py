@@ -1,10 +1,11 @@
 """Models with their words: drawn, pretrained, rebuilt."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from tests.models.causal_models import POSITIONS, save_causal
+from tests.models.causal_models import POSITIONS, save_causal, text_of
 from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration
 
 from bakeoff.core.errors import InputError
@@ -70,6 +71,30 @@ def test_pretrained_and_rebuilt(tmp_path: Path) -> None:
     assert fresh.base is None
     with torch.no_grad():
         assert not torch.equal(fresh.module(ids).logits, causal.module(ids).logits)
+
+
+def test_texts_are_neither_cut_nor_filled_up_as_a_file_says(tmp_path: Path) -> None:
+    file = save_causal(tmp_path, "gpt2") / "tokenizer.json"
+    text = text_of(100)
+    whole = pretrained_causal(find_pretrained(str(tmp_path))).words.encode(text)
+    content = json.loads(file.read_text())
+    content["truncation"] = {
+        "direction": "Right",
+        "max_length": 8,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    }
+    content["padding"] = {
+        "strategy": {"Fixed": 300},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "<|end|>",
+    }
+    file.write_text(json.dumps(content))
+    assert pretrained_causal(find_pretrained(str(tmp_path))).words.encode(text) == whole
+    assert tokenizer_words(file.read_text(), 0).encode(text) == whole
 
 
 @pytest.mark.parametrize("kind", DECODERS)

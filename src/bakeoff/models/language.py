@@ -62,12 +62,16 @@ class ByteWords:
 class TokenizerWords:
     """The tokens of a pretrained model's own tokenizer, without what it puts around a text.
 
+    Of whole texts, and of nothing else: a file may say that its tokenizer cuts and fills up.
+
     Args:
-        tokenizer: Fast, of the package tokenizers.
+        tokenizer: Fast, of the package tokenizers; changed in place.
         end: The id that ends a text.
     """
 
     def __init__(self, tokenizer: Any, end: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer, self.end = tokenizer, end
 
     def encode(self, text: str) -> list[int]:
