@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.models import tiny
+from tests.models.hub import COMMIT, serving
 from tests.models.tiny import LIMIT, VOCABULARY, Kind, save_tiny, save_tokenizer
 from transformers import AutoModelForCausalLM
 
@@ -116,11 +117,64 @@ def test_a_name_is_looked_for_everywhere(
 
 def test_the_cache_of_hugging_face_is_read(bert: Path, tmp_path: Path) -> None:
     repository = tmp_path / "hub" / "models--some--bert"
-    commit = "0" * 40
-    shutil.copytree(bert, repository / "snapshots" / commit)
+    shutil.copytree(bert, repository / "snapshots" / COMMIT)
     (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    assert find_folder("some/bert") == repository / "snapshots" / commit
+    (repository / "refs" / "main").write_text(COMMIT)
+    assert find_folder("some/bert") == repository / "snapshots" / COMMIT
+
+
+def half_downloaded(bert: Path, tmp_path: Path) -> Path:
+    """The cache of a download that ended before the weights came."""
+    repository = tmp_path / "hub" / "models--some--bert"
+    snapshot = repository / "snapshots" / COMMIT
+    shutil.copytree(bert, snapshot)
+    (snapshot / "model.safetensors").unlink()
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    return snapshot
+
+
+def find_anew(hub: str) -> "subprocess.CompletedProcess[str]":
+    """In a process that asks a hub: its address is read as the library loads."""
+    code = (
+        "from bakeoff.core.errors import InputError\n"
+        "from bakeoff.models.pretrained import find_pretrained\n"
+        "try:\n"
+        "    print(find_pretrained('some/bert').folder)\n"
+        "except InputError as error:\n"
+        "    print(error)"
+    )
+    asked = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub, "NO_PROXY": "127.0.0.1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **asked}
+    )
+
+
+def test_an_interrupted_download_is_completed(bert: Path, tmp_path: Path) -> None:
+    snapshot = half_downloaded(bert, tmp_path)
+    with serving(bert, "some/bert") as hub:
+        assert find_anew(hub).stdout.strip() == str(snapshot)
+    assert find_pretrained("some/bert").digest == find_pretrained(str(bert)).digest
+
+
+def test_an_interrupted_download_without_a_hub(bert: Path, tmp_path: Path) -> None:
+    snapshot = half_downloaded(bert, tmp_path)
+    with pytest.raises(InputError, match="no weights") as caught:
+        find_pretrained("some/bert")
+    assert str(snapshot) in str(caught.value)
+    assert "huggingface.co (not asked: offline)" in str(caught.value)
+    assert "no weights" in find_anew("http://127.0.0.1:9").stdout
+
+
+def test_a_hub_without_the_weights_is_told_as_a_folder_without_them(
+    bert: Path, tmp_path: Path
+) -> None:
+    half_downloaded(bert, tmp_path)
+    folder = faulty(bert, tmp_path)
+    (folder / "model.safetensors").unlink()
+    with serving(folder, "some/bert") as hub:
+        assert find_anew(hub).stdout.count("\n") == 1
 
 
 def test_the_package_of_samples_carries_an_encoder() -> None:

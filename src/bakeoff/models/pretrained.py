@@ -134,11 +134,12 @@ def find_folder(name: str) -> Path:
 
     Looked for in this order: the path `name`; below `$BAKEOFF_MODELS`, by name, by the last part
     of a hub id and by short name; in the package of extra `samples`; in the cache of Hugging Face
-    (`$HF_HUB_CACHE`, `$HF_HOME`); and, unless `HF_HUB_OFFLINE` or `BAKEOFF_OFFLINE` is set, at
-    the hub.
+    (`$HF_HUB_CACHE`, `$HF_HOME`), where they can be loaded from; and, unless `HF_HUB_OFFLINE` or
+    `BAKEOFF_OFFLINE` is set, at the hub.
 
     Raises:
-        InputError: where it is nowhere, with all that was looked at.
+        InputError: where it is nowhere, with all that was looked at, or what is in the cache or at
+            the hub cannot be loaded.
     """
     path = Path(name).expanduser()
     if name and path.is_dir():
@@ -332,7 +333,7 @@ def _names(name: str) -> tuple[str, str, str | None]:
 
 
 def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
-    """From the cache of Hugging Face, or from the hub where that may be asked."""
+    """From the cache of Hugging Face, or, where it has none that can be loaded, from the hub."""
     _transformers()
     from huggingface_hub import constants, snapshot_download
 
@@ -342,15 +343,23 @@ def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
         for name in ("HF_HUB_OFFLINE", "BAKEOFF_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
     looked.append(f"the Hugging Face cache ({cache})")
+    faults: tuple[str, ...] = ()
+    why = ""  # the hub was of no help, where it did not answer
     for local in (True,) if offline else (True, False):
         try:
             found = snapshot_download(
                 hub, cache_dir=cache, local_files_only=local, allow_patterns=list(WANTED)
             )
-            return Path(found)
+            return look_over(name, Path(found)).folder
+        except InputError as error:  # in the cache, what a download left that was interrupted
+            faults, why = error.faults, ""
         except Exception as error:  # as many kinds as there are ways of not being reached
             why = first_line(error)
-    looked.append("huggingface.co (not asked: offline)" if offline else f"huggingface.co ({why})")
+    why = "not asked: offline" if offline else why
+    if faults:
+        rest = f"weights '{shown(name)}': the rest is not to be had from huggingface.co ({why})"
+        raise InputError([*faults, rest] if why else faults)
+    looked.append(f"huggingface.co ({why})")
     known = suggest(name, [*NAMED, *_local_names()])
     raise InputError(f"weights '{shown(name)}': not found in {'; '.join(looked)}{known}")
 
