@@ -1,16 +1,19 @@
 """Models with their words: drawn, pretrained, rebuilt."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from tests.models.causal_models import POSITIONS, save_causal
+from tests.models.causal_models import POSITIONS, save_causal, text_of
+from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.streams import Streams
 from bakeoff.models.language import (
     ByteWords,
     build_causal,
+    draw,
     drawn_causal,
     pretrained_causal,
     profile,
@@ -68,6 +71,45 @@ def test_pretrained_and_rebuilt(tmp_path: Path) -> None:
     assert fresh.base is None
     with torch.no_grad():
         assert not torch.equal(fresh.module(ids).logits, causal.module(ids).logits)
+
+
+def test_texts_are_neither_cut_nor_filled_up_as_a_file_says(tmp_path: Path) -> None:
+    file = save_causal(tmp_path, "gpt2") / "tokenizer.json"
+    text = text_of(100)
+    whole = pretrained_causal(find_pretrained(str(tmp_path))).words.encode(text)
+    content = json.loads(file.read_text())
+    content["truncation"] = {
+        "direction": "Right",
+        "max_length": 8,
+        "strategy": "LongestFirst",
+        "stride": 0,
+    }
+    content["padding"] = {
+        "strategy": {"Fixed": 300},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "<|end|>",
+    }
+    file.write_text(json.dumps(content))
+    assert pretrained_causal(find_pretrained(str(tmp_path))).words.encode(text) == whole
+    assert tokenizer_words(file.read_text(), 0).encode(text) == whole
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_of_every_architecture(kind: Decoder) -> None:
+    """It is built from its configuration, drops nothing, and each weight has its row."""
+    causal = build_causal(configuration(kind, LIMIT).to_dict(), ByteWords(), LIMIT)
+    draw(causal.module, Streams(0))
+    rows = profile(causal.module, LIMIT)
+    assert [row.name for row in rows] == ["embeddings", "block 1", "block 2", "head"]
+    assert sum(row.parameters for row in rows) == sum(p.numel() for p in causal.module.parameters())
+    causal.module.train()
+    ids = torch.arange(4, LIMIT)[None]
+    with torch.no_grad():
+        one, other = (causal.module(ids).logits for _ in range(2))
+    assert torch.equal(one, other)
 
 
 def test_refused() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.tiny import Kind, save_tiny
+from tests.models.tiny import KINDS, Kind, save_tiny
 from torch import nn
 
 from bakeoff.core.errors import InputError
@@ -227,3 +227,9 @@ def test_adapters_of_another_model_are_refused(home: Path, tmp_path: Path) -> No
     save_adapters(model, adapters, tmp_path, "bert")
     with pytest.raises(InputError, match=r"attention\.self\.query' matches no layer"):
         load_adapters(base_of(home, "llama"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_architecture_has_its_usual_targets(kind: Kind, tmp_path: Path) -> None:
+    body = load_encoder(find_pretrained(str(save_tiny(tmp_path / kind, kind))))
+    assert len(matching(body, usual_targets(kind))) >= (1 if kind == "albert" else 2)

@@ -1,11 +1,23 @@
 """Pretrained folders of seeded weights, small enough to be made in a test."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
-Kind = Literal["bert", "distilbert", "llama", "gpt2"]
+Encoder = Literal[
+    "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet",
+    "roberta", "xlm-roberta",
+]  # fmt: skip
+Decoder = Literal[
+    "gemma", "gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "opt", "phi", "qwen2", "qwen3"
+]
+Kind = Encoder | Decoder
+ENCODERS: tuple[Encoder, ...] = get_args(Encoder)
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
+KINDS: tuple[Kind, ...] = (*ENCODERS, *DECODERS)
+WINDOW = 4
+"""Tokens on each side that a token sees in a layer of a window; where only those before: in all."""
 
 WORDS = "a the film plot acting was is good bad great awful fine dull not very he she they saw it"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -58,36 +70,67 @@ def save_tiny(
 
 
 def configuration(kind: Kind, limit: int, layers: int = 2) -> Any:
-    """Of the model, in Transformers' words."""
+    """Of the model, in Transformers' words; the second layer has a window where one can."""
     import transformers
 
-    sizes: Any = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
-    if kind == "gpt2":
-        return transformers.GPT2Config(
-            n_embd=32, n_layer=layers, n_head=4, n_positions=limit, bos_token_id=2, eos_token_id=3,
-            **sizes,
-        )  # fmt: skip
-    if kind == "distilbert":
-        return transformers.DistilBertConfig(
-            dim=32,
-            hidden_dim=64,
-            n_layers=layers,
-            n_heads=4,
-            max_position_embeddings=limit,
-            **sizes,
-        )
-    common: Any = {
+    common: dict[str, Any] = {
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "max_position_embeddings": limit,
+        "vocab_size": len(VOCABULARY),
+        "pad_token_id": 0,
     }
-    if kind == "llama":
-        return transformers.LlamaConfig(
-            num_key_value_heads=2, bos_token_id=2, eos_token_id=3, **common, **sizes
-        )
-    return transformers.BertConfig(**common, **sizes)
+    if kind in DECODERS or kind == "modernbert":
+        common |= {"bos_token_id": 2, "eos_token_id": 3}
+    return transformers.AutoConfig.for_model(kind, **common | _own(kind, limit, layers))
+
+
+def _own(kind: Kind, limit: int, layers: int) -> dict[str, Any]:
+    """What an architecture's configuration has besides, or under a name of its own."""
+    grouped = {"num_key_value_heads": 2, "attention_dropout": 0.1}
+    shifted = {"max_position_embeddings": limit + 2, "pad_token_id": 1}
+    sliding = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 1}
+    found: dict[str, dict[str, Any]] = {
+        "albert": {"embedding_size": 16},
+        "camembert": shifted,
+        "deberta-v2": {
+            "relative_attention": True,
+            "position_buckets": 8,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+            "conv_kernel_size": 3,
+        },
+        "distilbert": {"hidden_dim": 64},
+        "electra": {"embedding_size": 16},
+        "gemma": grouped | {"head_dim": 8},
+        "gpt_neo": {
+            "num_layers": layers,
+            "attention_types": [[["global"], 1], [["local"], layers - 1]],
+            "window_size": WINDOW,
+            "attention_dropout": 0.1,
+        },
+        "gpt_neox": {"attention_dropout": 0.1, "hidden_dropout": 0.1},
+        "llama": {"num_key_value_heads": 2},
+        "mistral": grouped | {"sliding_window": WINDOW},
+        "modernbert": {
+            "local_attention": 2 * WINDOW,
+            "global_attn_every_n_layers": 2,
+            "attention_dropout": 0.1,
+        },
+        "mpnet": shifted,
+        "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32, "attention_dropout": 0.1},
+        "phi": {"attention_dropout": 0.1, "resid_pdrop": 0.1},
+        "qwen2": grouped | sliding,
+        "qwen3": grouped | sliding | {"head_dim": 8},
+        "roberta": shifted,
+        "xlm-roberta": shifted,
+    }
+    return found.get(kind, {})
 
 
 def save_tokenizer(
@@ -102,7 +145,7 @@ def save_tokenizer(
     made.normalizer = normalizers.BertNormalizer()
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     names = {"unk_token": "[UNK]"}
-    if kind in ("bert", "distilbert"):
+    if kind in ENCODERS:
         made.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", 3)]
         )

@@ -13,9 +13,10 @@ from torch import nn
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import LayerProfile
 from bakeoff.core.streams import Streams
-from bakeoff.models.fused_attention import register
+from bakeoff.models.fused_attention import attention_of
 from bakeoff.models.pretrained import Pretrained, load_causal, load_tokenizer, quietly
 from bakeoff.models.settings import CausalSettings
+from bakeoff.models.text_encoder import set_dropout, stack_of
 
 SPREAD = 0.02
 """Standard deviation of drawn weights: that of GPT-2 (Radford et al. 2019) and Llama."""
@@ -61,12 +62,16 @@ class ByteWords:
 class TokenizerWords:
     """The tokens of a pretrained model's own tokenizer, without what it puts around a text.
 
+    Of whole texts, and of nothing else: a file may say that its tokenizer cuts and fills up.
+
     Args:
-        tokenizer: Fast, of the package tokenizers.
+        tokenizer: Fast, of the package tokenizers; changed in place.
         end: The id that ends a text.
     """
 
     def __init__(self, tokenizer: Any, end: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer, self.end = tokenizer, end
 
     def encode(self, text: str) -> list[int]:
@@ -166,9 +171,10 @@ def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
     content = dict(config)
     try:
         with quietly(), torch.random.fork_rng([]):  # weights are drawn that we replace
-            made = transformers.AutoConfig.for_model(content.pop("model_type"), **content)
+            kind = content.pop("model_type")
+            made = transformers.AutoConfig.for_model(kind, **content)
             face: Any = transformers.AutoModelForCausalLM  # partly untyped
-            module = face.from_config(made, attn_implementation=register())
+            module = face.from_config(made, attn_implementation=attention_of(kind))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the configuration of a causal model: {error}") from None
     return _causal(module.float(), words, limit)
@@ -199,13 +205,10 @@ def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
     """The embeddings, each block, and the head; MACs of one window of `context` tokens."""
     config, decoder = cast(Any, module).config, cast(Any, module).base_model
     head = cast(nn.Module, cast(Any, module).get_output_embeddings())
-    (name, blocks) = next(
-        (name, child)
-        for name, child in decoder.named_children()
-        if isinstance(child, nn.ModuleList)
-    )
+    blocks = stack_of(decoder, int(config.num_hidden_layers), "model.weights").blocks
     width, vocabulary = int(config.hidden_size), int(config.vocab_size)
-    others = {p: t for p, t in decoder.named_parameters() if not p.startswith(f"{name}.")}
+    inside = {id(tensor) for tensor in blocks.parameters()}
+    others = {p: t for p, t in decoder.named_parameters() if id(t) not in inside}
     rows = [_row("embeddings", "Embedding", (context,), (context, width), others, 0)]
     for number, block in enumerate(blocks):
         own = dict(block.named_parameters())
@@ -242,7 +245,7 @@ def _row(
 
 def _causal(module: nn.Module, words: Words, limit: int, base: Pretrained | None = None) -> Causal:
     config = cast(Any, module).config.to_dict()
-    _drop_nothing(module)
+    set_dropout(module, 0.0)  # training is short, and what is dropped would be drawn by name
     plain = {key: value for key, value in config.items() if key != "_name_or_path"}
     return Causal(module.eval(), words, limit, plain, base)
 
@@ -257,12 +260,3 @@ def keep_fewer_activations(module: nn.Module) -> None:
     name = "activation_checkpointing_enable"
     enable = getattr(model, name, None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
-
-
-def _drop_nothing(module: nn.Module) -> None:
-    """Fine-tuning is short, and what is dropped would have to be drawn by name."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Dropout):
-            layer.p = 0.0
-        if isinstance(getattr(layer, "attention_dropout", None), float):
-            setattr(layer, "attention_dropout", 0.0)  # noqa: B010

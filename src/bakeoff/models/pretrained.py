@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Family = Literal["encoder", "decoder"]
-Attention = Literal["fused", "eager"]
 """Whether a token sees the tokens behind it, too, or only those before it."""
+Attention = Literal["fused", "eager"]
 ENCODERS = frozenset(
     {"albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"}
     | {"roberta", "xlm-roberta"}
@@ -77,13 +77,13 @@ class Pretrained:
 
     @property
     def width(self) -> int:
-        """Numbers of a token's vector."""
-        return int(self._field("hidden_size", "n_embd", "dim"))
+        """Numbers of a token's vector behind the last block."""
+        return int(self._field("word_embed_proj_dim", "hidden_size", "n_embd", "dim"))
 
     @property
     def layers(self) -> int:
         """Blocks of attention and feed-forward layers."""
-        return int(self._field("num_hidden_layers", "n_layer", "n_layers"))
+        return int(self._field("num_hidden_layers", "n_layer", "n_layers", "num_layers"))
 
     @property
     def limit(self) -> int:
@@ -178,11 +178,12 @@ def find_folder(name: str) -> Path:
 
     Looked for in this order: the path `name`; below `$BAKEOFF_MODELS`, by name, by the last part
     of a hub id and by short name; in the package of extra `samples`; in the cache of Hugging Face
-    (`$HF_HUB_CACHE`, `$HF_HOME`); and, unless `HF_HUB_OFFLINE` or `BAKEOFF_OFFLINE` is set, at
-    the hub.
+    (`$HF_HUB_CACHE`, `$HF_HOME`), where they can be loaded from; and, unless `HF_HUB_OFFLINE` or
+    `BAKEOFF_OFFLINE` is set, at the hub.
 
     Raises:
-        InputError: where it is nowhere, with all that was looked at.
+        InputError: where it is nowhere, with all that was looked at, or what is in the cache or at
+            the hub cannot be loaded.
     """
     path = Path(name).expanduser()
     if name and path.is_dir():
@@ -238,8 +239,8 @@ def load_encoder(pretrained: Pretrained, attention: Attention = "fused") -> "nn.
 
     Args:
         pretrained: What to load; a decoder, too.
-        attention: PyTorch's fused one (`models.fused_attention`), or `eager`, which shows its
-            weights.
+        attention: PyTorch's fused one (`models.fused_attention`) where the architecture can have
+            it, or `eager`, which shows its weights.
 
     Raises:
         InputError: where the weights do not belong to the configuration.
@@ -322,7 +323,7 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
     """A model through one of Transformers' `Auto` classes, in evaluation mode."""
     import torch
 
-    from bakeoff.models.fused_attention import register
+    from bakeoff.models.fused_attention import attention_of
 
     transformers = _transformers()
     with quietly(), torch.random.fork_rng([]):  # weights are drawn before they are read
@@ -333,7 +334,9 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
-                attn_implementation=register() if attention == "fused" else attention,
+                attn_implementation=attention_of(pretrained.kind)
+                if attention == "fused"
+                else attention,
                 output_loading_info=True,
             )
         except Exception as error:  # Transformers has none in common
@@ -395,7 +398,7 @@ def _names(name: str) -> tuple[str, str, str | None]:
 
 
 def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
-    """From the cache of Hugging Face, or from the hub where that may be asked."""
+    """From the cache of Hugging Face, or, where it has none that can be loaded, from the hub."""
     _transformers()
     from huggingface_hub import constants, snapshot_download
 
@@ -405,15 +408,23 @@ def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
         for name in ("HF_HUB_OFFLINE", "BAKEOFF_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
     looked.append(f"the Hugging Face cache ({cache})")
+    faults: tuple[str, ...] = ()
+    why = ""  # the hub was of no help, where it did not answer
     for local in (True,) if offline else (True, False):
         try:
             found = snapshot_download(
                 hub, cache_dir=cache, local_files_only=local, allow_patterns=list(WANTED)
             )
-            return Path(found)
+            return look_over(name, Path(found)).folder
+        except InputError as error:  # in the cache, what a download left that was interrupted
+            faults, why = error.faults, ""
         except Exception as error:  # as many kinds as there are ways of not being reached
             why = first_line(error)
-    looked.append("huggingface.co (not asked: offline)" if offline else f"huggingface.co ({why})")
+    why = "not asked: offline" if offline else why
+    if faults:
+        rest = f"weights '{shown(name)}': the rest is not to be had from huggingface.co ({why})"
+        raise InputError([*faults, rest] if why else faults)
+    looked.append(f"huggingface.co ({why})")
     known = suggest(name, [*NAMED, *_local_names()])
     raise InputError(f"weights '{shown(name)}': not found in {'; '.join(looked)}{known}")
 

@@ -5,6 +5,7 @@ text needs no second tensor, and the module can pass for one of an image: it has
 parameters and sums are counted like any other's.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -15,10 +16,16 @@ from bakeoff.core.errors import InputError
 from bakeoff.models.pretrained import Family
 
 Pooling = Literal["cls", "mean", "max", "last"]
-NORMS_AT_THE_END = ("norm", "ln_f", "final_norm", "final_layer_norm", "final_layernorm")
-"""What decoders call the norm behind their last block."""
+PROJECTION = "project_out"
+"""What OPT calls a layer at its end that makes vectors as wide as the embedding of tokens."""
+AT_THE_END = ("norm", "ln_f", "final_norm", "final_layer_norm", "final_layernorm", PROJECTION)
+"""What bodies call the norm behind their last block, and what comes behind that."""
+NEEDS_A_BLOCK = frozenset({"deberta-v2"})
+"""Architectures whose code fails without a block."""
 MASKS_OF_ATTENTION = ("attn_dropout", "attention_dropout")
 """Names of layers that drop weights of attention, besides `dropout` in a class `...Attention`."""
+RATES = ("attention_dropout", "dropout", "layerdrop")
+"""Rates of what is dropped without a layer of its own: those of OPT, and of fused attention."""
 
 
 class TextEncoder(nn.Module):
@@ -66,28 +73,17 @@ class TextEncoder(nn.Module):
         return hidden
 
     def outputs(self, ids: Tensor, **options: Any) -> Any:
-        """All that the body says of some ids."""
-        return self.body(input_ids=ids.clamp(min=0), **self._masks(ids >= 0), **options)
+        """All that the body says of some ids.
 
-    def _masks(self, real: Tensor) -> dict[str, Any]:
-        """What keeps tokens from seeing padding.
-
-        A decoder's needs nothing: padding comes behind all tokens. An encoder's is handed over
-        whole, (B, 1, T, T), because Transformers leaves a plainer one out where nothing happens to
-        be padded, and then computes in another way.
+        An encoder is told where there are tokens, and makes of it what each of its layers needs. A
+        decoder needs nothing: padding comes behind all tokens.
         """
-        if self.family == "decoder":
-            return {"use_cache": False}
-        seen = real[:, None, None, :].expand(-1, 1, real.shape[1], -1)
-        config: Any = self.body.config
-        if config._attn_implementation == "eager":  # adds the mask
-            lowest = torch.finfo(torch.float32).min
-            return {
-                "attention_mask": real.new_zeros(seen.shape, dtype=torch.float32).masked_fill(
-                    ~seen, lowest
-                )
-            }
-        return {"attention_mask": seen}
+        real = ids >= 0
+        if self.family == "encoder":
+            options["attention_mask"] = real.long()
+        else:
+            options["use_cache"] = False
+        return self.body(input_ids=ids.clamp(min=0), **options)
 
 
 class TokenEncoder(nn.Module):
@@ -166,6 +162,43 @@ def pooled(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
     return sums / real.sum(dim=1, keepdim=True)
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Where a body's blocks are.
+
+    Args:
+        owner: The module that they are a list of.
+        blocks: First to last.
+    """
+
+    owner: nn.Module
+    blocks: nn.ModuleList
+
+    @property
+    def end(self) -> dict[str, nn.Module]:
+        """What stands behind the last block, by the names that its owner calls it."""
+        parts = dict(self.owner.named_children())
+        return {name: parts[name] for name in AT_THE_END if name in parts}
+
+
+def stack_of(body: nn.Module, layers: int, asked: str) -> Stack:
+    """A body's blocks.
+
+    Args:
+        body: Of Transformers.
+        layers: Blocks that it has.
+        asked: The field that asks for them.
+
+    Raises:
+        InputError: where they share their weights.
+    """
+    for owner in body.modules():
+        for part in owner.children():
+            if isinstance(part, nn.ModuleList) and len(part) == layers:
+                return Stack(owner, part)
+    raise InputError(f"{asked}: the blocks of a {type(body).__name__} share their weights")
+
+
 def cut(body: nn.Module, layer: int, layers: int) -> None:
     """Take off the blocks behind the first `layer` ones, and a norm at the very end with them.
 
@@ -179,45 +212,59 @@ def cut(body: nn.Module, layer: int, layers: int) -> None:
     Raises:
         InputError: where there are fewer blocks, or the body has none that can be taken off.
     """
-    if not 0 <= layer <= layers:
-        raise InputError(f"model.layer: {layer} received (allowed: 0 to {layers})")
+    config: Any = body.config
+    fewest = 1 if config.model_type in NEEDS_A_BLOCK else 0
+    if not fewest <= layer <= layers:
+        raise InputError(f"model.layer: {layer} received (allowed: {fewest} to {layers})")
     if layer == layers:
         return
-    blocks = blocks_of(body, layers)
-    del blocks[layer:]
-    for name in NORMS_AT_THE_END:
-        if isinstance(getattr(body, name, None), nn.Module):
-            setattr(body, name, nn.Identity())
-    config: Any = body.config
-    for name in ("num_hidden_layers", "n_layer", "n_layers"):
-        if getattr(config, name, None) is not None:
-            setattr(config, name, layer)
+    stack = stack_of(body, layers, "model.layer")
+    if PROJECTION in stack.end:
+        raise InputError(
+            f"model.layer: {layer} received, but vectors between the blocks of this "
+            f"{type(body).__name__} are not as wide as those at its end (allowed: {layers})"
+        )
+    del stack.blocks[layer:]
+    for name in stack.end:
+        setattr(stack.owner, name, nn.Identity())
+    config.num_hidden_layers = layer
 
 
-def blocks_of(body: nn.Module, layers: int) -> nn.ModuleList:
-    """The list of a body's blocks, first to last.
+def share_rates(body: nn.Module, decay: float, layers: int) -> None:
+    """Give a body's parameters their shares of the rate: `decay` less block by block below.
+
+    A norm behind the last block learns at the whole rate, the embeddings as if they were a block
+    below the first one.
+
+    Args:
+        body: Changed in place: its parameters get the attribute `rate_share`.
+        decay: From a block to the one below it.
+        layers: Blocks that the body has.
 
     Raises:
-        InputError: where it has none.
+        InputError: where they share their weights.
     """
-    for module in body.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == layers:
-            return module
-    raise InputError(f"model.layer: the blocks of a {type(body).__name__} share their weights")
+    stack = stack_of(body, layers, "training.layer_decay")
+    shares = [(body, layers + 1), *((part, 0) for part in stack.end.values())]
+    shares += [(block, layers - number) for number, block in enumerate(stack.blocks)]
+    for part, below in shares:
+        for parameter in part.parameters():
+            cast(Any, parameter).rate_share = decay**below
 
 
 def set_dropout(body: nn.Module, rate: float | None) -> None:
     """Set what a body drops in training; attention's weights are never dropped.
 
     Fused attention computes no weights that could be dropped; with them it falls back to a path
-    that takes several times as long.
+    that takes several times as long. What is dropped without a layer of its own (by OPT) is not
+    dropped either: it could not be drawn by name.
 
     Args:
         body: Changed in place.
         rate: Of all its other dropout layers; None leaves them as they are.
     """
     for owner in body.modules():
-        attends = type(owner).__name__.endswith("Attention")
+        attends = _attends(owner) and not any(_attends(part) for part in owner.children())
         for name, layer in owner.named_children():
             if not isinstance(layer, nn.Dropout):
                 continue
@@ -225,5 +272,10 @@ def set_dropout(body: nn.Module, rate: float | None) -> None:
                 layer.p = 0.0
             elif rate is not None:
                 layer.p = rate
-        if isinstance(getattr(owner, "attention_dropout", None), float):
-            owner.attention_dropout = 0.0  # type: ignore[assignment]
+        for name in RATES:
+            if isinstance(getattr(owner, name, None), float):
+                setattr(owner, name, 0.0)
+
+
+def _attends(module: nn.Module) -> bool:
+    return type(module).__name__.endswith("Attention")

@@ -113,7 +113,9 @@ class Contrastive:
     """An encoder of images or texts, trained by comparison."""
 
     name: ClassVar[str] = "contrastive"
-    version: ClassVar[int] = 2  # 2: of texts, attention in float32 beside products in bfloat16
+    version: ClassVar[int] = 3
+    """2: of texts, attention in float32 beside products in bfloat16; 3: masks of MPNet and
+    ModernBERT, dropout of OPT."""
     settings: ClassVar[type[Settings]] = ContrastiveSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})

@@ -210,9 +210,10 @@ class FineTune:
     """Pretrained weights, trained for one's own classes."""
 
     name: ClassVar[str] = "fine-tune"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: embeddings learn the rows that texts reach; 3: float32 attention; 4: a head that learns
-    alone is validated in passes of one length, and batches have one of a few widths."""
+    alone is validated in passes of one length, and batches have one of a few widths; 5: masks of
+    MPNet and ModernBERT, rates and dropout of OPT."""
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -328,7 +329,7 @@ def _inference(
 
     from bakeoff.models.lora import adapt
     from bakeoff.models.pretrained import check_labels, load_encoder
-    from bakeoff.models.text_encoder import TextClassifier, TextEncoder, set_dropout
+    from bakeoff.models.text_encoder import TextClassifier, TextEncoder, set_dropout, share_rates
     from bakeoff.training.torch.initialise import initialise
 
     pretrained, own, method = tokeniser.pretrained, settings.model, settings.adapt.method
@@ -349,7 +350,7 @@ def _inference(
     initialise(module.output, streams, {"": "lecun"})
     module.output.requires_grad_(method != "none")
     if method == "full" and settings.training.layer_decay < 1:
-        _share_rates(module, settings.training.layer_decay, pretrained.layers)
+        share_rates(body, settings.training.layer_decay, pretrained.layers)
     return at_work(module, numerics, pretrained.limit)
 
 
@@ -431,27 +432,3 @@ def _learnt(module: "TextClassifier") -> dict[str, Any]:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad or name.startswith(HEAD)
     }
-
-
-def _share_rates(module: "TextClassifier", decay: float, layers: int) -> None:
-    """Give parameters their shares of the rate: 1 at the head, `decay` less block by block below.
-
-    A norm behind the last block learns like the head, the embeddings a block below the first one.
-    """
-    from bakeoff.models.text_encoder import NORMS_AT_THE_END, blocks_of
-
-    body = module.encoder.body
-    for parameter in body.parameters():
-        parameter.rate_share = decay ** (layers + 1)  # type: ignore[attr-defined]
-    for number, block in enumerate(blocks_of(body, layers)):
-        for parameter in block.parameters():
-            parameter.rate_share = decay ** (layers - number)  # type: ignore[attr-defined]
-    for name in NORMS_AT_THE_END:
-        for parameter in _parameters(body, name):
-            parameter.rate_share = 1.0
-
-
-def _parameters(body: "nn.Module", name: str) -> Sequence[Any]:
-    """Those of a part of a body, where there is one."""
-    part = getattr(body, name, None)
-    return [] if part is None else [*part.parameters()]

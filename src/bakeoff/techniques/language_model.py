@@ -233,7 +233,9 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 2  # 2: attention in float32 beside products in bfloat16
+    version: ClassVar[int] = 3
+    """2: attention in float32 beside products in bfloat16; 3: texts are whole where a tokenizer's
+    file says otherwise, OPT drops nothing, GPT-Neo is read."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -155,7 +155,9 @@ class Pretrained:
     """A pretrained encoder as it is."""
 
     name: ClassVar[str] = "pretrained"
-    version: ClassVar[int] = 3  # 2: attention in float32 beside bfloat16; 3: twice the variance
+    version: ClassVar[int] = 4
+    """2: attention in float32 beside bfloat16; 3: twice the variance; 4: MPNet does not see the
+    padding, ModernBERT's windows end, OPT's layers are given without its norm at the end."""
     settings: ClassVar[type[Settings]] = PretrainedSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from bakeoff.models.text_encoder import TextEncoder
     from bakeoff.training.torch.token_inference import TokenInference
 
-VECTORS = 2
+VECTORS = 3
 """Which way vectors are computed, in the keys they are kept by. Raise it whenever their bits change
-(2: attention in float32 beside products in bfloat16)."""
+(2: attention in float32 beside products in bfloat16; 3: MPNet's and ModernBERT's masks)."""
 
 
 class WeightsSettings(NamedWeights):

@@ -3,12 +3,13 @@
 import copy
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.models.tiny import Kind, save_tiny
+from tests.models.tiny import KINDS, Kind, save_tiny
 
 from bakeoff.core.recipe import Numerics
 from bakeoff.core.streams import Streams
@@ -56,6 +57,23 @@ def test_neither_order_nor_company_nor_padding_change_a_bit(network: TokenInfere
             network.outputs(ids[row : row + 1, :own]), whole[row : row + 1]
         )
     np.testing.assert_array_equal(network.outputs(cut_to(ids, 32)), whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_nor_do_they_of_any_architecture(
+    kind: Kind, precision: Literal["float32", "bfloat16"], tmp_path: Path
+) -> None:
+    found = find_pretrained(str(save_tiny(tmp_path / kind, kind)))
+    module = TextEncoder(load_encoder(found), found.family, "mean")
+    made = inference_on(module, Numerics(device="cpu", precision=precision), found.limit)
+    ids = sequences()
+    whole = made.outputs(ids)
+    assert np.isfinite(whole).all()
+    order = np.random.default_rng(0).permutation(len(ids))
+    np.testing.assert_array_equal(made.outputs(ids[order]), whole[order])
+    for row in (0, 7):
+        np.testing.assert_array_equal(made.outputs(ids[row : row + 1]), whole[row : row + 1])
 
 
 def test_equal_to_a_plain_pass(network: TokenInference) -> None:
