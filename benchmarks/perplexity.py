@@ -1,7 +1,7 @@
 """Perplexity of a language model on a whole text: `bakeoff perplexity` against a plain script.
 
-The script is what a competent person writes with Transformers: windows of `context` tokens that begin
-every `stride` tokens, each token scored once, in the first window that holds it, by
+The script is what a competent person writes with Transformers: windows of `context` tokens that
+begin every `stride` tokens, each token scored once, in the first window that holds it, by
 `AutoModelForCausalLM`'s own loss. Both read the text in float32.
 
     python benchmarks/perplexity.py smollm2 wikitext-2/wiki.test.raw --protocols 1024/512 512/512

@@ -2,9 +2,9 @@
 
 Lengths are those of IMDB's training reviews, cut at the limit: log-normal, half of them above 174
 words. The same texts pass in buckets, packed, and padded to the limit; a plain loop of PyTorch's
-(`nn.LSTM` over padded batches, Adam) stands beside them in float32 and with bfloat16 by autocast. Ours
-is in the precision that the technique takes here. Seconds are of one epoch's updates; they go to
-`benchmarks/results/text.json`. Exit code 1 where a ratio is surely missed.
+(`nn.LSTM` over padded batches, Adam) stands beside them in float32 and with bfloat16 by autocast.
+Ours is in the precision that the technique takes here. Seconds are of one epoch's updates; they go
+to `benchmarks/results/text.json`. Exit code 1 where a ratio is surely missed.
 
     python benchmarks/text.py --texts 512 --length 400 --threads 2
 """
@@ -63,7 +63,9 @@ def ours(examples: TokenExamples, batches: str, length: int, both: bool) -> Call
     module = Recurrent(RecurrentSettings(bidirectional=both, dropout=0), WORDS, 2)
     initialise(module, Streams(0))
     module.packed = batches == "packed"
-    inference = TokenInference(module, torch.device("cpu"), precision(), rows=ROWS, multiple=MULTIPLE)
+    inference = TokenInference(
+        module, torch.device("cpu"), precision(), rows=ROWS, multiple=MULTIPLE
+    )
     step = TorchStep(inference, settings, Streams(0))
     cut = TokenBatches(examples, settings.batch_size, Streams(0), buckets=batches == "buckets")
     padded = PaddedBatches(cut, length if batches == "padded" else None)
@@ -93,9 +95,7 @@ class Plain(nn.Module):
         return logits
 
 
-def plain(
-    examples: TokenExamples, length: int, both: bool, autocast: bool
-) -> Callable[[], float]:
+def plain(examples: TokenExamples, length: int, both: bool, autocast: bool) -> Callable[[], float]:
     """An epoch of a plain loop over padded batches, in bfloat16 where `autocast`."""
     module = Plain(both)
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
