@@ -19,6 +19,7 @@ def test_the_protocol_is_in_the_name() -> None:
     assert Protocol().name("token") == "perplexity[token,context=1024,stride=512]"
     detokenised = Protocol(context=8, stride=8, detokenised=True)
     assert detokenised.name("byte") == "perplexity[byte,context=8,stride=8,detokenised]"
+    assert Protocol(context=8, stride=8, bos=True).words == "context=8,stride=8,bos"
 
 
 def test_figures_share_the_same_nats_among_units() -> None:

@@ -77,7 +77,7 @@ class Point:
 
 def figure(results: Results) -> Figure | None:
     """Score against cost; None where no recipe has both."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     offered = [(price, points(results, price)) for price in PRICES]
     offered = [(price, found) for price, found in offered if found]
     if not offered:

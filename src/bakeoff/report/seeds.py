@@ -41,7 +41,7 @@ def figure(results: Results, unpaired: Collection[str] = ()) -> Figure | None:
     scored = [(r, s) for r in results.recipes if (s := results.score(r)) and _known(s)]
     if not scored:
         return None
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     control = results.recipe(results.control)
     own = results.score(control) if control else None
     extremes = [(s.mean, _span(s)) for _, s in scored if s.mean is not None]
@@ -96,7 +96,7 @@ def _traces(
     results: Results, rows: Sequence[Row], close: Range | None, unpaired: Collection[str]
 ) -> list[Trace]:
     """Lines, dots and means; in the closer view, arrows to what lies outside."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     drawn = [t for row in rows for t in (_dots(results, *row), _mean(*row, metric))]
     paired = [row for row in rows if row[0].name not in unpaired]
     if close is None:
@@ -134,7 +134,7 @@ def _pairing(rows: Sequence[Row], metric: words.Metric) -> list[Trace]:
 
 def _dots(results: Results, recipe: RecipeResult, score: Score, y: float) -> Trace:
     style, scores = look(recipe.index), by_draw(recipe, score)
-    name, metric = escaped(recipe.name), words.Metric(results.metric)
+    name, metric = escaped(recipe.name), results.judged_by
     return {
         "mode": "markers",
         "x": [short(value * metric.scale) for value in scores.values()],
@@ -211,7 +211,8 @@ def _table(results: Results, scored: Sequence[Scored], metric: words.Metric) -> 
 
 def metric_tables(results: Results) -> list[Table]:
     """All metrics of all recipes with their intervals, one table a split."""
-    names = list(dict.fromkeys(name for recipe in results.recipes for name in recipe.metrics))
+    every = dict.fromkeys(name for recipe in results.recipes for name in recipe.metrics)
+    names = [name for name in every if results.shares_a_column(name)]
     splits = sorted({words.Metric(name).split for name in names}, key=_split_rank)
     return [
         _metric_table(results, [n for n in names if words.Metric(n).split == split], split)
@@ -225,7 +226,7 @@ def _split_rank(split: str) -> tuple[int, str]:
 
 
 def _metric_table(results: Results, names: list[str], split: str) -> Table:
-    metrics = [words.Metric(name) for name in names]
+    metrics = [results.metric_of(name) for name in names]
     header = ["Recipe"]
     header += [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
     rows = []
@@ -245,7 +246,7 @@ def final_table(results: Results) -> Table | None:
     """Every metric on test of the recipe that was chosen on the folds."""
     if results.final is None or not results.final.metrics:
         return None
-    metrics = {words.Metric(name): value for name, value in results.final.metrics.items()}
+    metrics = {results.metric_of(name): value for name, value in results.final.metrics.items()}
     header = [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
     recipe = results.recipe(results.final.recipe)
     row = [Cell(results.final.recipe, head=True, recipe=recipe.index if recipe else None)]
@@ -258,7 +259,7 @@ def difference_table(results: Results) -> Table | None:
     names = list(dict.fromkeys(verdict.metric for verdict in results.verdicts))
     if len(names) < 2:
         return None
-    metrics = [words.Metric(name) for name in names]
+    metrics = [results.metric_of(name) for name in names]
     pairs = list(dict.fromkeys((verdict.a, verdict.b) for verdict in results.verdicts))
     found = {(v.a, v.b, v.metric): v for v in results.verdicts}
     rows = []

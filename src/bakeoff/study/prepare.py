@@ -2,14 +2,15 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Checking
+from bakeoff.core.measures import measure_of
+from bakeoff.core.protocols import Checking, Tokenising
 from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, Settings
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
@@ -27,6 +28,8 @@ class Ready:
     dataset: Dataset
     planned: tuple[Planned, ...]
     looks: LookPlan
+    vocabularies: Mapping[str, str] = field(default_factory=dict)
+    """What the tokens are that a recipe cuts texts into, by its name."""
 
     @property
     def control(self) -> Planned:
@@ -102,7 +105,33 @@ def prepare(
     new = [p for p in planned if p.recipe.resolved() not in known]
     if faults := _building_faults(new, dataset, fewest):
         raise InputError(faults)
-    return ready
+    found = {p.name: _vocabulary(p) for p in planned}
+    vocabularies = {name: tokens for name, tokens in found.items() if tokens}
+    _refuse_foreign_tokens(study, vocabularies)
+    return replace(ready, vocabularies=vocabularies)
+
+
+def _vocabulary(p: Planned) -> str:
+    """What the tokens of a recipe are; empty where it cuts no texts into any."""
+    technique = find(p.recipe.technique)
+    return technique.vocabulary(p.recipe.settings) if isinstance(technique, Tokenising) else ""
+
+
+def _refuse_foreign_tokens(study: Declaration, vocabularies: Mapping[str, str]) -> None:
+    """Figures per token compare recipes that cut texts into the same tokens alone.
+
+    Raises:
+        InputError: where the study's metric is such a figure, and they do not.
+    """
+    if measure_of(study.metric).unit != "token" or len(set(vocabularies.values())) < 2:
+        return
+    (first, own), *others = vocabularies.items()
+    other = next(name for name, tokens in others if tokens != own)
+    allowed = " or ".join(f"{study.scored_split}/{unit}_perplexity" for unit in ("word", "byte"))
+    raise InputError(
+        f"metric: {study.metric} received, but {first} and {other} cut texts into different "
+        f"tokens, so that a figure per token compares nothing (allowed: {allowed})"
+    )
 
 
 def _building_faults(

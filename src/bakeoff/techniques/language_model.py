@@ -20,7 +20,7 @@ from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.optimisers import OptimizerName
-from bakeoff.core.perplexity import Protocol, detokenise
+from bakeoff.core.perplexity import Protocol, byte_count, detokenise
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -146,27 +146,19 @@ class LanguagePredictor:
         self.adapt, self.precision = adapt, precision
 
     def predict(self, items: Items) -> NDArray[np.float64]:
-        """Nats and scored tokens (N, 2) of N texts, each by itself.
+        """Nats, scored tokens and bytes (N, 3) of N texts, each by itself.
 
         Raises:
             InputError: where the items are no texts.
         """
         texts = texts_of(items, self.technique)
-        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 2)
+        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 3)
 
-    def _score(self, text: str) -> tuple[float, float]:
-        import torch
+    def _score(self, text: str) -> tuple[float, float, float]:
+        from bakeoff.models.language import text_nats
 
-        from bakeoff.models.causal import sliding_nats
-
-        ids = self.encode(text)
-        if len(ids) < 2:
-            return 0.0, 0.0
-        module, scoring = self.causal.module, self.scoring
-        device = next(module.parameters()).device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            nats = sliding_nats(module, np.array(ids), scoring.context, scoring.stride)
-        return float(np.nansum(nats)), float(np.isfinite(nats).sum())
+        nats = text_nats(self.causal, text, self.scoring, self.precision)
+        return float(np.nansum(nats)), float(np.isfinite(nats).sum()), float(byte_count(text))
 
     @property
     def device(self) -> DeviceName:
@@ -175,7 +167,7 @@ class LanguagePredictor:
         return "cuda" if kind == "cuda" else "cpu"
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text as this model learns and scores them."""
+        """The tokens of a text as this model learns them."""
         return self.causal.words.encode(detokenise(text) if self.scoring.detokenised else text)
 
     def generate(
@@ -213,6 +205,7 @@ class LanguagePredictor:
             "config": None if base else dict(causal.config),
             "words": None if base else causal.words.state(),
             "end": causal.words.end,
+            "begin": causal.words.begin,
             "limit": causal.limit,
             "scoring": plain(self.scoring),
             "adapt": plain(self.adapt),
@@ -232,7 +225,8 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 2  # 2: attention in float32 beside products in bfloat16
+    version: ClassVar[int] = 3
+    """2: attention in float32 beside products in bfloat16; 3: bytes of texts beside their nats."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -315,6 +309,18 @@ class LanguageModel:
         chosen = cast(LanguageModelSettings, settings)
         return self._made(chosen, Streams(0))
 
+    def vocabulary(self, settings: Settings) -> str:
+        """A digest of the tokens that texts become, of bytes where there are no weights.
+
+        Raises:
+            InputError: where there are no such weights, or no tokenizer beside them.
+        """
+        from bakeoff.models.language import vocabulary_of
+        from bakeoff.models.pretrained import find_pretrained
+
+        weights = cast(LanguageModelSettings, settings).model.weights
+        return vocabulary_of(None if weights is None else find_pretrained(weights))
+
     def texts(
         self, settings: Settings, fitted: Predictor, data: TrainingData, streams: Streams
     ) -> Written:
@@ -345,7 +351,10 @@ class LanguageModel:
         return predictor
 
     def _made(self, settings: LanguageModelSettings, streams: Streams) -> LanguagePredictor:
+        from bakeoff.models.language import opening
+
         causal = _causal(settings, streams)
+        opening(causal.words, settings.scoring)
         _adapt(causal, settings.adapt, streams)
         return LanguagePredictor(self.name, causal, settings.scoring, settings.adapt)
 
@@ -409,7 +418,8 @@ def _rebuilt(state: Mapping[str, Any]) -> "Causal":
     base = state["base"]
     if base is None:
         saved = state["words"]
-        words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
+        ends = state["end"], state.get("begin")
+        words = ByteWords() if saved is None else tokenizer_words(saved, *ends)
         return build_causal(state["config"], words, state["limit"])
     found = find_pretrained(base["weights"])
     if found.digest != base["sha256"]:
