@@ -1,5 +1,6 @@
 """Language models fitted to little texts, and what is refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 from tests.cli.calling import Caller, assert_clear
 from tests.contracts.small import Bench, cell_of, corpus, resolved, run_of, same_bits
-from tests.models.causal_models import save_causal
+from tests.models.causal_models import KINDS, save_causal
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.core.streams import Streams
+from bakeoff.models.pretrained import find_pretrained, load_causal, quietly
 from bakeoff.techniques import find
 from bakeoff.techniques.language_model import LanguageModelSettings, LanguagePredictor
 
@@ -60,9 +62,10 @@ def test_checkpointing_and_parts_change_nothing(tmp_path: Path) -> None:
         np.testing.assert_allclose(other.predict(data.validation.items), found, rtol=rounding)
 
 
-def test_pretrained_weights_and_their_ways_of_adapting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_pretrained_weights_and_their_ways_of_adapting(kind: str, tmp_path: Path) -> None:
     """Nothing, LoRA, all: trained parameters, what is saved, and the same bits when loaded."""
-    weights = str(save_causal(tmp_path / "weights", "llama", spread=0.05))
+    weights = str(save_causal(tmp_path / "weights", kind, spread=0.05))
     trained = {}
     for method in ("none", "lora", "full"):
         adapt = {"method": method} | ({"rank": 2} if method == "lora" else {})
@@ -84,11 +87,27 @@ def test_pretrained_weights_and_their_ways_of_adapting(tmp_path: Path) -> None:
         m: (tmp_path / f"saved-{m}" / "model.safetensors").stat().st_size for m in ("lora", "full")
     }
     assert sizes["lora"] < sizes["full"] / 10
+    _is_read_by_peft(tmp_path / "saved-lora", weights, data.validation.items[:8])
     (tmp_path / "weights" / "config.json").write_bytes(
         (tmp_path / "weights" / "config.json").read_bytes() + b"\n"
     )
     with pytest.raises(InputError, match="other weights than those that were adapted"):
         TECHNIQUE.load(tmp_path / "saved-lora")
+
+
+def _is_read_by_peft(folder: Path, weights: str, texts: Any) -> None:
+    """The adapters of a saved predictor give peft's model the same scores."""
+    peft = pytest.importorskip("peft")
+    loaded = TECHNIQUE.load(folder, "cpu")
+    base = load_causal(find_pretrained(weights))
+    with quietly():
+        theirs = peft.PeftModel.from_pretrained(base, str(folder / "adapter")).eval()
+    config = json.loads((folder / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["base_model_name_or_path"], config["r"]) == (weights, 2)
+    loaded.precision = "float32"
+    wanted = loaded.predict(texts)
+    loaded.causal = dataclasses.replace(loaded.causal, module=theirs.base_model.model)
+    np.testing.assert_allclose(loaded.predict(texts), wanted, rtol=1e-5)
 
 
 def test_texts(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bakeoff.models.language import Causal
+    from bakeoff.models.lora import Adapters
 
 EVALUATED = 8
 """Texts of a batch of validation; each is scored by itself."""
@@ -193,8 +194,10 @@ class LanguagePredictor:
     def save(self, folder: Path) -> None:
         """Write it into an existing folder: the weights, and all that the model is built from.
 
-        Of pretrained weights that stayed as they are, name and hash take their place.
+        Of pretrained weights that stayed as they are, name and hash take their place. Adapters
+        beside them are there in peft's format, too, in the folder `adapter`.
         """
+        from bakeoff.models.lora import save_adapters
         from bakeoff.training.torch.arrays import to_arrays
 
         causal, base = self.causal, self._base()
@@ -212,6 +215,10 @@ class LanguagePredictor:
             "precision": self.precision,
         }
         write_predictor(folder, {f"network.{p}": values for p, values in weights.items()}, state)
+        if base is not None and self.adapt.method == "lora":
+            (folder / "adapter").mkdir(exist_ok=True)
+            adapters = _adapters(causal, self.adapt)
+            save_adapters(causal.module, adapters, folder / "adapter", base["weights"])
 
     def _base(self) -> dict[str, str] | None:
         """Name and hash of pretrained weights that are still in the model."""
@@ -377,6 +384,14 @@ def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
     return pretrained_causal(found, streams if model.fresh else None)
 
 
+def _adapters(causal: "Causal", adapt: AdaptSettings) -> "Adapters":
+    """What the settings put beside a model's layers."""
+    from bakeoff.models.lora import Adapters, usual_targets
+
+    targets = adapt.targets or usual_targets(str(causal.config["model_type"]))
+    return Adapters(targets, adapt.rank, adapt.alpha)
+
+
 def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
     """Say what of a model learns, and put updates beside its layers where they do.
 
@@ -386,8 +401,7 @@ def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
     from bakeoff.models import lora
 
     if adapt.method == "lora":
-        targets = adapt.targets or lora.usual_targets(str(causal.config["model_type"]))
-        lora.adapt(causal.module, lora.Adapters(targets, adapt.rank, adapt.alpha), streams)
+        lora.adapt(causal.module, _adapters(causal, adapt), streams)
         causal.module.eval()
     else:
         causal.module.requires_grad_(adapt.method == "full")
