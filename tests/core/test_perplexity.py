@@ -1,6 +1,7 @@
 """Names and values of perplexities, and texts of WikiText as people write them."""
 
 import math
+import time
 
 import pytest
 
@@ -64,6 +65,19 @@ def test_a_context_beyond_the_models_is_refused() -> None:
 )
 def test_detokenised(tokenised: str, plain: str) -> None:
     assert detokenise(tokenised) == plain
+
+
+@pytest.mark.parametrize("part", [" ", "' ", '" ', "s ", "( ", "= ", " ,", "@ ", "\" a 's ' "])
+def test_detokenising_takes_time_in_proportion_to_the_text(part: str) -> None:
+    """A million letters of any kind in a run; of spaces it took hours."""
+    text = "a" + part * (1_000_000 // len(part)) + "b"
+    began = time.process_time()
+    detokenise(text)
+    assert time.process_time() - began < 10
+
+
+def test_runs_of_spaces_go_whole() -> None:
+    assert detokenise("a   , b    's c    d") == "a, b's c    d"
 
 
 def test_detokenising_twice_changes_nothing() -> None:

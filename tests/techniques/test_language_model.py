@@ -119,6 +119,26 @@ def test_texts(tmp_path: Path) -> None:
     assert texts == predictor.generate(prompts, settings, Streams(0))
 
 
+def test_prompts_are_shown_as_the_model_was_given_them(tmp_path: Path) -> None:
+    """Where it sees 32 bytes, 50 can't follow: half of them are the prompt's, and no more shown."""
+    samples = {"count": 2, "words": 12}
+    predictor, data, _ = fit(tmp_path, "a", samples=samples)
+    settings = TECHNIQUE.settings.parse(
+        {"blocks": {"tokens": 32}, "scoring": SCORING, "samples": samples}
+    )
+    written = TECHNIQUE.texts(settings, predictor, data, Streams(0))
+    for shown, text in zip(written.prompts, data.validation.items, strict=False):
+        whole = " ".join(str(text).split()[:12])
+        assert len(whole) > 16
+        assert shown == f"\N{HORIZONTAL ELLIPSIS}{whole[-16:]}"
+    assert all(written.after)
+    assert predictor.kept("short", settings.samples.generation) == list(b"short")
+    few = GenerationSettings(max_tokens=4)
+    assert predictor.kept("number 7 is fine and warm and cold", few) == list(
+        b"r 7 is fine and warm and cold"[-28:]
+    )
+
+
 def test_detokenised_texts_are_learnt_and_scored_so(tmp_path: Path) -> None:
     predictor, _, _ = fit(tmp_path, "a", scoring={**SCORING, "detokenised": True})
     assert predictor.encode("a @-@ b .") == list(b"a-b.")

@@ -109,12 +109,14 @@ def byte_count(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+# A pattern that begins with a run of spaces begins where the run does: tried at each of n spaces,
+# it would take time of the order of n squared.
 _JOINED = re.compile(r" @([-,.])@ ")
 _HEADING = re.compile(r"=(?: =)+")
 _QUOTED = re.compile(r"(\") ([^\"\n]*?) \"|(?<= )(') ([^'\n]*?) '(?= )")
-_ENDING = re.compile(r" +([,.;:!?%)\]}])")
+_ENDING = re.compile(r"(?<! ) +([,.;:!?%)\]}])")
 _BEGINNING = re.compile(r"([(\[{$£#]) +")
-_SHORTENED = re.compile(r" +('(?:s|t|d|m|re|ve|ll)\b)")
+_SHORTENED = re.compile(r"(?<! ) +('(?:s|t|d|m|re|ve|ll)\b)")
 _POSSESSIVE = re.compile(r"(s) +(')(?= )")
 
 

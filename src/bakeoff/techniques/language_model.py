@@ -174,16 +174,25 @@ class LanguagePredictor:
     def generate(
         self, prompts: Sequence[str], settings: GenerationSettings, streams: Streams
     ) -> list[str]:
-        """What follows each prompt; of a prompt too long for the model, its end counts."""
+        """What follows each prompt, or its end (`kept`)."""
         from bakeoff.models.generation import Generator, continuation
 
-        words, limit = self.causal.words, self.causal.limit
-        longest = max(1, limit - settings.max_tokens)
-        given = [(self.encode(prompt) or [words.end])[-longest:] for prompt in prompts]
-        generator = Generator(self.causal.module, (words.end,), limit)
+        words = self.causal.words
+        given = [self.kept(prompt, settings) for prompt in prompts]
+        generator = Generator(self.causal.module, (words.end,), self.causal.limit)
         found = generator(given, settings, streams)
         pairs = zip(given, found, strict=True)
         return [continuation(words.decode, prompt, ids) for prompt, ids in pairs]
+
+    def kept(self, prompt: str, settings: GenerationSettings) -> list[int]:
+        """The tokens of a prompt that a text goes on from.
+
+        Of one that leaves less room than is asked for, the end: at least half of what the model
+        sees, and then less follows.
+        """
+        limit = self.causal.limit
+        longest = max(limit - settings.max_tokens, limit // 2)
+        return (self.encode(prompt) or [self.causal.words.end])[-longest:]
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """Embeddings, blocks, head; MACs are those of one window."""
@@ -337,12 +346,13 @@ class LanguageModel:
         count = min(samples.count, len(items))
         prompts = [" ".join(str(items[i]).split()[: samples.words]) for i in range(count)]
         learnt = cast(LanguagePredictor, fitted)
+        shown = [_as_given(learnt, prompt, samples.generation) for prompt in prompts]
         begun = self._begin(chosen, data, streams, Numerics(device=learnt.device))
         before, after = (
             predictor.generate(prompts, samples.generation, streams)
             for predictor in (begun, learnt)
         )
-        return Written(tuple(prompts), tuple(before), tuple(after))
+        return Written(tuple(shown), tuple(before), tuple(after))
 
     def _begin(
         self,
@@ -382,6 +392,13 @@ def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
     found = find_pretrained(model.weights)
     settings.check(found.limit)
     return pretrained_causal(found, streams if model.fresh else None)
+
+
+def _as_given(model: LanguagePredictor, prompt: str, settings: GenerationSettings) -> str:
+    """A prompt as a text goes on from it: what was cut off before it shows as an ellipsis."""
+    kept = model.kept(prompt, settings)
+    cut = len(kept) < len(model.encode(prompt))
+    return f"\N{HORIZONTAL ELLIPSIS}{model.causal.words.decode(kept)}" if cut else prompt
 
 
 def _adapters(causal: "Causal", adapt: AdaptSettings) -> "Adapters":
