@@ -52,6 +52,26 @@ def test_nothing_is_drawn_where_nothing_costs() -> None:
     assert costs.figure(study(a=(0, 0.3))) is None
 
 
+def test_the_optimiser_s_memory_stands_in_the_table_where_recipes_differ_in_it() -> None:
+    content = study(a=(1, 0.7), b=(2, 0.8), c=(3, 0.9))
+
+    def told(*moments: int | None) -> costs.Table:
+        recipes = [
+            replace(recipe, cost={**recipe.cost, "optimiser_bytes": value})
+            for recipe, value in zip(content.recipes, moments, strict=True)
+        ]
+        figure = costs.figure(replace(content, recipes=tuple(recipes)))
+        assert figure is not None
+        (table,) = figure.tables
+        return table
+
+    table = told(2 << 20, 64, None)
+    assert table.header[-1] == "Optimiser's memory"
+    assert [row[-1].value for row in table.rows] == [2 << 20, 64, None]
+    for same in ((64, 64, None), (None, None, None)):
+        assert "Optimiser's memory" not in told(*same).header
+
+
 def test_training_time_includes_that_of_teachers() -> None:
     content = study(a=(1, 0.7), b=(2, 0.8))
     taught = replace(content.recipes[1], cost={"train_seconds": 2.0, "upstream_seconds": 10.0})

@@ -214,6 +214,8 @@ def test_study(
     assert called.code == 0, called
     assert "test/perplexity[token,context=16,stride=8]" in called.out
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    cost = results["recipes"]["gpt2"]["cost"]
+    assert 8 * cost["trained_parameters"] < cost["optimiser_bytes"] < 9 * cost["trained_parameters"]
     means = {
         name: recipe["metrics"]["test/perplexity"]["values"]
         for name, recipe in results["recipes"].items()

@@ -150,6 +150,16 @@ class Guarded(Protocol):
         ...
 
 
+@runtime_checkable
+class Optimising(Protocol):
+    """A step that can tell how much its optimiser remembers beside the weights."""
+
+    @property
+    def optimiser_bytes(self) -> int:
+        """Bytes of its moments."""
+        ...
+
+
 class Batches(Protocol):
     """Training batches: a function of (stream, epoch number) only."""
 

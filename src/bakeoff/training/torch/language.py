@@ -99,6 +99,11 @@ class LanguageStep:
         """Weights and moments, copied."""
         return to_arrays(self._tensors())
 
+    @property
+    def optimiser_bytes(self) -> int:
+        """Bytes of what the optimiser remembers: of weights that learn alone."""
+        return self._optimiser.bytes
+
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory.
 
