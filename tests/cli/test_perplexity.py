@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.calling import Caller, assert_clear
@@ -61,7 +62,7 @@ def test_the_technique_and_the_command_give_the_same_figures(
         "direction": "Right", "max_length": 9, "strategy": "LongestFirst", "stride": 0
     }  # fmt: skip
     (weights / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    technique = find("language-model")
+    technique: Any = find("language-model")
     for bos in (False, True):
         options = ["--context", "32", "--stride", "16", *(["--bos"] if bos else [])]
         called = bakeoff("perplexity", weights, text, *options, "--device", "cpu", "--json")

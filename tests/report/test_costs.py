@@ -9,6 +9,7 @@ from bakeoff.report import costs
 from bakeoff.report.costs import PRICES, front, placements, points
 from bakeoff.report.folder import RunFolder
 from bakeoff.report.results import Results, parse
+from bakeoff.report.spec import Table
 
 
 def study(direction: str = "max", /, **recipes: tuple[float, float]) -> Results:
@@ -55,7 +56,7 @@ def test_nothing_is_drawn_where_nothing_costs() -> None:
 def test_the_optimiser_s_memory_stands_in_the_table_where_recipes_differ_in_it() -> None:
     content = study(a=(1, 0.7), b=(2, 0.8), c=(3, 0.9))
 
-    def told(*moments: int | None) -> costs.Table:
+    def told(*moments: int | None) -> Table:
         recipes = [
             replace(recipe, cost={**recipe.cost, "optimiser_bytes": value})
             for recipe, value in zip(content.recipes, moments, strict=True)

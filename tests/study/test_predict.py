@@ -19,7 +19,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import TableSource
 from bakeoff.data import catalogue, inputs
 from bakeoff.data.catalogue import load
-from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, predict
+from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, names_run, predict
 from bakeoff.study.study import Study
 
 
@@ -52,6 +52,15 @@ def test_cells_are_found(shared_run: Path) -> None:
     assert find_cell(f"{shared_run}:softmax") == cell / "seed-0"
     assert find_cell(f"{shared_run}:softmax:2") == cell / "seed-2"
     assert find_cell(str(cell / "seed-1")) == cell / "seed-1"
+
+
+def test_names_of_runs_are_told_from_those_of_weights(shared_run: Path, tmp_path: Path) -> None:
+    for name in (f"{shared_run}:softmax", f"{shared_run}", f"{shared_run}/cells/softmax/seed-0"):
+        assert names_run(name)
+    odd = tmp_path / "a:b"
+    odd.mkdir()
+    for name in ("gpt2", "distilbert/distilgpt2", "./none", str(odd)):
+        assert not names_run(name)
 
 
 def test_folders_with_a_colon(small_run: Path, tmp_path: Path) -> None:

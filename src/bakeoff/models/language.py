@@ -52,7 +52,8 @@ class Words(Protocol):
 class ByteWords:
     """A token a byte of UTF-8; the last one, 256, ends a document."""
 
-    end = begin = BYTES
+    end = BYTES
+    begin: int | None = BYTES
 
     def encode(self, text: str, around: bool = False) -> list[int]:
         """The bytes of a text, around which nothing is put."""
