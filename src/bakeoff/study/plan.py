@@ -125,7 +125,7 @@ def asked(cells: Mapping[str, str]) -> dict[Replicate, str]:
 def protocol_of(plan: Plan) -> str:
     """By what texts were scored, in the words of figures' names; empty of all other data."""
     scoring = plan["recipes"][plan["control"]]["recipe"].get("scoring")
-    if plan["dataset"]["task"] != LanguageModelling.name or scoring is None:
+    if plan["dataset"].get("task") != LanguageModelling.name or scoring is None:
         return ""
     return Protocol.parse(scoring).words
 
