@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calling import Caller, assert_clear
-from tests.models.causal_models import save_causal
+from tests.models.causal_models import KINDS, save_causal
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_causal(tmp_path_factory.mktemp("llama"), "llama")
+@pytest.fixture(scope="module", params=KINDS)
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_causal(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def test_texts_and_variety(bakeoff: Caller, weights: Path) -> None:
@@ -35,7 +35,7 @@ def test_for_people(bakeoff: Caller, weights: Path) -> None:
 def test_a_text_that_meets_the_limit_is_told(bakeoff: Caller, weights: Path) -> None:
     called = bakeoff("generate", weights, "bread", "the old mill", "--max-tokens", "64")
     assert called.code == 0, called
-    assert "2 of 2 texts end at the model's limit of 64 tokens" in called.err
+    assert "of 2 texts end at the model's limit of 64 tokens, prompt included" in called.err
     assert "limit" not in bakeoff("generate", weights, "bread", "--max-tokens", "8").err
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.calling import Caller, assert_clear
@@ -37,6 +38,58 @@ def test_figures_have_their_protocol_in_their_names(
     for unit, count in counts.items():
         figure = found["figures"][f"perplexity[{unit},context=32,stride=16]"]
         assert figure == pytest.approx(math.exp(found["nats"] / count))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_the_technique_and_the_command_give_the_same_figures(
+    kind: str, bakeoff: Caller, text: Path, tmp_path: Path
+) -> None:
+    """With and without a token before the text, whatever the tokenizer puts there by itself."""
+    from bakeoff.techniques import find
+
+    weights = save_causal(tmp_path / "weights", kind)
+    content = json.loads((weights / "tokenizer.json").read_text(encoding="utf-8"))
+    content["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|end|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [0], "tokens": ["<|end|>"]}},
+    }
+    content["truncation"] = {
+        "direction": "Right", "max_length": 9, "strategy": "LongestFirst", "stride": 0
+    }  # fmt: skip
+    (weights / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    technique: Any = find("language-model")
+    for bos in (False, True):
+        options = ["--context", "32", "--stride", "16", *(["--bos"] if bos else [])]
+        called = bakeoff("perplexity", weights, text, *options, "--device", "cpu", "--json")
+        assert called.code == 0, called
+        found = json.loads(called.out)
+        settings = technique.settings.parse(
+            {
+                "model": {"weights": str(weights)},
+                "blocks": {"tokens": 8},
+                "scoring": {"context": 32, "stride": 16, "bos": bos},
+            }
+        )
+        predictor = technique.untrained(settings, (), 0)
+        predictor.precision = "float32"
+        ((nats, tokens, size),) = predictor.predict([text.read_text(encoding="utf-8")])
+        assert found["nats"] == pytest.approx(nats, rel=1e-9)
+        assert found["scored_tokens"] == tokens == found["tokens"] - (not bos)
+        assert found["bytes"] == size
+        names = list(found["figures"])
+        assert names[0] == f"perplexity[token,context=32,stride=16{',bos' if bos else ''}]"
+
+
+def test_a_text_of_one_token(bakeoff: Caller, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.txt"
+    path.write_text("a", encoding="utf-8")
+    assert "1 token, at least two are needed" in assert_clear(bakeoff("perplexity", weights, path))
+    assert bakeoff("perplexity", weights, path, "--bos").code == 0
 
 
 def test_usual_context_is_what_the_model_sees(bakeoff: Caller, weights: Path, text: Path) -> None:

@@ -24,6 +24,11 @@ def test_the_same_as_the_run(bakeoff: Caller, finished: Path, work: Path) -> Non
     assert (work / "again.csv").read_bytes() == of_the_run.read_bytes()
 
 
+def test_offline_fetches_nothing(bakeoff: Caller, finished: Path, work: Path) -> None:
+    called = bakeoff("predict", f"{finished}:mlp:1", "cifar10", "-o", "out.csv", "--offline")
+    assert "downloads are off" in assert_clear(called)
+
+
 def pictures(folder: Path) -> None:
     test = catalogue.load("digits").test
     assert test is not None

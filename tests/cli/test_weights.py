@@ -11,11 +11,12 @@ from bakeoff.core.errors import InputError
 
 def test_loaded_and_encoding(tmp_path: Path) -> None:
     model = load_language_model(str(save_causal(tmp_path, "llama")), "cpu")
-    assert model.limit == POSITIONS
-    assert not model.module.training
-    ids = model.encode("the old mill")
-    assert model.tokenizer.decode(ids) == "the old mill"
-    with pytest.raises(InputError, match="1 token"):
-        model.encode("a")
+    assert (model.causal.limit, model.precision, model.fitted) == (POSITIONS, "float32", False)
+    assert not model.causal.module.training
+    ids = model.prompt("the old mill")
+    assert model.causal.words.decode(ids) == "the old mill"
+    assert model.prompt("") == [model.causal.words.begin]
+    with pytest.raises(InputError, match="64 at most"):
+        model.prompt("the old mill" * 40)
     with pytest.raises(InputError, match="cuda received"):
         load_language_model(str(tmp_path), "cuda")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tests.contracts.small import cell_of, run_of
 from tests.models.causal_models import save_causal
+from tests.models.tiny import Kind, save_tiny
 
 from bakeoff.cli import group
 from bakeoff.core.cell import Replicate
@@ -171,9 +172,26 @@ def test_every_recipe_runs(
         assert scored is not None
         outputs = predictor.predict(scored.items)
         shape = (len(scored), len(split.classes)) if split.classes else (len(scored),)
-        shape = (len(scored), 2) if dataset.task_name == "language-modelling" else shape
+        shape = (len(scored), 3) if dataset.task_name == "language-modelling" else shape
         assert outputs.shape == shape, planned.name
         assert np.isfinite(outputs).all(), planned.name
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2", "llama"])
+def test_cola_lora_crosses_rank_and_layers_with_weights_of_any_family(
+    kind: Kind, tmp_path: Path
+) -> None:
+    weights = save_tiny(tmp_path, kind, limit=64)
+    planned = declare(load_study("cola-lora", {"model.weights": str(weights)}))
+    trained = {}
+    for p in planned:
+        if p.recipe.technique == "fine-tune":
+            layers = find("fine-tune").untrained(p.recipe.settings, (), 2).layers()
+            trained[p.name] = sum(layer.trained_parameters for layer in layers)
+    head = trained["head-only"]
+    for name in ("lora-8", "lora-8-all-layers"):
+        assert trained[name] - head == 4 * (trained[name.replace("8", "2")] - head)
+    assert trained["lora-8"] < trained["lora-8-all-layers"] < trained["full"]
 
 
 def test_evidence_that_the_readme_names() -> None:

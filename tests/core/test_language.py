@@ -13,7 +13,7 @@ from bakeoff.core.table import Table
 
 TASK = LanguageModelling()
 WORDS = np.array([10.0, 40.0, np.nan, 5.0])
-OUTPUTS = np.array([[30.0, 12.0], [100.0, 50.0], [7.0, 3.0], [0.0, 0.0]])
+OUTPUTS = np.array([[30.0, 12, 55], [100.0, 50, 210], [7.0, 3, 14], [0.0, 0, 25]])
 
 
 def table() -> Table:
@@ -25,6 +25,7 @@ def test_metrics_are_of_all_tokens_together() -> None:
     assert found == {
         "perplexity": math.exp(130 / 62),
         "word_perplexity": math.exp(130 / 55),
+        "byte_perplexity": math.exp(130 / 290),
         "cross_entropy": 130 / 62,
     }
     assert TASK.score(WORDS, OUTPUTS) == found
@@ -37,13 +38,14 @@ def test_what_is_judged_is_the_logarithm() -> None:
     assert TASK.value("perplexity", answers) == pytest.approx(math.exp(130 / 62))
 
 
-@pytest.mark.parametrize("metric", ["perplexity", "word_perplexity", "cross_entropy"])
+@pytest.mark.parametrize("metric", list(TASK.directions))
 def test_jackknife(metric: str) -> None:
     generator = np.random.default_rng(0)
     columns = {
         "truth": generator.integers(5, 50, 30).astype(float),
         "prediction": generator.uniform(10, 300, 30),
         "weight": generator.integers(5, 90, 30).astype(float),
+        "bytes": generator.integers(25, 300, 30).astype(float),
     }
     answers = Table(columns)
     values = TASK.example_values(metric, answers)
@@ -53,7 +55,8 @@ def test_jackknife(metric: str) -> None:
         rest = -judged(TASK.value(metric, answers.take(np.delete(np.arange(30), i))))
         assert values[i] == pytest.approx(30 * whole - 29 * rest)
     # As a standard error it is near that of the ratio by the delta method.
-    counts = columns["truth" if metric == "word_perplexity" else "weight"]
+    unit = {"word_perplexity": "truth", "byte_perplexity": "bytes"}.get(metric, "weight")
+    counts = columns[unit]
     residuals = (columns["prediction"] + whole * counts) / counts.mean()
     assert values.std(ddof=1) == pytest.approx(residuals.std(ddof=1), rel=0.1)
 
@@ -68,7 +71,7 @@ def test_equal_texts_have_equal_values() -> None:
 def test_file(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_bytes(TASK.write(table()))
-    assert path.read_text(encoding="utf-8").splitlines()[0] == "id,target,nats,tokens,group"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "id,target,nats,tokens,bytes,group"
     back = TASK.read(path)
     for name, column in table().items():
         np.testing.assert_array_equal(back[name], column)
@@ -79,6 +82,14 @@ def test_file(tmp_path: Path) -> None:
     path.write_text("id,target,nats,tokens\na,1,x,2\n", encoding="utf-8")
     with pytest.raises(InputError, match="not a number"):
         TASK.read(path)
+
+
+def test_files_of_earlier_versions_have_no_figures_per_byte(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("id,target,nats,tokens\na,4,12,6\nb,2,6,3\n", encoding="utf-8")
+    back = TASK.read(path)
+    assert set(TASK.metrics(back)) == {"perplexity", "word_perplexity", "cross_entropy"}
+    assert TASK.write(back) == b"id,target,nats,tokens\na,4.0,12.0,6.0\nb,2.0,6.0,3.0\n"
 
 
 def test_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.measures import MEASURES, directions, in_words, measure_of, scale_of
+from bakeoff.core.measures import MEASURES, directions, heading, in_words, measure_of, scale_of
 from bakeoff.core.tasks import TASKS
 
 
@@ -40,6 +40,18 @@ def test_which_way_is_better() -> None:
     assert measure_of("test/mean_absolute_error").direction == "min"
     with pytest.raises(InputError, match="unknown metric 'acuracy'; did you mean 'accuracy'"):
         measure_of("test/acuracy")
+
+
+def test_figures_of_texts_are_told_with_their_protocol() -> None:
+    protocol = "context=512,stride=256"
+    assert in_words("test/perplexity", protocol) == f"test perplexity[token,{protocol}]"
+    assert in_words("cross_entropy", protocol) == f"nats[token,{protocol}]"
+    assert heading("test/word_perplexity", protocol) == f"test/perplexity[word,{protocol}]"
+    assert heading("byte_perplexity", protocol) == f"perplexity[byte,{protocol}]"
+    for metric in ("test/accuracy", "test/top_5"):
+        assert heading(metric, protocol) == metric
+        assert in_words(metric, protocol) == in_words(metric)
+    assert heading("test/perplexity", "") == "test/perplexity"
 
 
 def test_words_and_scale() -> None:

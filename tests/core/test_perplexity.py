@@ -1,6 +1,7 @@
 """Names and values of perplexities, and texts of WikiText as people write them."""
 
 import math
+import time
 
 import pytest
 
@@ -19,6 +20,7 @@ def test_the_protocol_is_in_the_name() -> None:
     assert Protocol().name("token") == "perplexity[token,context=1024,stride=512]"
     detokenised = Protocol(context=8, stride=8, detokenised=True)
     assert detokenised.name("byte") == "perplexity[byte,context=8,stride=8,detokenised]"
+    assert Protocol(context=8, stride=8, bos=True).words == "context=8,stride=8,bos"
 
 
 def test_figures_share_the_same_nats_among_units() -> None:
@@ -63,6 +65,19 @@ def test_a_context_beyond_the_models_is_refused() -> None:
 )
 def test_detokenised(tokenised: str, plain: str) -> None:
     assert detokenise(tokenised) == plain
+
+
+@pytest.mark.parametrize("part", [" ", "' ", '" ', "s ", "( ", "= ", " ,", "@ ", "\" a 's ' "])
+def test_detokenising_takes_time_in_proportion_to_the_text(part: str) -> None:
+    """A million letters of any kind in a run; of spaces it took hours."""
+    text = "a" + part * (1_000_000 // len(part)) + "b"
+    began = time.process_time()
+    detokenise(text)
+    assert time.process_time() - began < 10
+
+
+def test_runs_of_spaces_go_whole() -> None:
+    assert detokenise("a   , b    's c    d") == "a, b's c    d"
 
 
 def test_detokenising_twice_changes_nothing() -> None:

@@ -26,6 +26,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "record.json").read_text())
     assert content["schema"] == SCHEMA == 1
     assert "format" not in content
+    assert "optimiser_bytes" not in content["cost"]  # nobody told it
 
 
 def test_no_record_means_not_finished(tmp_path: Path) -> None:

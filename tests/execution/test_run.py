@@ -78,6 +78,20 @@ def test_what_steps_did_to_go_on_is_kept(tmp_path: Path) -> None:
         assert run.train_seconds > 2.0
 
 
+def test_the_greatest_memory_of_an_optimiser_is_kept(tmp_path: Path) -> None:
+    class Heavy(TinyStep):
+        def __init__(self, optimiser_bytes: int) -> None:
+            super().__init__()
+            self.optimiser_bytes = optimiser_bytes
+
+    run = cell_run(tmp_path)
+    run.loop("plain", TinyStep(), TinyBatches(), PLAN)
+    assert run.optimiser_bytes is None
+    for phase, size in (("first", 0), ("second", 800), ("third", 12)):
+        run.loop(phase, Heavy(size), TinyBatches(), PLAN)
+    assert run.optimiser_bytes == 800
+
+
 def test_phases_lie_below_the_folder_of_unfinished_work(tmp_path: Path) -> None:
     fit(cell_run(tmp_path))
     last = tmp_path / "checkpoints" / "last"

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.models.causal_models import POSITIONS, save_causal, text_of
-from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration
+from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration, save_tiny
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.perplexity import Protocol
 from bakeoff.core.streams import Streams
 from bakeoff.models.language import (
     ByteWords,
@@ -17,7 +19,9 @@ from bakeoff.models.language import (
     drawn_causal,
     pretrained_causal,
     profile,
+    text_nats,
     tokenizer_words,
+    vocabulary_of,
 )
 from bakeoff.models.pretrained import find_pretrained
 from bakeoff.models.settings import CausalSettings
@@ -61,7 +65,8 @@ def test_pretrained_and_rebuilt(tmp_path: Path) -> None:
     assert causal.words.encode("\udcff")
     state = causal.words.state()
     assert state is not None
-    again = build_causal(causal.config, tokenizer_words(state, causal.words.end), causal.limit)
+    words = tokenizer_words(state, causal.words.end, causal.words.begin)
+    again = build_causal(causal.config, words, causal.limit)
     assert again.words.encode(text) == causal.words.encode(text)
     again.module.load_state_dict(causal.module.state_dict())
     ids = torch.tensor([causal.words.encode(text)])
@@ -94,7 +99,7 @@ def test_texts_are_neither_cut_nor_filled_up_as_a_file_says(tmp_path: Path) -> N
     }
     file.write_text(json.dumps(content))
     assert pretrained_causal(find_pretrained(str(tmp_path))).words.encode(text) == whole
-    assert tokenizer_words(file.read_text(), 0).encode(text) == whole
+    assert tokenizer_words(file.read_text(), 0, None).encode(text) == whole
 
 
 @pytest.mark.parametrize("kind", DECODERS)
@@ -110,6 +115,25 @@ def test_of_every_architecture(kind: Decoder) -> None:
     with torch.no_grad():
         one, other = (causal.module(ids).logits for _ in range(2))
     assert torch.equal(one, other)
+
+
+def test_vocabularies_are_told_apart_by_their_content(tmp_path: Path) -> None:
+    same = [find_pretrained(str(save_causal(tmp_path / kind, kind))) for kind in ("gpt2", "llama")]
+    other = find_pretrained(str(save_tiny(tmp_path / "tiny", "gpt2", causal=True)))
+    digests = [vocabulary_of(found) for found in (*same, other, None)]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_what_a_protocol_puts_before_a_text() -> None:
+    causal = drawn_causal(CausalSettings(layers=1, width=8, heads=2), 8, Streams(0))
+    plain, begun = (Protocol(context=8, stride=4, bos=bos) for bos in (False, True))
+    assert np.isnan(text_nats(causal, "a", plain)).tolist() == [True]
+    assert np.isnan(text_nats(causal, "a", begun)).tolist() == [True, False]
+    assert np.isnan(text_nats(causal, "abcdef", plain)).tolist() == [True] + 5 * [False]
+    causal.words.begin = None
+    with pytest.raises(InputError, match="the tokenizer names no token that begins texts"):
+        text_nats(causal, "ab", begun)
 
 
 def test_refused() -> None:

@@ -1,5 +1,7 @@
 """LoRA beside peft: equal outputs and gradients, files that both read."""
 
+import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from torch import nn
 from bakeoff.core.errors import InputError
 from bakeoff.core.streams import Streams
 from bakeoff.models.lora import (
+    ALLOWED,
+    HARMLESS,
+    READ,
     Adapted,
     Adapters,
     adapt,
@@ -133,11 +138,97 @@ def test_we_read_peft_s(kind: Kind, home: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(said(model), said(theirs), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", list(TARGETS))
+def test_all_layers_are_those_that_peft_calls_all_linear(
+    kind: Kind, home: Path, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    with quietly(), torch.random.fork_rng([]):
+        config = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+        theirs = peft.get_peft_model(base_of(home, kind), config).eval()
+    model = base_of(home, kind)
+    paths = matching(model, "all")
+    assert set(paths) == set(theirs.peft_config["default"].target_modules)
+    assert not {"lm_head", "wte", "embed_tokens"} & set(paths)
+    assert adapt(model, Adapters("all", rank=2), Streams(0)) == paths
+    learnt(model)
+    save_adapters(model, Adapters("all", rank=2), tmp_path, kind)
+    with quietly():
+        loaded = peft.PeftModel.from_pretrained(base_of(home, kind), str(tmp_path)).eval()
+    again = base_of(home, kind)
+    assert load_adapters(again, tmp_path).targets == tuple(sorted(paths))
+    with torch.inference_mode():
+        torch.testing.assert_close(said(loaded), said(model), atol=1e-5, rtol=1e-5)
+        assert torch.equal(said(again), said(model))
+
+
+def test_without_linear_layers_there_is_nothing_to_adapt() -> None:
+    with pytest.raises(InputError, match="all received, but there is no linear layer"):
+        matching(nn.Sequential(nn.Conv2d(3, 3, 1)), "all")
+
+
+class Convolutions(nn.Module):
+    """A convolution of one, two or three axes below another with a step."""
+
+    def __init__(self, axes: int, **options: Any) -> None:
+        super().__init__()
+        kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+        self.first = kind(3, 6, 3, padding=1, **options)
+        self.second = kind(6, 5, (3, 2, 1)[:axes], stride=2)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.second(self.first(inputs).relu())
+        return out
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_convolutions_go_to_peft_and_back(axes: int, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    base, inputs = Convolutions(axes), torch.randn(2, 3, *[9, 8, 7][:axes])
+    model, adapters = copy.deepcopy(base), Adapters(("first", "second"), rank=2, alpha=6.0)
+    adapt(model, adapters, Streams(0))
+    learnt(model)
+    save_adapters(model, adapters, tmp_path, "convolutions")
+    theirs = peft.PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path)).eval()
+    again = copy.deepcopy(base)
+    assert load_adapters(again, tmp_path) == adapters
+    with torch.inference_mode():
+        assert (model(inputs) - base(inputs)).abs().max() > 1e-2
+        torch.testing.assert_close(theirs(inputs), model(inputs), atol=1e-5, rtol=1e-5)
+        assert torch.equal(again(inputs), model(inputs))
+    config = peft.LoraConfig(r=2, target_modules=["first", "second"], init_lora_weights=False)
+    made = peft.get_peft_model(copy.deepcopy(base), config).eval()
+    made.save_pretrained(str(tmp_path / "theirs"))
+    read = copy.deepcopy(base)
+    load_adapters(read, tmp_path / "theirs")
+    with torch.inference_mode():
+        torch.testing.assert_close(read(inputs), made(inputs), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"dilation": 2}, r"first: dilation 2 cannot be saved in peft's format \(allowed: 1\)"),
+        ({"padding_mode": "circular"}, "first: padding_mode circular cannot be saved"),
+    ],
+)
+def test_convolutions_that_peft_cannot_hold(
+    options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    model, adapters = Convolutions(2, **options), Adapters(("first",), rank=2)
+    adapt(model, adapters, Streams(0))
+    with pytest.raises(InputError, match=told):
+        save_adapters(model, adapters, tmp_path, "convolutions")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
         (nn.Conv1d(4, 6, 3, padding=1), (2, 4, 9)),
         (nn.Conv2d(4, 6, 3, stride=2, padding=1), (2, 4, 9, 9)),
+        (nn.Conv3d(3, 4, 2, dilation=2, padding=1, padding_mode="circular"), (2, 3, 5, 6, 4)),
         (nn.Linear(5, 7), (2, 5)),
     ],
 )
@@ -180,7 +271,7 @@ def test_targets_that_match_nothing(home: Path) -> None:
     first, second = caught.value.faults
     assert "'c_atn' matches no layer; did you mean 'c_attn'?" in first
     assert "'query' matches no layer" in second
-    assert "(allowed: c_attn, c_fc, c_proj, lm_head, or a whole path)" in second
+    assert "(allowed: c_attn, c_fc, c_proj, lm_head, or a whole path; all)" in second
 
 
 def test_a_rank_above_the_width(home: Path) -> None:
@@ -202,8 +293,67 @@ def test_the_usual_targets_are_there(home: Path) -> None:
         assert matching(base_of(home, kind), usual_targets(kind))
 
 
+REFUSED = {
+    "use_dora": True,
+    "use_rslora": True,
+    "use_qalora": True,
+    "use_bdlora": {"target_modules_bd_a": ["query"]},
+    "lora_bias": True,
+    "rank_pattern": {"query": 4},
+    "alpha_pattern": {"query": 4},
+    "modules_to_save": ["pooler"],
+    "trainable_token_indices": [1, 2],
+    "target_parameters": ["query.weight"],
+    "layer_replication": [[0, 2], [1, 2]],
+    "loftq_config": {"loftq_bits": 4},
+    "eva_config": {"rho": 2.0},
+    "corda_config": {"corda_method": "ipm"},
+    "lora_ga_config": {"direction": "ArBr"},
+    "alora_invocation_tokens": [3],
+    "monteclora_config": {"num_samples": 2},
+    "arrow_config": {"top_k": 3},
+    "kasa_config": {"beta": 1.0},
+}
+"""What we read of no file of peft's: one value of each field that changes what adapters say, or
+that says how they began."""
+
+
+def test_every_field_of_peft_s_is_read_or_refused_or_says_nothing() -> None:
+    """One that a new version brings must be put where it belongs."""
+    peft = pytest.importorskip("peft")
+    fields = {field.name for field in dataclasses.fields(peft.LoraConfig)} - {"runtime_config"}
+    assert fields == READ | HARMLESS | ALLOWED.keys() | REFUSED.keys()
+
+
+@pytest.mark.parametrize("begun", ["pissa", "pissa_niter_2", "olora", "orthogonal", "gaussian"])
+def test_adapters_that_took_their_start_from_the_base_are_refused(
+    begun: str, home: Path, tmp_path: Path
+) -> None:
+    """What they are beside is no longer the base; those that were drawn alone are read."""
+    peft = pytest.importorskip("peft")
+    with quietly(), torch.random.fork_rng([]):
+        config = peft.LoraConfig(r=2, target_modules=["query"], init_lora_weights=begun)
+        theirs = peft.get_peft_model(base_of(home, "bert"), config).eval()
+        theirs.save_pretrained(str(tmp_path))
+    model = base_of(home, "bert")
+    if begun in ("orthogonal", "gaussian"):
+        load_adapters(model, tmp_path)
+        with torch.inference_mode():
+            torch.testing.assert_close(said(model), said(theirs), atol=1e-5, rtol=1e-5)
+        return
+    with pytest.raises(InputError, match=f"init_lora_weights '{begun}': not read here"):
+        load_adapters(model, tmp_path)
+
+
 @pytest.mark.parametrize(
-    "change", [{"use_dora": True}, {"bias": "all"}, {"rank_pattern": {"a": 1}}, {"peft_type": "X"}]
+    "change",
+    [
+        {"bias": "all"},
+        {"peft_type": "X"},
+        {"use_of_tomorrow": True},
+        *({"init_lora_weights": begun} for begun in ("loftq", "corda", "eva", "lora_ga", "mica")),
+        *({name: value} for name, value in REFUSED.items()),
+    ],
 )
 def test_adapters_of_other_kinds_are_refused(
     change: dict[str, Any], home: Path, tmp_path: Path

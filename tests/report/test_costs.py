@@ -9,6 +9,7 @@ from bakeoff.report import costs
 from bakeoff.report.costs import PRICES, front, placements, points
 from bakeoff.report.folder import RunFolder
 from bakeoff.report.results import Results, parse
+from bakeoff.report.spec import Table
 
 
 def study(direction: str = "max", /, **recipes: tuple[float, float]) -> Results:
@@ -50,6 +51,26 @@ def test_what_is_free_stands_left_of_what_is_paid() -> None:
 def test_nothing_is_drawn_where_nothing_costs() -> None:
     assert points(study(a=(0, 0.3)), PRICES[0]) == []
     assert costs.figure(study(a=(0, 0.3))) is None
+
+
+def test_the_optimiser_s_memory_stands_in_the_table_where_recipes_differ_in_it() -> None:
+    content = study(a=(1, 0.7), b=(2, 0.8), c=(3, 0.9))
+
+    def told(*moments: int | None) -> Table:
+        recipes = [
+            replace(recipe, cost={**recipe.cost, "optimiser_bytes": value})
+            for recipe, value in zip(content.recipes, moments, strict=True)
+        ]
+        figure = costs.figure(replace(content, recipes=tuple(recipes)))
+        assert figure is not None
+        (table,) = figure.tables
+        return table
+
+    table = told(2 << 20, 64, None)
+    assert table.header[-1] == "Optimiser's memory"
+    assert [row[-1].value for row in table.rows] == [2 << 20, 64, None]
+    for same in ((64, 64, None), (None, None, None)):
+        assert "Optimiser's memory" not in told(*same).header
 
 
 def test_training_time_includes_that_of_teachers() -> None:

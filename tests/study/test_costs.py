@@ -41,6 +41,14 @@ def test_seconds_are_those_of_cells_that_ran_alone(folder: Path) -> None:
     assert costs([])["train_seconds"] is None
 
 
+def test_what_optimisers_remember_is_told_where_cells_tell_it(folder: Path) -> None:
+    found = records(folder, "softmax")
+    assert "optimiser_bytes" not in costs(found)
+    cost = found[0].cost.model_copy(update={"optimiser_bytes": 800})
+    told = found[0].model_copy(update={"cost": cost})
+    assert costs([told, *found[1:]])["optimiser_bytes"] == 800
+
+
 def test_what_a_recipe_needs_is_part_of_its_price(folder: Path) -> None:
     key = records(folder, "knn")[0].key
     for seed in range(3):

@@ -9,7 +9,7 @@ from tests.study.tiny import QUICK, change_json, run, study
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
-from bakeoff.study.plan import PLAN, ask, make_plan, read_plan, write_plan
+from bakeoff.study.plan import PLAN, ask, make_plan, protocol_of, read_plan, write_plan
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
 
@@ -54,6 +54,15 @@ def test_a_plan_is_resolved(tmp_path: Path) -> None:
     assert "auto" not in made["numerics"].values()
     assert (made["metric"], made["direction"]) == ("test/accuracy", "max")
     assert plan(study(metric="test/log_loss"), tmp_path)["direction"] == "min"
+
+
+def test_the_protocol_is_that_of_the_control_s_texts() -> None:
+    scoring = {"context": 16, "stride": 8, "detokenised": False}
+    recipes = {"a": {"recipe": {"scoring": scoring}}}
+    plan = {"control": "a", "recipes": recipes, "dataset": {"task": "language-modelling"}}
+    assert protocol_of(plan) == "context=16,stride=8"
+    for other in ({"task": "classification"}, {"modality": "image"}):  # old plans name no task
+        assert protocol_of(plan | {"dataset": other}) == ""
 
 
 def test_cells_are_asked_for_in_the_order_of_their_seeds(tmp_path: Path) -> None:

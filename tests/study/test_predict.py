@@ -21,7 +21,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.recipe import TableSource
 from bakeoff.data import catalogue, inputs
 from bakeoff.data.catalogue import load
-from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, predict
+from bakeoff.study.predict import LoadedCell, find_cell, load_fitted, names_run, predict
 from bakeoff.study.study import Study, load_study
 
 
@@ -93,6 +93,15 @@ def test_every_path_of_a_study_begins_at_the_current_folder(
     for recipe in ("fine-tune", "taught"):
         fitted = load_fitted(f"../here/run:{recipe}")
         assert fitted.predictor.predict(["it is fine"]).shape == (1, 3)
+
+
+def test_names_of_runs_are_told_from_those_of_weights(shared_run: Path, tmp_path: Path) -> None:
+    for name in (f"{shared_run}:softmax", f"{shared_run}", f"{shared_run}/cells/softmax/seed-0"):
+        assert names_run(name)
+    odd = tmp_path / "a:b"
+    odd.mkdir()
+    for name in ("gpt2", "distilbert/distilgpt2", "./none", str(odd)):
+        assert not names_run(name)
 
 
 def test_folders_with_a_colon(small_run: Path, tmp_path: Path) -> None:

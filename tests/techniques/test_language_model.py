@@ -1,5 +1,6 @@
 """Language models fitted to little texts, and what is refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 from tests.cli.calling import Caller, assert_clear
 from tests.contracts.small import Bench, cell_of, corpus, resolved, run_of, same_bits
-from tests.models.causal_models import save_causal
+from tests.models.causal_models import KINDS, save_causal
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.protocols import TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
 from bakeoff.core.streams import Streams
+from bakeoff.models.pretrained import find_pretrained, load_causal, quietly
 from bakeoff.techniques import find
 from bakeoff.techniques.language_model import LanguageModelSettings, LanguagePredictor
 
@@ -60,9 +62,10 @@ def test_checkpointing_and_parts_change_nothing(tmp_path: Path) -> None:
         np.testing.assert_allclose(other.predict(data.validation.items), found, rtol=rounding)
 
 
-def test_pretrained_weights_and_their_ways_of_adapting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_pretrained_weights_and_their_ways_of_adapting(kind: str, tmp_path: Path) -> None:
     """Nothing, LoRA, all: trained parameters, what is saved, and the same bits when loaded."""
-    weights = str(save_causal(tmp_path / "weights", "llama", spread=0.05))
+    weights = str(save_causal(tmp_path / "weights", kind, spread=0.05))
     trained = {}
     for method in ("none", "lora", "full"):
         adapt = {"method": method} | ({"rank": 2} if method == "lora" else {})
@@ -84,11 +87,27 @@ def test_pretrained_weights_and_their_ways_of_adapting(tmp_path: Path) -> None:
         m: (tmp_path / f"saved-{m}" / "model.safetensors").stat().st_size for m in ("lora", "full")
     }
     assert sizes["lora"] < sizes["full"] / 10
+    _is_read_by_peft(tmp_path / "saved-lora", weights, data.validation.items[:8])
     (tmp_path / "weights" / "config.json").write_bytes(
         (tmp_path / "weights" / "config.json").read_bytes() + b"\n"
     )
     with pytest.raises(InputError, match="have changed: sha256"):
         TECHNIQUE.load(tmp_path / "saved-lora")
+
+
+def _is_read_by_peft(folder: Path, weights: str, texts: Any) -> None:
+    """The adapters of a saved predictor give peft's model the same scores."""
+    peft = pytest.importorskip("peft")
+    loaded = TECHNIQUE.load(folder, "cpu")
+    base = load_causal(find_pretrained(weights))
+    with quietly():
+        theirs = peft.PeftModel.from_pretrained(base, str(folder / "adapter")).eval()
+    config = json.loads((folder / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["base_model_name_or_path"], config["r"]) == (weights, 2)
+    loaded.precision = "float32"
+    wanted = loaded.predict(texts)
+    loaded.causal = dataclasses.replace(loaded.causal, module=theirs.base_model.model)
+    np.testing.assert_allclose(loaded.predict(texts), wanted, rtol=1e-5)
 
 
 def test_texts(tmp_path: Path) -> None:
@@ -98,6 +117,26 @@ def test_texts(tmp_path: Path) -> None:
     texts = predictor.generate(prompts, settings, Streams(0))
     assert len(texts) == 3
     assert texts == predictor.generate(prompts, settings, Streams(0))
+
+
+def test_prompts_are_shown_as_the_model_was_given_them(tmp_path: Path) -> None:
+    """Where it sees 32 bytes, 50 can't follow: half of them are the prompt's, and no more shown."""
+    samples = {"count": 2, "words": 12}
+    predictor, data, _ = fit(tmp_path, "a", samples=samples)
+    settings = TECHNIQUE.settings.parse(
+        {"blocks": {"tokens": 32}, "scoring": SCORING, "samples": samples}
+    )
+    written = TECHNIQUE.texts(settings, predictor, data, Streams(0))
+    for shown, text in zip(written.prompts, data.validation.items, strict=False):
+        whole = " ".join(str(text).split()[:12])
+        assert len(whole) > 16
+        assert shown == f"\N{HORIZONTAL ELLIPSIS}{whole[-16:]}"
+    assert all(written.after)
+    assert predictor.kept("short", settings.samples.generation) == list(b"short")
+    few = GenerationSettings(max_tokens=4)
+    assert predictor.kept("number 7 is fine and warm and cold", few) == list(
+        b"r 7 is fine and warm and cold"[-28:]
+    )
 
 
 def test_detokenised_texts_are_learnt_and_scored_so(tmp_path: Path) -> None:
@@ -173,7 +212,10 @@ def test_study(
     path.write_text(STUDY.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
     called = bakeoff("run", path, "--out", out)
     assert called.code == 0, called
+    assert "test/perplexity[token,context=16,stride=8]" in called.out
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    cost = results["recipes"]["gpt2"]["cost"]
+    assert 8 * cost["trained_parameters"] < cost["optimiser_bytes"] < 9 * cost["trained_parameters"]
     means = {
         name: recipe["metrics"]["test/perplexity"]["values"]
         for name, recipe in results["recipes"].items()
@@ -191,11 +233,85 @@ def test_study(
     new.write_text("number 3 is fine and warm\n", encoding="utf-8")
     called = bakeoff("predict", f"{out}:llama", new, "-o", predictions)
     assert called.code == 0, called
-    assert predictions.read_text(encoding="utf-8").startswith("id,target,nats,tokens\n0,6.0,")
-    other = STUDY.replace("{model.kind: llama}", "{scoring.stride: 16}")
-    path.write_text(other.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
-    told = assert_clear(bakeoff("run", path, "--out", tmp_path / "other"))
-    assert "perplexities of different protocols" in told
+    assert predictions.read_text(encoding="utf-8").startswith("id,target,nats,tokens,bytes\n0,6.0,")
+    protocol = "perplexity[token,context=16,stride=8]"
+    assert results["protocol"] == "context=16,stride=8"
+    assert f"in test {protocol}, where less is better" in verdict["sentence"]
+    assert f'"test/{protocol}"' in (out / "standings.csv").read_text(encoding="utf-8")
+    assert f"Test {protocol}" in page
+    assert {v["metric"] for v in results["verdicts"]} == {
+        f"test/{name}"
+        for name in ("perplexity", "word_perplexity", "byte_perplexity", "cross_entropy")
+    }
+    for change in ("{scoring.stride: 16}", "{scoring.bos: true}"):
+        other = STUDY.replace("{model.kind: llama}", change)
+        path.write_text(other.replace("CORPUS", str(tmp_path / "texts.txt")), encoding="utf-8")
+        told = assert_clear(bakeoff("run", path, "--out", tmp_path / "other"))
+        assert "perplexities of different protocols" in told
+    for command in (("generate", "number 7 is", "--max-tokens", "5"), ("perplexity", new)):
+        called = bakeoff(command[0], f"{out}:llama:1", *command[1:], "--offline", "--json")
+        assert called.code == 0, called
+    figures = json.loads(called.out)["figures"]
+    assert figures["perplexity[token,context=16,stride=8]"] < 300
+    told = assert_clear(bakeoff("generate", out, "number 7 is"))
+    assert "not a cell (needed: its folder, or DIR:recipe[:seed])" in told
+
+
+def test_figures_per_token_of_different_tokens_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Per word and per byte they are compared, and no table has their figures per token."""
+    bakeoff = Caller(monkeypatch, capsys)
+    corpus(tmp_path)
+    weights = save_causal(tmp_path / "weights", "gpt2")
+    same = save_causal(tmp_path / "same", "llama")
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    text = STUDY.replace("CORPUS", str(tmp_path / "texts.txt")).replace("exactly: 3", "exactly: 1")
+    text = text[: text.index("  llama")]
+    text = text.replace("{layers: 1, width: 16, heads: 2}", f"{{weights: {weights}}}")
+    alike = f"  alike: {{model: {{weights: {same}}}}}\n"
+    path.write_text(text + alike, encoding="utf-8")
+    assert bakeoff("plan", path).code == 0
+    text += alike + "  bytes: {model: {layers: 1, width: 16, heads: 2}}\n"
+    for metric in ("perplexity", "cross_entropy"):
+        path.write_text(text.replace("test/perplexity", f"test/{metric}"), encoding="utf-8")
+        told = assert_clear(bakeoff("run", path, "--out", out))
+        assert f"test/{metric} received, but gpt2 and bytes cut texts into different" in told
+        assert "(allowed: test/word_perplexity or test/byte_perplexity)" in told
+    path.write_text(text.replace("test/perplexity", "test/word_perplexity"), encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    found = {name: recipe["vocabulary"] for name, recipe in results["recipes"].items()}
+    assert found["gpt2"] == found["alike"] != found["bytes"]
+    judged = {verdict["metric"] for verdict in results["verdicts"]}
+    assert judged == {"test/word_perplexity", "test/byte_perplexity"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "[word,context=16,stride=8]" in page
+    assert "[token,context=16,stride=8]" not in page
+    assert bakeoff("verify", out).code == 0
+
+
+def test_a_token_that_begins_texts_is_scored_before_them(tmp_path: Path) -> None:
+    """Then the first token is foretold, too; the protocol says so."""
+    plain, data, _ = fit(tmp_path, "a")
+    begun, _, _ = fit(tmp_path, "b", scoring=SCORING | {"bos": True})
+    texts = data.validation.items[:5]
+    _, tokens, sizes = plain.predict(texts).T
+    _, more, same = begun.predict(texts).T
+    assert (tokens == sizes - 1).all()
+    assert (more == sizes).all()
+    assert (same == sizes).all()
+    weights = save_causal(tmp_path / "weights", "gpt2")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (file := weights / name).exists():
+            content = json.loads(file.read_text(encoding="utf-8"))
+            content.pop("bos_token", None)
+            file.write_text(json.dumps(content), encoding="utf-8")
+    content = {"model": {"weights": str(weights)}, "scoring": {**SCORING, "bos": True}}
+    settings = TECHNIQUE.settings.parse(content | {"blocks": {"tokens": 8}})
+    with pytest.raises(InputError, match="bos: asked for, but the tokenizer names no token"):
+        TECHNIQUE.untrained(settings, (), 0)
 
 
 def test_a_study_in_which_one_diverges_at_once(
@@ -208,8 +324,8 @@ def test_a_study_in_which_one_diverges_at_once(
     path, out = tmp_path / "study.yaml", tmp_path / "run"
     text = STUDY.replace("CORPUS", str(tmp_path / "texts.txt")).replace("exactly: 3", "exactly: 1")
     text = text[: text.index("  llama")]
-    changes = f"{{model: {{weights: {weights}}}, training.learning_rate: 1.0e+30}}"
-    path.write_text(f"{text}  wild: {changes}\n", encoding="utf-8")
+    text = text.replace("{layers: 1, width: 16, heads: 2}", f"{{weights: {weights}}}")
+    path.write_text(f"{text}  wild: {{training.learning_rate: 1.0e+30}}\n", encoding="utf-8")
     called = bakeoff("run", path, "--out", out)
     assert called.code == 0, called
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -219,4 +335,4 @@ def test_a_study_in_which_one_diverges_at_once(
     assert "What wild writes" not in (out / "report.html").read_text(encoding="utf-8")
     assert bakeoff("verify", out).code == 0
     told = assert_clear(bakeoff("generate", f"{out}:wild", "number 7 is"))
-    assert "wild" in told
+    assert "holds no language model: it diverged before there were weights" in told

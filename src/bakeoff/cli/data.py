@@ -76,12 +76,12 @@ def path(name: str) -> None:
 @data.command()
 @click.argument("name", shell_complete=dataset_names)
 @offline_option
-def fetch(name: str, offline: bool) -> None:
+def fetch(name: str) -> None:
     """Make sure that the set NAME is on this machine."""
     from bakeoff.data.catalogue import find, load
 
     entry = find(name)
-    dataset = load(name, offline=offline)
+    dataset = load(name)
     sizes = ", ".join(f"{len(examples):,} {split}" for split, examples in dataset.splits.items())
     click.echo(f"{name}: {place(name)}: {sizes}")
     click.echo(f"{name}: {entry.citation} ({entry.licence})")
@@ -93,7 +93,7 @@ def fetch(name: str, offline: bool) -> None:
 @click.argument("reference", shell_complete=dataset_names)
 @offline_option
 @json_option
-def check(reference: str, offline: bool, as_json: bool) -> None:
+def check(reference: str, as_json: bool) -> None:
     """Look for duplicates, leaks, sorted files, empty items and missing classes.
 
     REFERENCE is a catalogue name, a folder of images, a table of texts, or a mapping as in a study
@@ -102,7 +102,7 @@ def check(reference: str, offline: bool, as_json: bool) -> None:
     from bakeoff.data.catalogue import load
     from bakeoff.data.checks import check as look
 
-    found = look(load(parse_reference(reference), offline=offline))
+    found = look(load(parse_reference(reference)))
     if as_json:
         print_json(found.to_json())
     else:

@@ -1,12 +1,11 @@
 """`bakeoff generate`: texts from a causal language model."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.options import device_option, json_option
+from bakeoff.cli.options import device_option, json_option, offline_option
 from bakeoff.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -31,14 +30,16 @@ if TYPE_CHECKING:
     "--count", type=click.IntRange(1), default=1, metavar="N", help="Texts for each prompt [1]."
 )
 @device_option
+@offline_option
 @json_option
 def generate(
     weights: str, prompts: tuple[str, ...], seed: int, count: int, device: "DeviceName",
     as_json: bool,
     **chosen: Any,
 ) -> None:  # fmt: skip
-    """Continue each PROMPT with WEIGHTS (a folder or hub id): greedily, unless asked otherwise.
+    """Continue each PROMPT with WEIGHTS: greedily, unless asked otherwise.
 
+    WEIGHTS is a folder or hub id, or a fitted language model: a cell's folder, DIR:recipe[:seed].
     The same seed gives the same texts, whatever else is generated beside them.
     """
     from bakeoff.cli.weights import load_language_model
@@ -57,10 +58,10 @@ def generate(
     model = load_language_model(weights, device)
     given = [model.prompt(prompt) for prompt in prompts for _ in range(count)]
     asked = [prompt for prompt in prompts for _ in range(count)]
-    generator = Generator(model.module, ends_of(model.module), model.limit)
+    module, words = model.causal.module, model.causal.words
+    generator = Generator(module, (words.end, *ends_of(module)), model.causal.limit)
     found = generator(given, settings, Streams(seed))
-    decode = partial(model.tokenizer.decode, skip_special_tokens=True)
-    texts = [continuation(decode, *pair) for pair in zip(given, found, strict=True)]
+    texts = [continuation(words.decode, *pair) for pair in zip(given, found, strict=True)]
     figures = variety(found)
     _tell_of_limit(generator, list(zip(given, found, strict=True)), settings)
     if as_json:

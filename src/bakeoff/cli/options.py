@@ -13,7 +13,7 @@ OFFLINE = "BAKEOFF_OFFLINE"
 json_option = click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
 
 
-def _stay_offline(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+def _stay_offline(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     """Say so to all that this command does, workers and looking for weights included."""
     if value:
         before = os.environ.get(OFFLINE)
@@ -26,11 +26,9 @@ def _stay_offline(context: click.Context, parameter: click.Parameter, value: boo
             else:
                 os.environ[OFFLINE] = before
 
-    return value
-
 
 offline_option = click.option(
-    "--offline", is_flag=True, callback=_stay_offline, help="Fetch nothing."
+    "--offline", is_flag=True, callback=_stay_offline, expose_value=False, help="Fetch nothing."
 )
 device_option = click.option(
     "--device",

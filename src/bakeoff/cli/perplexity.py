@@ -1,12 +1,14 @@
 """`bakeoff perplexity`: how well a causal language model foretells a text, with the protocol."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.options import FILE, device_option, json_option
+from bakeoff.cli.options import FILE, device_option, json_option, offline_option
 from bakeoff.cli.output import count, print_json, print_table
+from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
     from bakeoff.core.perplexity import Protocol
@@ -34,7 +36,9 @@ LONGEST = 1024
 @click.option(
     "--detokenise", is_flag=True, help="Take WikiText's marks and spaces out of the text first."
 )
+@click.option("--bos", is_flag=True, help="Put the token that begins texts before it.")
 @device_option
+@offline_option
 @json_option
 def perplexity(
     weights: str,
@@ -42,13 +46,16 @@ def perplexity(
     context: int | None,
     stride: int | None,
     detokenise: bool,
+    bos: bool,
     device: "DeviceName",
     as_json: bool,
 ) -> None:
-    """Perplexity of WEIGHTS (a folder or hub id) on the text in FILE (UTF-8), by sliding windows.
+    """Perplexity of WEIGHTS on the text in FILE (UTF-8), by sliding windows.
 
-    Every figure's name has the protocol in it: unit, context, stride, and whether the text was
-    detokenised. Figures of different protocols cannot be compared.
+    WEIGHTS is a folder or hub id, or a fitted language model: a cell's folder, DIR:recipe[:seed].
+    Every figure's name has the protocol in it: unit, context, stride, whether the text was
+    detokenised, and whether a token was put before it. Figures of different protocols cannot be
+    compared.
     """
     import time
 
@@ -57,23 +64,25 @@ def perplexity(
     from bakeoff.cli.weights import load_language_model
     from bakeoff.core import perplexity as measured
     from bakeoff.data.corpus import read_utf8
-    from bakeoff.models.causal import sliding_nats
+    from bakeoff.models.language import text_nats
 
     text = read_utf8(file)
     model = load_language_model(weights, device)
-    protocol = _protocol(model.limit, context, stride, detokenise)
-    ids = model.encode(measured.detokenise(text) if detokenise else text)
+    flags = {"detokenised": detokenise, "bos": bos}
+    protocol = _protocol(model.causal.limit, context, stride, flags)
     began = time.perf_counter()
-    nats = sliding_nats(model.module, ids, protocol.context, protocol.stride)
+    nats = text_nats(model.causal, text, protocol, model.precision)
     seconds = time.perf_counter() - began
-    scored = int(np.isfinite(nats).sum())
+    tokens, scored = len(nats) - bos, int(np.isfinite(nats).sum())
+    if not scored:
+        raise InputError(f"{file}: {tokens} token, at least two are needed, or one with --bos")
     found = measured.figures(protocol, float(np.nansum(nats)), scored, text)
     if as_json:
         content: dict[str, Any] = {
             "weights": weights,
             "file": str(file),
             "protocol": protocol.model_dump(),
-            "tokens": len(ids),
+            "tokens": tokens,
             "scored_tokens": scored,
             "words": measured.word_count(text),
             "bytes": measured.byte_count(text),
@@ -88,12 +97,14 @@ def perplexity(
     )
     click.echo()
     click.echo(
-        f"{count(scored)} of {count(len(ids))} tokens scored, "
+        f"{count(scored)} of {count(tokens)} tokens scored, "
         f"{count(measured.word_count(text))} words, {count(measured.byte_count(text))} bytes"
     )
 
 
-def _protocol(limit: int, context: int | None, stride: int | None, detokenised: bool) -> "Protocol":
+def _protocol(
+    limit: int, context: int | None, stride: int | None, flags: Mapping[str, bool]
+) -> "Protocol":
     """What was asked for, and the usual where nothing was.
 
     Raises:
@@ -102,11 +113,7 @@ def _protocol(limit: int, context: int | None, stride: int | None, detokenised: 
     from bakeoff.core.perplexity import Protocol
 
     chosen = context or min(LONGEST, limit)
-    content = {
-        "context": chosen,
-        "stride": stride or max(1, chosen // 2),
-        "detokenised": detokenised,
-    }
+    content = {"context": chosen, "stride": stride or max(1, chosen // 2), **flags}
     protocol = Protocol.parse(content)
     protocol.check(limit, "--context")
     return protocol

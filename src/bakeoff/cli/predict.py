@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bakeoff.cli.options import FILE, can_be_made, check_output, json_option
+from bakeoff.cli.options import FILE, can_be_made, check_output, json_option, offline_option
 from bakeoff.cli.output import print_json, print_table, say
 from bakeoff.core.errors import InputError
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     help="How a submission writes classes; auto: as its sample does [auto].",
 )
 @click.option("--resize", is_flag=True, help="Bring images of another size to the one learnt.")
+@offline_option
 def predict(
     run: str,
     items: str,

@@ -108,7 +108,6 @@ def execute(
     quiet: bool,
     as_json: bool,
     seeds: int | None = None,
-    offline: bool = False,
     require_verdict: bool = False,
 ) -> None:
     """Run a study, tell what came of it, and end with the exit code that says so."""
@@ -118,7 +117,7 @@ def execute(
 
     progress = watcher(study.metric, quiet)
     try:
-        options = Options(seeds=seeds, jobs=jobs, offline=offline, watcher=progress)
+        options = Options(seeds=seeds, jobs=jobs, watcher=progress)
         finished = study.run(out, options)
     finally:
         progress.close()

@@ -139,7 +139,6 @@ def plan(
     pairs: tuple[str, ...],
     only: tuple[str, ...],
     seeds: int | None,
-    offline: bool,
     as_json: bool,
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
@@ -148,7 +147,7 @@ def plan(
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
-    ready = prepare(load_study(study, parse_settings(pairs)).only(only), offline)
+    ready = prepare(load_study(study, parse_settings(pairs)).only(only))
     found, said = estimate(ready, seeds), notes(ready)
     final = estimate_final(ready, found, seeds)
     every = [*found, *([] if final is None else [final])]

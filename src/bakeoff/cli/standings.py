@@ -1,5 +1,6 @@
 """The results of a study for people: who stands where, what may be said, at what price."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 from bakeoff.cli.output import compact, duration, on_terminal, paragraph, print_table, size
+from bakeoff.core.measures import heading
 from bakeoff.study.costs import training_seconds
 
 MARGINS = {
@@ -24,7 +26,9 @@ def tell(results: Results) -> None:
         click.echo()
     click.echo(paragraph(results["question"]) + "\n")
     unit = unit_of(results)
-    header = [name.format(metric=metric.replace("/", "/\n"), unit=unit) for name in HEADER]
+    told = heading(metric, results.get("protocol", ""))
+    told = re.sub(r"[/,]|(?=\[)", r"\g<0>\n", told)  # where a terminal may break the line
+    header = [name.format(metric=told, unit=unit) for name in HEADER]
     print_table(header, [_row(name, results) for name in ranked(results)], right="lrrrrrrr")
     sentences = [v["sentence"] for v in results["verdicts"] if v["metric"] == metric]
     sentences += [effect["sentence"] for effect in results.get("effects", ())]

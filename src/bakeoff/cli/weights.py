@@ -1,77 +1,58 @@
-"""A pretrained language model for a command: found, checked, loaded, on its device."""
+"""A language model for a command: pretrained weights as they are, or what a recipe made of them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
     from bakeoff.core.recipe import DeviceName
+    from bakeoff.models.language import Causal
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LanguageModel:
-    """A causal model with its tokenizer.
+    """A causal model at work.
 
     Args:
-        name: As the user wrote it.
-        module: In evaluation mode, on its device.
-        tokenizer: Of the same folder.
-        limit: The most tokens it sees.
+        causal: In evaluation mode, on its device, with its words.
+        precision: Of matrix products where texts are scored.
+        fitted: Whether a recipe fitted it: such a model has learnt texts with nothing put before
+            them.
     """
 
-    name: str
-    module: "nn.Module"
-    tokenizer: Any
-    limit: int
-
-    def encode(self, text: str) -> "NDArray[np.int64]":
-        """(T,) the ids of a text, with what its tokenizer puts around it.
-
-        Raises:
-            InputError: where they are fewer than two: nothing could be foretold.
-        """
-        import numpy as np
-
-        from bakeoff.core.errors import InputError
-
-        ids = np.asarray(self.tokenizer(text, verbose=False)["input_ids"], np.int64)
-        if len(ids) < 2:
-            raise InputError(f"the text has {len(ids)} tokens, at least two are needed")
-        return ids
+    causal: "Causal"
+    precision: str
+    fitted: bool
 
     def prompt(self, text: str) -> list[int]:
-        """The ids of a text to be continued; of an empty one, the token that begins texts.
+        """The ids of a text to be continued, with what a tokenizer of its own puts around it.
+
+        Of an empty text, the token that begins texts, or else the one that ends them.
 
         Raises:
-            InputError: where the model cannot see so many, or there is nothing to begin with.
+            InputError: where the model cannot see so many, or the text is no valid UTF-8.
         """
         from bakeoff.core.errors import InputError
 
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise InputError(f"the prompt {text!r:.60} is no valid UTF-8")
-        tokenizer = self.tokenizer
-        ids = list(tokenizer(text, verbose=False)["input_ids"])
+        words, limit = self.causal.words, self.causal.limit
+        ids = words.encode(text, around=not self.fitted)
         if not ids:
-            begin = tokenizer.bos_token_id
-            ids = [tokenizer.eos_token_id if begin is None else begin]
-        if ids == [None]:
-            raise InputError("the prompt has no tokens, and no token begins or ends texts")
-        if len(ids) >= self.limit:
+            ids = [words.end if words.begin is None or self.fitted else words.begin]
+        if len(ids) >= limit:
             raise InputError(
-                f"the prompt has {len(ids):,} tokens, but the model sees {self.limit:,} at most "
-                f"(allowed: up to {self.limit - 1:,}, so that one can follow)"
+                f"the prompt has {len(ids):,} tokens, but the model sees {limit:,} at most "
+                f"(allowed: up to {limit - 1:,}, so that one can follow)"
             )
         return ids
 
 
 def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
-    """Load weights by path or hub id, with bit-equal results from run to run.
+    """Load a model, with bit-equal results from run to run.
 
     Args:
-        name: Of the weights.
+        name: Of pretrained weights, by path or hub id; or of a fitted recipe, a cell's folder or
+            DIR:recipe[:seed].
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
@@ -80,11 +61,36 @@ def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
     """
     import torch
 
-    from bakeoff.models.pretrained import find_pretrained, load_causal, load_tokenizer
+    from bakeoff.models.language import pretrained_causal
+    from bakeoff.models.pretrained import find_pretrained
+    from bakeoff.study.predict import names_run
     from bakeoff.training.torch.numerics import resolve_device_and_precision
 
-    found = find_pretrained(name)
+    if names_run(name):
+        found = _fitted(name)
+        if device == "auto":
+            return found
+    else:
+        found = LanguageModel(pretrained_causal(find_pretrained(name)), "float32", fitted=False)
     chosen, _ = resolve_device_and_precision(device, "float32")
-    tokenizer = load_tokenizer(found)
-    module = load_causal(found).to(torch.device(chosen))
-    return LanguageModel(name, module, tokenizer, found.limit)
+    found.causal.module.to(torch.device(chosen))
+    return found
+
+
+def _fitted(run: str) -> LanguageModel:
+    """What a cell of the technique `language-model` left.
+
+    Raises:
+        InputError: where the cell is none of these, or diverged before it had any weights.
+    """
+    from bakeoff.core.errors import InputError
+    from bakeoff.study.predict import load_fitted
+    from bakeoff.techniques.language_model import LanguagePredictor
+
+    cell = load_fitted(run)
+    predictor = cell.predictor
+    if not isinstance(predictor, LanguagePredictor):
+        why = "it diverged before there were weights" if cell.record.status == "diverged" else ""
+        why = why or f"its technique is {cell.record.recipe['technique']}"
+        raise InputError(f"{run}: holds no language model: {why} (needed: language-model)")
+    return LanguageModel(predictor.causal, predictor.precision, fitted=True)

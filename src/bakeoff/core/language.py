@@ -1,22 +1,26 @@
 """Language modelling: how well texts are foretold; its metrics in NumPy.
 
-A predictor says two numbers of every text: the nats of its scored tokens, and how many there are.
-By which protocol tokens are scored (`core.perplexity`) is the recipe's field `scoring`, and one
-study has one, so that a column of figures never holds two. Tokens are a tokenizer's own: recipes
-with different ones are compared by the word, or by what all of them share.
+A predictor says three numbers of every text: the nats of its scored tokens, how many there are, and
+the bytes of the text. By which protocol tokens are scored (`core.perplexity`) is the recipe's field
+`scoring`, and one study has one, so that a column of figures never holds two. Tokens are a
+tokenizer's own: recipes with different ones are compared by the word or the byte alone.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from bakeoff.core.errors import InputError, unknown
-from bakeoff.core.measures import directions
+from bakeoff.core.measures import Unit, directions, measure_of
 from bakeoff.core.metrics import Floats
 from bakeoff.core.perplexity import perplexity
 from bakeoff.core.table import Table
 from bakeoff.core.task import NumberTask
 
-DIRECTIONS = directions("perplexity", "word_perplexity", "cross_entropy")
+DIRECTIONS = directions("perplexity", "word_perplexity", "byte_perplexity", "cross_entropy")
 """`perplexity` is per token, `cross_entropy` its logarithm: nats per token."""
+COUNTS: Mapping[Unit | None, str] = {"token": "weight", "word": "truth", "byte": "bytes"}
+"""The columns of answers that nats are shared out among."""
 
 
 class LanguageModelling(NumberTask):
@@ -24,12 +28,14 @@ class LanguageModelling(NumberTask):
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64, the words of each text
     (NaN where it is not to be scored), `nats` (N,) float64 and `tokens` (N,) float64 of its scored
-    tokens, and `group` (N,) int64 where the data has groups.
+    tokens, `bytes` (N,) float64 of the text, and `group` (N,) int64 where the data has groups.
+    Files of earlier versions have no `bytes`: then there are no figures per byte.
     """
 
     name = "language-modelling"
     directions = DIRECTIONS
-    columns = ("target", "nats", "tokens")
+    columns = ("target", "nats", "tokens", "bytes")
+    late = frozenset({"bytes"})
     loss = "cross_entropy"
 
     def metrics(self, predictions: Table) -> dict[str, float]:
@@ -37,7 +43,8 @@ class LanguageModelling(NumberTask):
         rows = self.answers(predictions)
         if not rows.length or not rows["weight"].sum() > 0:
             return {}
-        return {name: self.value(name, rows) for name in DIRECTIONS}
+        known = [name for name in DIRECTIONS if COUNTS[measure_of(name).unit] in rows]
+        return {name: self.value(name, rows) for name in known}
 
     @staticmethod
     def value(metric: str, answers: Table) -> float:
@@ -52,7 +59,7 @@ class LanguageModelling(NumberTask):
         """What each of N texts contributes to minus the logarithm of a metric, (N,) float64.
 
         The jackknife's pseudo-values m*theta - (m-1)*theta(without text i) of theta = minus the sum
-        of nats over the sum of tokens, or words.
+        of nats over the sum of tokens, words or bytes.
         """
         nats, counts = answers["prediction"], _counts(metric, answers)
         m = len(nats)
@@ -65,7 +72,7 @@ class LanguageModelling(NumberTask):
 
 
 def _counts(metric: str, answers: Table) -> Floats:
-    """(N,) what nats are shared out among: tokens or words.
+    """(N,) what nats are shared out among: tokens, words or bytes.
 
     Raises:
         InputError: for a metric that there is not, and for columns that do not fit it.
@@ -73,7 +80,7 @@ def _counts(metric: str, answers: Table) -> Floats:
     if metric not in DIRECTIONS:
         raise unknown("metric", metric, tuple(DIRECTIONS))
     nats = answers["prediction"]
-    counts: Floats = answers["truth" if metric == "word_perplexity" else "weight"]
+    counts: Floats = answers[COUNTS[measure_of(metric).unit]]
     if not len(nats) or np.isnan(nats).any() or not counts.sum() > 0:
         raise InputError(f"{metric}: nats and counts of at least one text are needed")
     return counts

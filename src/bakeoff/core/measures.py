@@ -13,6 +13,7 @@ from bakeoff.core.errors import unknown
 
 Direction = Literal["max", "min"]
 Scale = Literal["share", "factor", "nats", "plain"]
+Unit = Literal["token", "word", "byte"]
 LARGEST_EXPONENT = math.log(sys.float_info.max)
 
 
@@ -26,12 +27,21 @@ class Measure:
         scale: `share`: of 1, written as percent, its differences as points. `factor`: differences
             are taken of its logarithm, so that they are ratios. `nats`: is such a logarithm.
         least: The smallest value it can have.
+        unit: Of figures of texts, what their nats are shared out among. Tokens are a tokenizer's
+            own, so that figures per token compare nothing where tokenizers differ.
     """
 
     words: str
     direction: Direction
     scale: Scale = "plain"
     least: float = 0.0
+    unit: Unit | None = None
+
+    def told_by(self, protocol: str) -> str:
+        """Its words with the protocol it was measured by: `perplexity[token,context=512,...]`."""
+        if self.unit is None or not protocol:
+            return self.words
+        return f"{self.words.partition(' per ')[0]}[{self.unit},{protocol}]"
 
     @property
     def range(self) -> tuple[float, float]:
@@ -58,9 +68,10 @@ MEASURES: Mapping[str, Measure] = {
     "mean_squared_error": Measure("squared error", "min"),
     "mean_absolute_error": Measure("absolute error", "min"),
     "r2": Measure("R\N{SUPERSCRIPT TWO}", "max", least=-math.inf),
-    "perplexity": Measure("perplexity", "min", "factor"),
-    "word_perplexity": Measure("perplexity per word", "min", "factor"),
-    "cross_entropy": Measure("nats per token", "min", "nats"),
+    "perplexity": Measure("perplexity", "min", "factor", unit="token"),
+    "word_perplexity": Measure("perplexity per word", "min", "factor", unit="word"),
+    "byte_perplexity": Measure("perplexity per byte", "min", "factor", unit="byte"),
+    "cross_entropy": Measure("nats per token", "min", "nats", unit="token"),
 }
 SPLITS = {"fold": "cross-validated"}
 """Splits that people call otherwise."""
@@ -93,8 +104,21 @@ def scale_of(metric: str) -> Scale:
     return MEASURES[bare(metric)].scale if bare(metric) in MEASURES else "plain"
 
 
-def in_words(metric: str) -> str:
-    """Split and metric in words; of a metric that no task knows, its name."""
+def in_words(metric: str, protocol: str = "") -> str:
+    """Split and metric in words; of a metric that no task knows, its name.
+
+    Args:
+        metric: With or without its split.
+        protocol: What figures of texts were measured by (`core.perplexity.Protocol.words`).
+    """
     split, _, name = metric.rpartition("/")
-    words = MEASURES[name].words if name in MEASURES else name.replace("_", " ")
+    words = MEASURES[name].told_by(protocol) if name in MEASURES else name.replace("_", " ")
     return f"{SPLITS.get(split, split)} {words}".strip()
+
+
+def heading(metric: str, protocol: str) -> str:
+    """A metric's name above a column; of figures of texts, with what they were measured by."""
+    split, slash, name = metric.rpartition("/")
+    if not protocol or name not in MEASURES or MEASURES[name].unit is None:
+        return metric
+    return f"{split}{slash}{MEASURES[name].told_by(protocol)}"

@@ -6,14 +6,13 @@ with the unit: so the protocol is part of a figure's name, and what differs in i
 
 import math
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.frozen import Frozen
-
-Unit = Literal["token", "word", "byte"]
+from bakeoff.core.frozen import Frozen, later
+from bakeoff.core.measures import Unit
 
 
 class Protocol(Frozen):
@@ -21,7 +20,8 @@ class Protocol(Frozen):
 
     Windows of `context` tokens begin every `stride` tokens; each scores those of its tokens that no
     window before has scored, given all that stand before them in the window. A text's first token
-    has nothing before it and is not scored; with a stride of the context, nor is each window's.
+    has nothing before it and is not scored, unless `bos` puts one there; with a stride of the
+    context, nor is each later window's.
     """
 
     context: Annotated[int, Field(ge=2)] = 1024
@@ -30,6 +30,9 @@ class Protocol(Frozen):
     """Tokens between the beginnings of two windows."""
     detokenised: bool = False
     """Whether marks that a corpus put between words and punctuation were taken out before."""
+    bos: bool = later(False)
+    """Whether the token that begins texts is put before each, in its first window alone; nothing
+    else that a tokenizer puts around texts ever is."""
 
     @model_validator(mode="after")
     def _windows_touch(self) -> "Protocol":
@@ -58,8 +61,13 @@ class Protocol(Frozen):
 
     def name(self, unit: Unit) -> str:
         """What a figure is called: `perplexity[token,context=1024,stride=512]`."""
-        detokenised = ",detokenised" if self.detokenised else ""
-        return f"perplexity[{unit},context={self.context},stride={self.stride}{detokenised}]"
+        return f"perplexity[{unit},{self.words}]"
+
+    @property
+    def words(self) -> str:
+        """All but the unit: `context=1024,stride=512,bos`."""
+        flags = [name for name in ("detokenised", "bos") if getattr(self, name)]
+        return ",".join([f"context={self.context}", f"stride={self.stride}", *flags])
 
 
 def perplexity(nats: float, count: float) -> float:
@@ -101,12 +109,14 @@ def byte_count(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+# A pattern that begins with a run of spaces begins where the run does: tried at each of n spaces,
+# it would take time of the order of n squared.
 _JOINED = re.compile(r" @([-,.])@ ")
 _HEADING = re.compile(r"=(?: =)+")
 _QUOTED = re.compile(r"(\") ([^\"\n]*?) \"|(?<= )(') ([^'\n]*?) '(?= )")
-_ENDING = re.compile(r" +([,.;:!?%)\]}])")
+_ENDING = re.compile(r"(?<! ) +([,.;:!?%)\]}])")
 _BEGINNING = re.compile(r"([(\[{$£#]) +")
-_SHORTENED = re.compile(r" +('(?:s|t|d|m|re|ve|ll)\b)")
+_SHORTENED = re.compile(r"(?<! ) +('(?:s|t|d|m|re|ve|ll)\b)")
 _POSSESSIVE = re.compile(r"(s) +(')(?= )")
 
 

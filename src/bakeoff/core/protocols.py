@@ -150,6 +150,16 @@ class Guarded(Protocol):
         ...
 
 
+@runtime_checkable
+class Optimising(Protocol):
+    """A step that can tell how much its optimiser remembers beside the weights."""
+
+    @property
+    def optimiser_bytes(self) -> int:
+        """Bytes of its moments."""
+        ...
+
+
 class Batches(Protocol):
     """Training batches: a function of (stream, epoch number) only."""
 
@@ -251,7 +261,7 @@ class Predictor(Protocol):
     """What fitting yields: preprocessing, weights and class names in one."""
 
     def predict(self, items: Items) -> NDArray[Any]:
-        """Class probabilities (N, K) float32, numbers (N,) float64, or nats and tokens (N, 2).
+        """Class probabilities (N, K) float32, numbers (N,) float64, or nats, tokens, bytes (N, 3).
 
         Batching changes no bit.
         """
@@ -323,6 +333,19 @@ class Compiling(Protocol):
 
     def updates(self, settings: Settings, examples: int) -> int:
         """How many a fit to so many training examples makes at most."""
+        ...
+
+
+@runtime_checkable
+class Tokenising(Protocol):
+    """A technique that cuts texts into tokens, among which its figures share out nats."""
+
+    def vocabulary(self, settings: Settings) -> str:
+        """What the tokens are, as a digest: figures per token compare where it is the same.
+
+        Raises:
+            InputError: where the tokens cannot be found.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from bakeoff.core.cell import Key, Purpose, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
-from bakeoff.core.frozen import Frozen
+from bakeoff.core.frozen import Frozen, later
 
 SCHEMA: Literal[1] = 1
 RECORD = "record.json"
@@ -34,6 +34,8 @@ class Cost(Frozen):
     evaluate_examples_per_second: float | None = None
     peak_bytes: int
     """Resident bytes at the peak of the fit, above what the process held when it began."""
+    optimiser_bytes: int | None = later(None)
+    """Of the loop whose optimiser remembers the most, what that is; None: nobody told."""
     gpu_peak_bytes: int | None = None
     gpu_utilisation: float | None = None
     """Share of the time in which this process kept the GPU busy, 0..1."""

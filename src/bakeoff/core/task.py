@@ -24,9 +24,9 @@ class Task(ABC):
     """What is asked of the data: it owns the columns of a prediction, their file and the metrics.
 
     Outputs are what a predictor says of N items: class probabilities (N, K) float32, numbers (N,)
-    float64, or nats and tokens (N, 2) float64 of texts. Labels are (N,) class indices, -1 where
-    unknown, or target values or the words of texts, NaN where unknown. A table and its file have a
-    column `id`, the task's own, and `group` where the data has groups.
+    float64, or nats, tokens and bytes (N, 3) float64 of texts. Labels are (N,) class indices, -1
+    where unknown, or target values or the words of texts, NaN where unknown. A table and its file
+    have a column `id`, the task's own, and `group` where the data has groups.
     """
 
     name: ClassVar[str]
@@ -131,6 +131,8 @@ class NumberTask(Task):
 
     columns: ClassVar[tuple[str, ...]]
     """`target`, then a predictor's outputs, in order."""
+    late: ClassVar[frozenset[str]] = frozenset()
+    """Columns that tables of earlier versions lack."""
 
     def table(
         self,
@@ -145,9 +147,9 @@ class NumberTask(Task):
         return with_groups({"id": ids, **dict(zip(self.columns, columns, strict=True))}, groups)
 
     def answers(self, predictions: Table) -> Table:
-        """`truth`, `prediction` (`weight`, `group`) of the rows whose target is known."""
-        roles = zip(("truth", "prediction", "weight"), self.columns, strict=False)
-        columns = {role: predictions[name] for role, name in roles}
+        """`truth`, `prediction` (`weight`, `bytes`, `group`) of rows whose target is known."""
+        roles = zip(("truth", "prediction", "weight", "bytes"), self.columns, strict=False)
+        columns = {role: predictions[name] for role, name in roles if name in predictions}
         known = np.flatnonzero(~np.isnan(predictions["target"]))
         return with_groups(columns, predictions.get("group")).take(known)
 
@@ -156,19 +158,20 @@ class NumberTask(Task):
         return predictions
 
     def _names(self, predictions: Table) -> Sequence[str]:
-        return self.columns
+        return [name for name in self.columns if name in predictions]
 
     def _rows(self, predictions: Table) -> Iterator[Sequence[object]]:
-        numbers = [predictions[name].tolist() for name in self.columns]
+        numbers = [predictions[name].tolist() for name in self._names(predictions)]
         for target, *said in zip(*numbers, strict=True):
             yield ["" if target != target else repr(target), *map(repr, said)]
 
     def _needed(self, text: Text) -> Sequence[str]:
-        return self.columns
+        return [name for name in self.columns if name not in self.late]
 
     def _parsed(self, text: Text, path: Path) -> dict[str, Column]:
         unknown = {"target": "nan"}
         return {
             name: np.array([float(value or unknown.get(name, "")) for value in text[name]])
             for name in self.columns
+            if name in text
         }

@@ -332,6 +332,7 @@ def _cost(
         compile_seconds=round(run.compile_seconds, 6),
         evaluate_examples_per_second=rate and round(rate, 3),
         peak_bytes=meter.peak_bytes,
+        optimiser_bytes=run.optimiser_bytes,
         gpu_peak_bytes=meter.gpu_peak_bytes,
         gpu_utilisation=meter.gpu_utilisation,
         upstream_seconds=sum(

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from bakeoff.core.cache import Price, arrays_at, shared_path
 from bakeoff.core.cell import Key
 from bakeoff.core.files import canonical_json
-from bakeoff.core.protocols import Arrays, Batches, Digests, Fitted, LoopPlan, Step, ToRows
+from bakeoff.core.protocols import (
+    Arrays,
+    Batches,
+    Digests,
+    Fitted,
+    LoopPlan,
+    Optimising,
+    Step,
+    ToRows,
+)
 from bakeoff.core.record import Interruption
 from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.core.streams import Streams
@@ -56,6 +65,8 @@ class CellRun:
         self.train_seconds = 0.0
         self.warm_up_seconds = 0.0
         self.compile_seconds = 0.0
+        self.optimiser_bytes: int | None = None
+        """Of the loop whose optimiser remembers the most; None: no loop tells."""
         self.notes: list[str] = []
         self.solve_seconds: dict[str, float] = {}
         """Of each phase that is no loop; they are part of `train_seconds`."""
@@ -78,6 +89,8 @@ class CellRun:
         """
         self._begin(phase)
         self.per_epoch = batches.per_epoch
+        if isinstance(step, Optimising):
+            self.optimiser_bytes = max(self.optimiser_bytes or 0, step.optimiser_bytes)
         where = Surroundings(
             folder=self._folder / phase,
             phase=phase,

@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.files import canonical_json, digest
+from bakeoff.core.perplexity import Protocol as Scoring
+from bakeoff.core.perplexity import detokenise
 from bakeoff.core.protocols import LayerProfile
 from bakeoff.core.streams import Streams
+from bakeoff.models.causal import sliding_nats
 from bakeoff.models.fused_attention import attention_of
 from bakeoff.models.pretrained import Pretrained, load_causal, load_tokenizer, quietly
 from bakeoff.models.settings import CausalSettings
@@ -28,9 +34,11 @@ class Words(Protocol):
 
     end: int
     """Stands between documents."""
+    begin: int | None
+    """Begins a text; None: there is none."""
 
-    def encode(self, text: str) -> list[int]:
-        """The tokens of a text."""
+    def encode(self, text: str, around: bool = False) -> list[int]:
+        """The tokens of a text; `around`: with what a tokenizer of its own puts around it."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -46,9 +54,10 @@ class ByteWords:
     """A token a byte of UTF-8; the last one, 256, ends a document."""
 
     end = BYTES
+    begin: int | None = BYTES
 
-    def encode(self, text: str) -> list[int]:
-        """The bytes of a text."""
+    def encode(self, text: str, around: bool = False) -> list[int]:
+        """The bytes of a text, around which nothing is put."""
         return list(text.encode("utf-8", "surrogatepass"))
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -60,24 +69,25 @@ class ByteWords:
 
 
 class TokenizerWords:
-    """The tokens of a pretrained model's own tokenizer, without what it puts around a text.
+    """The tokens of a pretrained model's own tokenizer.
 
     Of whole texts, and of nothing else: a file may say that its tokenizer cuts and fills up.
 
     Args:
         tokenizer: Fast, of the package tokenizers; changed in place.
         end: The id that ends a text.
+        begin: The id that begins one; None: there is none.
     """
 
-    def __init__(self, tokenizer: Any, end: int) -> None:
+    def __init__(self, tokenizer: Any, end: int, begin: int | None) -> None:
+        self._tokenizer, self.end, self.begin = tokenizer, end, begin
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self._tokenizer, self.end = tokenizer, end
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
+    def encode(self, text: str, around: bool = False) -> list[int]:
+        """The ids of a text; `around`: with those that the tokenizer puts around it."""
         clean = text.encode("utf-8", "replace").decode("utf-8")  # it takes no lone surrogates
-        found: list[int] = self._tokenizer.encode(clean, add_special_tokens=False).ids
+        found: list[int] = self._tokenizer.encode(clean, add_special_tokens=around).ids
         return found
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -123,7 +133,7 @@ def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Caus
     end = tokenizer.eos_token_id
     if end is None:
         raise InputError(f"{found.folder}: the tokenizer names no token that ends a text")
-    words = TokenizerWords(tokenizer.backend_tokenizer, int(end))
+    words = TokenizerWords(tokenizer.backend_tokenizer, int(end), tokenizer.bos_token_id)
     module = load_causal(found)
     if streams is not None:
         draw(module, streams)
@@ -180,11 +190,60 @@ def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
     return _causal(module.float(), words, limit)
 
 
-def tokenizer_words(state: str, end: int) -> TokenizerWords:
+def tokenizer_words(state: str, end: int, begin: int | None) -> TokenizerWords:
     """The tokens of a saved tokenizer."""
     import tokenizers
 
-    return TokenizerWords(tokenizers.Tokenizer.from_str(state), end)
+    return TokenizerWords(tokenizers.Tokenizer.from_str(state), end, begin)
+
+
+def vocabulary_of(found: Pretrained | None) -> str:
+    """A digest of the tokens that texts become: equal where the vocabularies are.
+
+    Args:
+        found: Whose tokenizer cuts them; None: texts become bytes.
+
+    Raises:
+        InputError: where the tokenizer cannot be read.
+    """
+    tokens = BYTES if found is None else sorted(load_tokenizer(found).get_vocab().items())
+    return digest(canonical_json(tokens))
+
+
+def opening(words: Words, scoring: Scoring) -> tuple[int, ...]:
+    """What a protocol puts before a text.
+
+    Raises:
+        InputError: where that is a token that the words do not have.
+    """
+    if not scoring.bos:
+        return ()
+    if words.begin is None:
+        raise InputError("bos: asked for, but the tokenizer names no token that begins texts")
+    return (words.begin,)
+
+
+def text_nats(
+    causal: Causal, text: str, scoring: Scoring, precision: str = "float32"
+) -> NDArray[np.float64]:
+    """(T,) the nats of each token of a text by a protocol; NaN where it is not scored.
+
+    Args:
+        causal: The model; its device computes.
+        text: Of fewer than two tokens, none is scored.
+        scoring: The protocol.
+        precision: Of matrix products.
+
+    Raises:
+        InputError: where a token is to be put before the text, and the words have none.
+    """
+    plain = detokenise(text) if scoring.detokenised else text
+    ids = [*opening(causal.words, scoring), *causal.words.encode(plain)]
+    if len(ids) < 2:
+        return np.full(len(ids), np.nan)
+    device = next(causal.module.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        return sliding_nats(causal.module, np.array(ids), scoring.context, scoring.stride)
 
 
 def draw(module: nn.Module, streams: Streams) -> None:

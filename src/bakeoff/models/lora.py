@@ -10,13 +10,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from bakeoff.core.errors import InputError, suggest
+from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.initial import initial_weights
 from bakeoff.core.streams import Streams
 
@@ -39,8 +40,24 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 }
 """By architecture, the projections of queries and values, as in the paper's section 5.1."""
 OTHERS = ("q_proj", "v_proj")
-UNREAD = ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "layers_to_transform")
-"""Fields of peft's that change what an adapter is; read only where they say nothing."""
+ALL = "all"
+"""The target that stands for all linear layers but the one that gives logits."""
+READ = frozenset({"peft_type", "r", "lora_alpha", "lora_dropout", "target_modules"})
+"""Fields of peft's configuration that are taken over."""
+ALLOWED: Mapping[str, tuple[object, ...]] = {
+    "bias": ("none",),
+    "init_lora_weights": (True, False, "gaussian", "orthogonal"),
+}
+"""Fields that are read only with these values: others train biases, or take from the base's weights
+what adapters begin with (pissa, olora, corda, loftq, lora_ga), so that they fit no other base."""
+HARMLESS = frozenset(
+    {"auto_mapping", "base_model_name_or_path", "ensure_weight_tying", "exclude_modules"}
+    | {"fan_in_fan_out", "inference_mode", "layers_pattern", "layers_to_transform"}
+    | {"megatron_config", "megatron_core", "peft_version", "qalora_group_size", "revision"}
+    | {"task_type", "velora_config"}
+)
+"""Fields that change nothing of what files of adapters say: by what layers were found (the files
+name them), how they were trained, how others lay out weights. All else must say nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +65,14 @@ class Adapters:
     """What is put beside layers.
 
     Args:
-        targets: Names of layers: the last parts of their paths, or whole ones.
+        targets: Names of layers: the last parts of their paths, or whole ones; `all`: all linear
+            layers but the one that gives logits, whatever they are called.
         rank: r.
         alpha: The update is scaled by alpha / r.
         dropout: Share of the update's inputs that is dropped in training.
     """
 
-    targets: tuple[str, ...]
+    targets: tuple[str, ...] | Literal["all"]
     rank: int = 8
     alpha: float = 16.0
     dropout: float = 0.0
@@ -161,12 +179,14 @@ def adapt(module: nn.Module, adapters: Adapters, streams: Streams) -> list[str]:
     return paths
 
 
-def matching(module: nn.Module, targets: Iterable[str]) -> list[str]:
+def matching(module: nn.Module, targets: Iterable[str] | Literal["all"]) -> list[str]:
     """The paths of the layers that targets name, in the module's order.
 
     Raises:
         InputError: for each target that matches nothing, with the nearest names.
     """
+    if targets == ALL:
+        return _linear(module)
     able = [path for path, layer in module.named_modules() if path and is_able(layer)]
     short = sorted({path.rpartition(".")[2] for path in able})
     chosen: set[str] = set()
@@ -177,12 +197,29 @@ def matching(module: nn.Module, targets: Iterable[str]) -> list[str]:
             near = suggest(target, [*short, *able])
             faults.append(
                 f"adapt.targets: '{target}' matches no layer{near} (allowed: {', '.join(short)}, "
-                "or a whole path)"
+                "or a whole path; all)"
             )
         chosen.update(found)
     if faults:
         raise InputError(faults)
     return [path for path in able if path in chosen]
+
+
+def _linear(module: nn.Module) -> list[str]:
+    """The paths of all linear layers but the one that gives logits.
+
+    Raises:
+        InputError: where there is none.
+    """
+    head = getattr(module, "get_output_embeddings", lambda: None)()
+    found = [
+        path
+        for path, layer in module.named_modules()
+        if path and layer is not head and (isinstance(layer, nn.Linear) or is_fused(layer))
+    ]
+    if not found:
+        raise InputError(f"adapt.targets: {ALL} received, but there is no linear layer")
+    return found
 
 
 def adapted_layers(module: nn.Module) -> dict[str, Adapted]:
@@ -198,10 +235,15 @@ def save_adapters(module: nn.Module, adapters: Adapters, folder: Path, base: str
         adapters: As they were made.
         folder: Gets the two files.
         base: The weights' name.
+
+    Raises:
+        InputError: where peft would make another layer of what a file can say.
+        DiskError: where they cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     layers = adapted_layers(module)
+    _refuse_unknown_to_peft(layers)
     tensors = {
         f"{PREFIX}{path}.{side}.weight": cast(Tensor, getattr(layer, side).weight)
         .detach()
@@ -210,7 +252,7 @@ def save_adapters(module: nn.Module, adapters: Adapters, folder: Path, base: str
         for path, layer in layers.items()
         for side in ("lora_A", "lora_B")
     }
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    write_atomic(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
     config = {
         "base_model_name_or_path": base,
         "bias": "none",
@@ -220,11 +262,26 @@ def save_adapters(module: nn.Module, adapters: Adapters, folder: Path, base: str
         "lora_dropout": adapters.dropout,
         "peft_type": "LORA",
         "r": adapters.rank,
-        "target_modules": list(adapters.targets),
+        "target_modules": list(layers if adapters.targets == ALL else adapters.targets),
         "task_type": None,
     }
-    text = json.dumps(config, indent=2, sort_keys=True)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    write_atomic(folder / CONFIG, pretty_json(config))
+
+
+def _refuse_unknown_to_peft(layers: Mapping[str, Adapted]) -> None:
+    """Its convolutions beside a layer have no dilation, and pad with zeros."""
+    faults = [
+        f"{path}: {name} {value} cannot be saved in peft's format (allowed: {allowed})"
+        for path, layer in layers.items()
+        if isinstance(layer.base, _ConvNd)
+        for name, value, allowed in (
+            ("dilation", max(layer.base.dilation), 1),
+            ("padding_mode", layer.base.padding_mode, "zeros"),
+        )
+        if value != allowed
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def load_adapters(module: nn.Module, folder: Path) -> Adapters:
@@ -232,7 +289,7 @@ def load_adapters(module: nn.Module, folder: Path) -> Adapters:
 
     Raises:
         InputError: where files are missing or unreadable, ask for what is not read here (DoRA,
-            ranks by layer, trained biases), or do not fit the module.
+            ranks by layer, trained biases, other base weights), or do not fit the module.
     """
     from safetensors.torch import load_file
 
@@ -241,14 +298,12 @@ def load_adapters(module: nn.Module, folder: Path) -> Adapters:
         tensors = load_file(folder / WEIGHTS)
         rank, alpha = int(config["r"]), float(config["lora_alpha"])
         named = config["target_modules"]
-        targets = (named,) if isinstance(named, str) else tuple(sorted(named))
     except Exception as error:  # of JSON, of safetensors, of missing fields
         raise InputError(f"{folder}: no adapters in peft's format: {error}") from None
-    odd = [name for name in UNREAD if config.get(name)]
-    odd += ["bias"] if config.get("bias", "none") != "none" else []
-    if config.get("peft_type") != "LORA" or odd:
-        raise InputError(f"{folder / CONFIG}: {', '.join(odd) or 'peft_type'}: not read here")
+    if odd := _unread(config):
+        raise InputError(f"{folder / CONFIG}: {', '.join(odd)}: not read here")
     paths = _paths(tensors, folder)
+    targets = _targets(module, named, paths)
     adapters = Adapters(targets, rank, alpha, float(config.get("lora_dropout") or 0.0))
     adapt(module, Adapters(tuple(paths), rank, alpha, adapters.dropout), Streams(0))
     layers = adapted_layers(module)
@@ -265,6 +320,28 @@ def load_adapters(module: nn.Module, folder: Path) -> Adapters:
                     )
                 own.copy_(given)
     return adapters
+
+
+def _unread(config: Mapping[str, Any]) -> list[str]:
+    """What a configuration of peft's says that changes outputs, and is not read here."""
+    odd = [] if config.get("peft_type") == "LORA" else ["peft_type"]
+    for name, value in config.items():
+        if name in ALLOWED:
+            odd += [] if value in ALLOWED[name] else [f"{name} {value!r}"]
+        elif name not in READ | HARMLESS and value:
+            odd.append(name)
+    return odd
+
+
+def _targets(module: nn.Module, named: object, paths: Sequence[str]) -> tuple[str, ...]:
+    """Names for layers: those of peft's configuration, where they name these and no others."""
+    if isinstance(named, list | tuple):
+        try:
+            if sorted(matching(module, named)) == sorted(paths):
+                return tuple(sorted(named))
+        except InputError:
+            pass  # peft lets names be there that match nothing
+    return tuple(paths)
 
 
 def is_fused(layer: nn.Module) -> bool:

@@ -27,8 +27,9 @@ class AdapterSettings(Frozen):
     """Of `lora`: the update of a layer is a product of matrices this narrow."""
     alpha: Annotated[float, Field(gt=0)] = 16.0
     """Of `lora`: updates are scaled by alpha / rank."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Of `lora`: names of layers; None: the projections of queries and values."""
+    targets: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of `lora`: names of layers; `all`: all linear layers of the body, whatever its family calls
+    them; None: the projections of queries and values."""
 
     @model_validator(mode="after")
     def _updates_of_lora_alone(self) -> "AdapterSettings":

@@ -43,7 +43,7 @@ def _without_verdicts(results: Results) -> Headline:
     ]
     if not scored:
         return Headline("", "undecided", "There is nothing to compare yet: no recipe has a score.")
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     listed = words.joined([f"{r.name} scores {metric.score(mean)}" for r, mean in scored[:4]])
     return Headline("", "undecided", "No verdict: nothing was compared.", f"{listed}.")
 
@@ -105,7 +105,7 @@ def _group(verdict: Verdict) -> str:
 
 def _winner(results: Results, level: str, groups: dict[str, list[Verdict]]) -> Headline:
     best, *others = groups["better"]
-    metric = words.Metric(best.metric)
+    metric = results.metric_of(best.metric)
     amount = metric.rounded(best.difference or 0.0)
     text = f"{best.short_a} beats {best.short_b} by {amount} of {metric.words}"
     if price := _paid(best):
@@ -172,7 +172,7 @@ def _margin(results: Results, *, of: bool = False) -> str:
     """What the margin is; `of`: behind "your margin", which is said already."""
     if results.margin is None:
         return ""
-    amount = words.Metric(results.metric).amount(results.margin)
+    amount = results.judged_by.amount(results.margin)
     return f" of {amount}" if of else f", to within your margin of {amount}"
 
 
@@ -207,7 +207,7 @@ def _cheapest(verdicts: Sequence[Verdict]) -> str:
 
 def glance(results: Results) -> Table:
     """Recipe, score, difference, outcome and cost, the best variant first below the control."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     scored = f"fold {metric.word}" if results.folds else metric.words
     header = [
         "Recipe",

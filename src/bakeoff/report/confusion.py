@@ -83,7 +83,7 @@ def _shares(parts: Floats, totals: Floats) -> Floats:
 
 def read(run: RunFolder) -> list[Confusion]:
     """The confusion of every recipe whose predictions of the study's split are there."""
-    split = words.Metric(run.results.metric).split or "test"
+    split = run.results.judged_by.split or "test"
     found = []
     for recipe in run.results.recipes:
         confusion = _of_recipe(recipe, run.cells.get(recipe.name, ()), split)

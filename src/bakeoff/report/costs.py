@@ -63,6 +63,9 @@ PRICES = (
     Price("peak_bytes", "memory", "Peak memory", words.size, 2),
 )
 
+MOMENTS = Price("optimiser_bytes", "optimiser's memory", "Memory of the optimiser", words.size, 2)
+"""Beside the others in the table, where recipes differ in it."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -77,7 +80,7 @@ class Point:
 
 def figure(results: Results) -> Figure | None:
     """Score against cost; None where no recipe has both."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     offered = [(price, points(results, price)) for price in PRICES]
     offered = [(price, found) for price, found in offered if found]
     if not offered:
@@ -387,7 +390,9 @@ def _summary(results: Results, price: Price, found: Sequence[Point], metric: wor
 
 def _table(results: Results, metric: words.Metric) -> Table:
     header = ["Recipe", words.first_upper(metric.axis), "95 % interval"]
-    header += [words.first_upper(price.label) for price in PRICES]
+    known = {value for recipe in results.recipes if (value := MOMENTS.of(recipe)) is not None}
+    prices = (*PRICES, MOMENTS) if len(known) > 1 else PRICES
+    header += [words.first_upper(price.label) for price in prices]
     rows = []
     for recipe in results.recipes:
         score = results.score(recipe)
@@ -397,7 +402,7 @@ def _table(results: Results, metric: words.Metric) -> Table:
             Cell(metric.bare(mean), mean, numeric=True),
             Cell(metric.range(score.ci95 if score else None), numeric=True),
         ]
-        for price in PRICES:
+        for price in prices:
             row.append(Cell(price.write(price.of(recipe)), price.of(recipe), numeric=True))
         rows.append(row)
     return Table("Scores and costs", header, rows)

@@ -158,7 +158,8 @@ def figure(run: RunFolder) -> Figure | None:
     found = read(run)
     if not found:
         return None
-    quantities, unit = _quantities(found), _unit(run)
+    shown = [name for name in _quantities(found) if run.results.shares_a_column(name)]
+    quantities, unit = [run.results.metric_of(name) for name in shown], _unit(run)
     phases = list(dict.fromkeys(name for curves in found for name in curves.phases))
     phase = max(phases, key=lambda name: sum(name in curves.phases for curves in found))
     columns: dict[str, Sequence[Any]] = {}
@@ -168,7 +169,7 @@ def figure(run: RunFolder) -> Figure | None:
             columns |= _columns(f"{phases.index(name)}/{curves.recipe.index}", content, most)
     judged = bare(run.results.metric)
     start = _SAME.get(judged, judged)
-    start = start if start in quantities else quantities[0]
+    start = start if start in shown else shown[0]
     fixed = {} if len(phases) > 1 else {"phase": "0"}
     controls = _controls(found, quantities, start, phases, phase)
     controls.insert(2, _bands(run.results, unit))
@@ -304,8 +305,8 @@ def _traces(curves: Curves) -> list[Trace]:
     return traces
 
 
-def _layout(quantities: Sequence[str]) -> dict[str, Any]:
-    names = {name: words.first_upper(words.Metric(name).axis) for name in quantities}
+def _layout(quantities: Sequence[words.Metric]) -> dict[str, Any]:
+    names = {metric.name: words.first_upper(metric.axis) for metric in quantities}
     title = {"text": by("quantity", **names)}
     bottom = {"text": by("x", **AXES)}
     panel = {"yref": "paper", "xref": "paper", "showarrow": False, "xanchor": "left"}
@@ -341,9 +342,13 @@ def _layout(quantities: Sequence[str]) -> dict[str, Any]:
 
 
 def _controls(
-    found: list[Curves], quantities: Sequence[str], start: str, phases: Sequence[str], phase: str
+    found: list[Curves],
+    quantities: Sequence[words.Metric],
+    start: str,
+    phases: Sequence[str],
+    phase: str,
 ) -> list[Control]:
-    shown = [Option(name, words.Metric(name).word) for name in quantities]
+    shown = [Option(metric.name, metric.word) for metric in quantities]
     rises = (Option("linear", "linear"), Option("log", "logarithmic"))
     controls = [
         Control("quantity", "Quantity", shown, value=start),

@@ -88,7 +88,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         **_record(run),
         **mistakes,
         "results": run.results,
-        "metric": words.Metric(run.results.metric),
+        "metric": run.results.judged_by,
         "figures": figures,
         "gallery": gallery.items(run),
         "shown_items": gallery.FIRST,
@@ -159,7 +159,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
     """All figures by name, and what the section on mistakes says beside them."""
     results = run.results
     found = confusion.read(run)
-    split = words.Metric(results.metric).split or "test"
+    split = results.judged_by.split or "test"
     matrix = confusion.matrix_figure(found, split)
     figures = {
         "verdicts": intervals.figure(results),
@@ -214,7 +214,7 @@ def _answer(results: Results) -> dict[str, Any]:
 
 def _facts(results: Results) -> list[Fact]:
     """The study in six words."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     better = "less is better" if results.direction == "min" else "more is better"
     margin = "" if results.margin is None else metric.amount(results.margin)
     done = sorted({len(recipe.seeds) for recipe in results.recipes if recipe.seeds})
@@ -262,7 +262,7 @@ def _record(run: RunFolder) -> dict[str, Any]:
 def _references(results: Results) -> Table | None:
     if not results.references:
         return None
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     rows = [
         [
             Cell(reference.label, head=True),

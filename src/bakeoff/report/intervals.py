@@ -31,7 +31,7 @@ def figure(results: Results) -> Figure | None:
     drawn = [v for v in verdicts if v.difference is not None]
     if not drawn:
         return None
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     full = _full_range(drawn, results.margin, metric)
     close = _close_range(drawn, results.margin, metric)
     rows = _rows(verdicts)
@@ -190,7 +190,7 @@ def _keys(results: Results) -> tuple[Key, ...]:
         new = "new training sets and new examples, approximate"
         keys = [Key(f"95 % interval for {new}: the verdict's", stroke="thick")]
     if results.margin:
-        metric = words.Metric(results.metric)
+        metric = results.judged_by
         keys.append(Key(f"margin: less than {metric.amount(results.margin)}", stroke="band"))
     return tuple(keys)
 

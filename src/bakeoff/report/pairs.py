@@ -68,7 +68,7 @@ def figure(results: Results) -> Figure | None:
     classes = _classes(found)
     if not found or len(classes) > MOST_CLASSES:
         return None
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     every = [value for recipe in found for value in recipe.scores.values()]
     columns: dict[str, Sequence[Any]] = {}
     for number, recipe in enumerate(found):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.core.measures import MEASURES, bare, measure_of
+from bakeoff.report import words
 from bakeoff.report.values import Range, interval, listing, mapping, number, text, whole
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -52,6 +53,7 @@ class RecipeResult:
         late: Whether it was added after a test score, or a fold score, was read.
         dropped: Whether it was taken out of the study after that.
         parts: Of the test split, by name, where some are told apart.
+        vocabulary: What the tokens are that it cuts texts into; empty where it cuts none.
     """
 
     name: str
@@ -69,6 +71,7 @@ class RecipeResult:
     late: bool
     dropped: bool
     parts: Mapping[str, Part]
+    vocabulary: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,11 +163,28 @@ class Results:
     final: Final | None = None
     effects: tuple[str, ...] = ()
     """Of each change that is combined with others in every way, a sentence."""
+    protocol: str = ""
+    """By what texts were scored, as in the names of their figures."""
 
     @property
     def unit(self) -> str:
         """What a score is a mean over: `seed`, or `fold`."""
         return "fold" if self.folds else "seed"
+
+    @property
+    def judged_by(self) -> words.Metric:
+        """The study's metric, as it is written."""
+        return self.metric_of(self.metric)
+
+    def metric_of(self, name: str) -> words.Metric:
+        """How a metric of this study is written."""
+        return words.Metric(name, self.protocol)
+
+    def shares_a_column(self, metric: str) -> bool:
+        """Whether recipes' scores in a metric may stand side by side: tokens may not be others."""
+        per_token = bare(metric) in MEASURES and measure_of(metric).unit == "token"
+        tokens = {recipe.vocabulary for recipe in self.recipes if recipe.vocabulary}
+        return not per_token or len(tokens) < 2
 
     def draw_name(self, draw: Draw) -> str:
         """`seed 0`, `fold 2`, `repeat 1, fold 2`."""
@@ -253,6 +273,7 @@ def parse(content: Mapping[str, Any]) -> Results:
         costs_alone=content.get("costs_alone") is not False,
         folds=_folds(mapping(content.get("resampling"))),
         final=_final(mapping(content.get("final"))),
+        protocol=text(content.get("protocol")),
         effects=tuple(text(mapping(e).get("sentence")) for e in listing(content.get("effects"))),
     )
 
@@ -280,6 +301,7 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
             part: Part(whole(value.get("count")), _scores(value.get("metrics")))
             for part, value in parts.items()
         },
+        vocabulary=text(row.get("vocabulary")),
     )
 
 

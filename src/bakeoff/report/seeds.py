@@ -41,7 +41,7 @@ def figure(results: Results, unpaired: Collection[str] = ()) -> Figure | None:
     scored = [(r, s) for r in results.recipes if (s := results.score(r)) and _known(s)]
     if not scored:
         return None
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     control = results.recipe(results.control)
     own = results.score(control) if control else None
     extremes = [(s.mean, _span(s)) for _, s in scored if s.mean is not None]
@@ -96,7 +96,7 @@ def _traces(
     results: Results, rows: Sequence[Row], close: Range | None, unpaired: Collection[str]
 ) -> list[Trace]:
     """Lines, dots and means; in the closer view, arrows to what lies outside."""
-    metric = words.Metric(results.metric)
+    metric = results.judged_by
     drawn = [t for row in rows for t in (_dots(results, *row), _mean(*row, metric))]
     paired = [row for row in rows if row[0].name not in unpaired]
     if close is None:
@@ -134,7 +134,7 @@ def _pairing(rows: Sequence[Row], metric: words.Metric) -> list[Trace]:
 
 def _dots(results: Results, recipe: RecipeResult, score: Score, y: float) -> Trace:
     style, scores = look(recipe.index), by_draw(recipe, score)
-    name, metric = escaped(recipe.name), words.Metric(results.metric)
+    name, metric = escaped(recipe.name), results.judged_by
     return {
         "mode": "markers",
         "x": [short(value * metric.scale) for value in scores.values()],
@@ -212,7 +212,7 @@ def _table(results: Results, scored: Sequence[Scored], metric: words.Metric) -> 
 def metric_tables(results: Results) -> list[Table]:
     """All metrics of all recipes with their intervals: a table a split, then a part of test."""
     every = {recipe.name: recipe.metrics for recipe in results.recipes}
-    names = _names(every.values())
+    names = _names(results, every.values())
     tables = []
     for split in sorted({words.Metric(name).split for name in names}, key=_split_rank):
         own = [name for name in names if words.Metric(name).split == split]
@@ -224,12 +224,14 @@ def metric_tables(results: Results) -> list[Table]:
         count = next(found.count for found in told.values())
         many = "" if count is None else f"{words.count(count)} "
         where = f"On the {many}test examples of {part}"
-        tables.append(_metric_table(results, _names(of_part.values()), of_part, where))
+        tables.append(_metric_table(results, _names(results, of_part.values()), of_part, where))
     return tables
 
 
-def _names(scores: Iterable[Mapping[str, Score]]) -> list[str]:
-    return list(dict.fromkeys(name for own in scores for name in own))
+def _names(results: Results, scores: Iterable[Mapping[str, Score]]) -> list[str]:
+    """The metrics that may stand in one column."""
+    every = dict.fromkeys(name for own in scores for name in own)
+    return [name for name in every if results.shares_a_column(name)]
 
 
 def _split_rank(split: str) -> tuple[int, str]:
@@ -248,7 +250,7 @@ def _metric_table(
         scores: By recipe and metric.
         where: They were scored.
     """
-    metrics = [words.Metric(name) for name in names]
+    metrics = [results.metric_of(name) for name in names]
     header = ["Recipe"]
     header += [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
     rows = []
@@ -267,7 +269,7 @@ def final_table(results: Results) -> Table | None:
     """Every metric on test of the recipe that was chosen on the folds."""
     if results.final is None or not results.final.metrics:
         return None
-    metrics = {words.Metric(name): value for name, value in results.final.metrics.items()}
+    metrics = {results.metric_of(name): value for name, value in results.final.metrics.items()}
     header = [words.first_upper(m.word) + (" (%)" if m.percent else "") for m in metrics]
     recipe = results.recipe(results.final.recipe)
     row = [Cell(results.final.recipe, head=True, recipe=recipe.index if recipe else None)]
@@ -280,7 +282,7 @@ def difference_table(results: Results) -> Table | None:
     names = list(dict.fromkeys(verdict.metric for verdict in results.verdicts))
     if len(names) < 2:
         return None
-    metrics = [words.Metric(name) for name in names]
+    metrics = [results.metric_of(name) for name in names]
     pairs = list(dict.fromkeys((verdict.a, verdict.b) for verdict in results.verdicts))
     found = {(v.a, v.b, v.metric): v for v in results.verdicts}
     rows = []

@@ -31,10 +31,10 @@ def _slices(run: RunFolder, content: dict[str, Any]) -> Table:
     entries = [mapping(row) for row in listing(content.get("slices"))[:MOST_ROWS]]
     named = {name for entry in entries for name in mapping(entry.get("scores"))}
     recipes = [recipe for recipe in run.results.recipes if recipe.name in named]
-    rows, split = [], words.Metric(run.results.metric).split
+    rows, split = [], run.results.judged_by.split
     for entry in entries:
         scores, kind = mapping(entry.get("scores")), text(entry.get("by"))
-        metric = words.Metric(f"{split}/{text(entry.get('metric'), 'accuracy')}")
+        metric = run.results.metric_of(f"{split}/{text(entry.get('metric'), 'accuracy')}")
         count = whole(entry.get("count"))
         row = [
             Cell(text(entry.get("name"), "?"), head=True, note=KINDS.get(kind, kind)),

@@ -18,9 +18,11 @@ class Metric:
 
     Args:
         name: `split/name`, or the name alone.
+        protocol: What figures of texts were measured by; empty of all others.
     """
 
     name: str
+    protocol: str = ""
 
     @property
     def split(self) -> str:
@@ -30,12 +32,12 @@ class Metric:
     @property
     def word(self) -> str:
         """The metric without its split, in words."""
-        return in_words(bare(self.name))
+        return in_words(bare(self.name), self.protocol)
 
     @property
     def words(self) -> str:
         """Split and metric in words."""
-        return in_words(self.name)
+        return in_words(self.name, self.protocol)
 
     @property
     def percent(self) -> bool:

@@ -1,10 +1,13 @@
-"""Who is compared with whom in a study, and whether that may have an outcome."""
+"""Who is compared with whom in a study, in what, and whether that may have an outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.study.plan import Plan
+from bakeoff.core.measures import bare, measure_of
+from bakeoff.core.tasks import metric_owner
+from bakeoff.study.folder import Folder
+from bakeoff.study.plan import Plan, vocabularies
 from bakeoff.study.verdicts import Role
 
 
@@ -45,3 +48,19 @@ def comparisons(plan: Plan, role: Role = "planned") -> list[Comparison]:
         replaced = own == "late" and recipe["planned"]
         found.append(Comparison(name, control, recipe["level"], own, replaced))
     return found
+
+
+def other_metrics(folder: Folder) -> list[str]:
+    """The metrics, without a split, in which recipes are compared beside the study's own.
+
+    Those that no record has, since an earlier version did not know them, are left out; and so are
+    figures per token where recipes cut texts into different ones.
+    """
+    plan, own = folder.plan, bare(folder.plan["metric"])
+    known = {bare(name) for record in folder.everything() for name in record.metrics}
+    per_token = len(vocabularies(plan)) < 2
+    return [
+        name
+        for name in metric_owner(own).directions
+        if name != own and name in known and (per_token or measure_of(name).unit != "token")
+    ]

@@ -8,7 +8,9 @@ import numpy as np
 from bakeoff.core.record import Record
 from bakeoff.study.folder import Folder
 
-COUNTS = ("parameters", "trained_parameters", "macs_per_example", "peak_bytes")
+COUNTS = ("parameters", "trained_parameters", "macs_per_example", "peak_bytes", "optimiser_bytes")
+TOLD = ("optimiser_bytes",)
+"""What stands among the costs only where a cell tells it."""
 MEASURES = (
     *("train_seconds", "warm_up_seconds", "evaluate_examples_per_second"),
     *("upstream_seconds", "tuning_seconds"),
@@ -27,6 +29,8 @@ def costs(records: Sequence[Record]) -> dict[str, Any]:
     for name in (*COUNTS, *MEASURES):
         counted = whole if name in COUNTS else alone or whole
         values = [v for r in counted if (v := getattr(r.cost, name)) is not None]
+        if not values and name in TOLD:
+            continue
         mean = float(np.mean(values)) if values else None
         cost[name] = round(mean) if name in COUNTS and mean is not None else mean
     return cost | {"alone": bool(alone)}

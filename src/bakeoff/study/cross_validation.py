@@ -61,6 +61,7 @@ class FoldPair:
         level: Values of the crossed factors.
         role: As for `verdicts.PairInput`.
         macs_ratio: The same.
+        protocol: The same.
     """
 
     a: str
@@ -71,6 +72,7 @@ class FoldPair:
     level: Mapping[str, Any] = field(default_factory=dict)
     role: Role = "planned"
     macs_ratio: float | None = None
+    protocol: str = ""
 
     @property
     def direction(self) -> int:
@@ -267,5 +269,6 @@ def _row(
         },
         folds=study.cut.folds,
         repeats=study.cut.repeats,
+        protocol=pair.protocol,
     )
     return replace(verdict, sentence=sentence(verdict, facts))

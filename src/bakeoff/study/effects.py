@@ -42,7 +42,7 @@ def effects(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     The interval is Student's t over seeds, on these test examples: it decides nothing.
 
     Args:
-        content: Of `results.json`, as far as recipes, metric and direction.
+        content: Of `results.json`, as far as recipes and metric go.
     """
     metric, sign = content["metric"], 1 if content["direction"] == "max" else -1
     levels: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -63,7 +63,7 @@ def effects(content: Mapping[str, Any]) -> list[dict[str, Any]]:
         for change in design.names:
             row = _effect(design, change, scores, seeds)
             row |= {"level": json.loads(level), "changed": dict(_changed(recipes, design, change))}
-            found.append(row | {"sentence": effect_sentence(row, metric, content["direction"])})
+            found.append(row | {"sentence": effect_sentence(row, content)})
     return found
 
 

@@ -13,12 +13,13 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.measures import measure_of
 from bakeoff.core.record import Record
 from bakeoff.core.tasks import metric_owner, task_of
-from bakeoff.study.comparisons import comparisons
+from bakeoff.study.comparisons import comparisons, other_metrics
 from bakeoff.study.costs import macs_ratio
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
 from bakeoff.study.declaration import Resampling
 from bakeoff.study.folder import Folder
 from bakeoff.study.looks import plan_looks
+from bakeoff.study.plan import protocol_of
 from bakeoff.study.sentences import chosen_sentence
 from bakeoff.study.statistics import (
     group_values,
@@ -48,15 +49,13 @@ def fold_results(folder: Folder, resampling: Resampling) -> dict[str, Any]:
 def _verdicts(folder: Folder, resampling: Resampling) -> list[dict[str, Any]]:
     """Every variant against the control of its level, the study's metric first, then the others."""
     plan = folder.plan
-    metric = plan["metric"].partition("/")[2]
     pairs = _pairs(folder, plan["metric"])
     gone = {c.a for c in comparisons(plan) if c.replaced}
     uncounted = [
         replace(pair, scored_a={}, scored_b={}, role="planned") for pair in pairs if pair.a in gone
     ]
-    for other in metric_owner(metric).directions:
-        if other != metric:
-            pairs += [replace(pair, role="secondary") for pair in _pairs(folder, f"fold/{other}")]
+    for other in other_metrics(folder):
+        pairs += [replace(pair, role="secondary") for pair in _pairs(folder, f"fold/{other}")]
     seeds = plan_looks(plan["seeds"]).seeds
     cut = Cut(resampling.folds, resampling.repeats, seeds)
     judged = judge_folds([*uncounted, *pairs], cut=cut, margin=plan["margin"])
@@ -78,6 +77,7 @@ def _pairs(folder: Folder, metric: str) -> list[FoldPair]:
             level=c.level,
             role=c.role,
             macs_ratio=macs_ratio(folder, c.a, c.b),
+            protocol=protocol_of(folder.plan),
         )
         for c in comparisons(folder.plan)
     ]
@@ -152,7 +152,7 @@ def _final(folder: Folder) -> dict[str, Any] | None:
         "ci_this_test_set": ends and _told(ends, metric),
         "metrics": _test_metrics(records),
     }
-    return content | {"sentence": chosen_sentence(content, plan["resampling"])}
+    return content | {"sentence": chosen_sentence(content, plan["resampling"], protocol_of(plan))}
 
 
 def _test_metrics(records: Mapping[int, Record]) -> dict[str, float]:

@@ -16,7 +16,9 @@ from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.frozen import plain
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.measures import measure_of
+from bakeoff.core.perplexity import Protocol
 from bakeoff.core.recipe import renamed
 from bakeoff.study.prepare import Ready, cells_of
 from bakeoff.study.resolve import Planned
@@ -120,6 +122,23 @@ def asked(cells: Mapping[str, str]) -> dict[Replicate, str]:
     return {Replicate.labelled(label): key for label, key in cells.items()}
 
 
+def protocol_of(plan: Plan) -> str:
+    """By what texts were scored, in the words of figures' names; empty of all other data."""
+    scoring = plan["recipes"][plan["control"]]["recipe"].get("scoring")
+    if plan["dataset"].get("task") != LanguageModelling.name or scoring is None:
+        return ""
+    return Protocol.parse(scoring).words
+
+
+def vocabularies(plan: Plan) -> dict[str, list[str]]:
+    """The recipes that cut texts into the same tokens, by what these are."""
+    found: dict[str, list[str]] = {}
+    for name, recipe in plan["recipes"].items():
+        if "vocabulary" in recipe:
+            found.setdefault(recipe["vocabulary"], []).append(name)
+    return found
+
+
 def _by_label(cells: Mapping[Replicate, str]) -> dict[str, str]:
     return {at.label: cells[at] for at in sorted(cells, key=lambda at: at.order)}
 
@@ -185,7 +204,7 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
         cells = _by_label({at: key for at, key in keys.items() if key == then[at]})
         same = renamed(before["recipe"], {}) == renamed(resolved, {})
         late = before["late"] or not same or len(cells) < len(keys)
-    return {
+    entry = {
         "plain_name": p.plain_name,
         "technique": p.recipe.technique,
         "level": dict(p.level),
@@ -197,6 +216,8 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
         "recipe": resolved,
         "cells": cells,
     }
+    vocabulary = ready.vocabularies.get(p.name)
+    return entry if vocabulary is None else entry | {"vocabulary": vocabulary}
 
 
 def _dataset(ready: Ready) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from bakeoff.data.tables import read_texts
 from bakeoff.data.tabular import KINDS, kind_of
 from bakeoff.execution import numerics
 from bakeoff.execution.cell import load_again
+from bakeoff.study.plan import PLAN
 from bakeoff.techniques import framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
@@ -42,6 +43,14 @@ class LoadedCell:
     def columns(self) -> tuple[str, ...]:
         """The names of its inputs, where it reads tables of numbers."""
         return tuple(getattr(self.predictor, "columns", ()))
+
+
+def names_run(name: str) -> bool:
+    """Whether a name that may be one of pretrained weights, too, is one of a run or its cells."""
+    path = Path(name)
+    if (path / "record.json").exists() or (path / PLAN).exists():
+        return True
+    return ":" in name and not path.exists()
 
 
 def find_cell(run: str) -> Path:

@@ -9,7 +9,8 @@ from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import plain
-from bakeoff.core.protocols import Checking
+from bakeoff.core.measures import measure_of
+from bakeoff.core.protocols import Checking, Tokenising
 from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, Settings
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
@@ -30,6 +31,8 @@ class Ready:
     looks: LookPlan
     weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """SHA-256 of the pretrained weights that a recipe names, by recipe and by those names."""
+    vocabularies: Mapping[str, str] = field(default_factory=dict)
+    """What the tokens are that a recipe cuts texts into, by its name."""
 
     @property
     def control(self) -> Planned:
@@ -111,7 +114,33 @@ def prepare(
             faults += [f"{p.name}: {fault}" for fault in error.faults]
     if faults := list(dict.fromkeys([*_building_faults(new, dataset, fewest), *faults])):
         raise InputError(faults)
-    return replace(ready, weights=weights)
+    found = {p.name: _vocabulary(p) for p in planned}
+    vocabularies = {name: tokens for name, tokens in found.items() if tokens}
+    _refuse_foreign_tokens(study, vocabularies)
+    return replace(ready, weights=weights, vocabularies=vocabularies)
+
+
+def _vocabulary(p: Planned) -> str:
+    """What the tokens of a recipe are; empty where it cuts no texts into any."""
+    technique = find(p.recipe.technique)
+    return technique.vocabulary(p.recipe.settings) if isinstance(technique, Tokenising) else ""
+
+
+def _refuse_foreign_tokens(study: Declaration, vocabularies: Mapping[str, str]) -> None:
+    """Figures per token compare recipes that cut texts into the same tokens alone.
+
+    Raises:
+        InputError: where the study's metric is such a figure, and they do not.
+    """
+    if measure_of(study.metric).unit != "token" or len(set(vocabularies.values())) < 2:
+        return
+    (first, own), *others = vocabularies.items()
+    other = next(name for name, tokens in others if tokens != own)
+    allowed = " or ".join(f"{study.scored_split}/{unit}_perplexity" for unit in ("word", "byte"))
+    raise InputError(
+        f"metric: {study.metric} received, but {first} and {other} cut texts into different "
+        f"tokens, so that a figure per token compares nothing (allowed: {allowed})"
+    )
 
 
 def _building_faults(

@@ -446,13 +446,14 @@ def _only_declared(study: Declaration, planned: Sequence[Planned]) -> None:
         where = _where(study, p.plain_name)
         mine, theirs = flatten(p.recipe.resolved()), flatten(control.recipe.resolved())
         differing = sorted(k for k in {*mine, *theirs} if _differ(mine, theirs, k))
+        both_score = all(any(k.startswith(SAME_FIGURES) for k in own) for own in (mine, theirs))
         allowed = set(p.changed)
         if "technique" in p.changed:
             allowed |= {*p.recipe.resolved(), *control.recipe.resolved()} - set(KEPT)
         for path in differing:
             if path in SAME_TEST or path.startswith("data.set."):
                 faults.append(f"{where}.{path}: must be the control's: the same test examples")
-            elif path.startswith(SAME_FIGURES) and path in mine and path in theirs:
+            elif path.startswith(SAME_FIGURES) and both_score:
                 faults.append(
                     f"{where}.{path}: must be the control's: perplexities of different protocols "
                     "cannot be compared"

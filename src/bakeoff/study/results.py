@@ -16,10 +16,10 @@ import numpy as np
 from bakeoff import __version__
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
-from bakeoff.core.measures import measure_of
-from bakeoff.core.tasks import metric_owner, task_of
+from bakeoff.core.measures import heading, measure_of
+from bakeoff.core.tasks import task_of
 from bakeoff.data import catalogue
-from bakeoff.study.comparisons import comparisons
+from bakeoff.study.comparisons import comparisons, other_metrics
 from bakeoff.study.costs import costs, macs_ratio, seconds_per_seed, training_seconds
 from bakeoff.study.cross_validation import by_fold
 from bakeoff.study.declaration import Resampling
@@ -27,7 +27,7 @@ from bakeoff.study.effects import effects
 from bakeoff.study.fold_results import fold_results
 from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.looks import LookPlan, plan_looks
-from bakeoff.study.plan import SCHEMA, asked
+from bakeoff.study.plan import SCHEMA, asked, protocol_of
 from bakeoff.study.statistics import FoldSpread, mean_interval, noise_floor
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
@@ -68,6 +68,8 @@ def results(folder: Folder) -> dict[str, Any]:
         "environment": first.fingerprint if first else {},
         "source": first.source if first else {},
     }
+    if protocol := protocol_of(plan):
+        content["protocol"] = protocol
     if resampling is not None:
         return content | fold_results(folder, resampling)
     found = effects(content)
@@ -98,6 +100,8 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
     }
     if parts := _parts(folder, name):
         content["parts"] = parts
+    if "vocabulary" in planned:
+        content["vocabulary"] = planned["vocabulary"]
     if resampling is not None:
         folds = dict.fromkeys((at.repeat, at.fold) for at in records)
         content["folds"] = [{"repeat": repeat, "fold": fold} for repeat, fold in sorted(folds)]
@@ -158,15 +162,13 @@ def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
     """Every variant against the control of its level, the study's metric first, then the others."""
     plan = folder.plan
     scored = {name: _scored(folder, name) for name in plan["recipes"]}
-    metric = plan["metric"].partition("/")[2]
     pairs = _pairs(folder, scored, plan["metric"], "planned")
     gone = {c.a for c in comparisons(plan) if c.replaced}
     uncounted = [
         replace(pair, scored_a={}, scored_b={}, role="planned") for pair in pairs if pair.a in gone
     ]
-    for other in metric_owner(metric).directions:
-        if other != metric:
-            pairs += _pairs(folder, scored, f"test/{other}", "secondary")
+    for other in other_metrics(folder):
+        pairs += _pairs(folder, scored, f"test/{other}", "secondary")
     judged = judge([*uncounted, *pairs], plan=looks, margin=plan["margin"])
     return [verdict.to_json() for verdict in judged[len(uncounted) :]]
 
@@ -185,6 +187,7 @@ def _pairs(
             role=c.role,
             seconds_per_seed=seconds_per_seed(folder, (c.a, c.b)),
             macs_ratio=macs_ratio(folder, c.a, c.b),
+            protocol=protocol_of(folder.plan),
         )
         for c in comparisons(folder.plan, role)
     ]
@@ -204,6 +207,7 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
             train_seconds=record.priced_seconds,
             diverged=record.status == "diverged",
             weights=answers.get("weight"),
+            bytes=answers.get("bytes"),
         )
     return found
 
@@ -229,8 +233,9 @@ def standings(content: Mapping[str, Any]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["recipe", "technique", "seeds", metric, "sd", "ci95_low", "ci95_high", "difference",
-         "outcome", "train_seconds", "parameters", "macs_per_example", "peak_bytes"]
+        ["recipe", "technique", "seeds", heading(metric, content.get("protocol", "")), "sd",
+         "ci95_low", "ci95_high", "difference", "outcome", "train_seconds", "parameters",
+         "macs_per_example", "peak_bytes"]
     )  # fmt: skip
     writer.writerows(row[1:] for row in sorted(rows, key=lambda row: (row[0], row[1])))
     return text.getvalue().encode()

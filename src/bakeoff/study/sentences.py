@@ -94,6 +94,7 @@ class Circumstances:
         diverged: Of the cells the numbers are of, how many diverged, by recipe.
         folds: k of a cross-validation; 0 without.
         repeats: How often it was cut.
+        protocol: What figures of texts were measured by.
     """
 
     seed_count: int
@@ -106,6 +107,7 @@ class Circumstances:
     diverged: Mapping[str, int] = field(default_factory=dict)
     folds: int = 0
     repeats: int = 1
+    protocol: str = ""
 
 
 def sentence(verdict: Verdict, facts: Circumstances) -> str:
@@ -137,17 +139,20 @@ def _inside_level(verdict: Verdict, facts: Circumstances) -> tuple[Verdict, Circ
     return named, replace(facts, diverged=diverged)
 
 
-def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> str:
+def chosen_sentence(
+    final: Mapping[str, Any], resampling: Mapping[str, Any], protocol: str = ""
+) -> str:
     """What was chosen on folds, and what it scored on test.
 
     Args:
         final: As in `results.json`.
         resampling: As in a study file.
+        protocol: What figures of texts were measured by.
     """
     folds = f"{resampling['folds']}-fold cross-validation"
     if resampling["repeats"] > 1:
         folds += f" x {resampling['repeats']} repeats"
-    metric, share = in_words(bare(final["metric"])), scale_of(final["metric"]) == "share"
+    metric, share = in_words(bare(final["metric"]), protocol), scale_of(final["metric"]) == "share"
 
     def number(value: float) -> str:
         return f"{value * 100:.2f} %" if share else f"{value:.4f}"
@@ -164,15 +169,15 @@ def chosen_sentence(final: Mapping[str, Any], resampling: Mapping[str, Any]) -> 
     )
 
 
-def effect_sentence(effect: Mapping[str, Any], metric: str, direction: str) -> str:
+def effect_sentence(effect: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     """What a change gives on average over the others.
 
     Args:
         effect: As in `results.json`.
-        metric: `split/name`.
-        direction: Which way it is better.
+        content: Of `results.json`, as far as the metric goes.
     """
-    words = _Words(metric, effect["ci95"], direction)
+    protocol = content.get("protocol", "")
+    words = _Words(content["metric"], effect["ci95"], content["direction"], protocol)
     place = ", ".join(f"{name} = {value}" for name, value in effect["level"].items())
     change = effect["change"].partition("@")[0] if place else effect["change"]
 
@@ -221,8 +226,8 @@ class _Words:
     Differences of perplexities, which are logarithms, become ratios.
     """
 
-    def __init__(self, metric: str, ci95: Range | None, direction: str) -> None:
-        self.metric, scale = in_words(metric), scale_of(metric)
+    def __init__(self, metric: str, ci95: Range | None, direction: str, protocol: str) -> None:
+        self.metric, scale = in_words(metric, protocol), scale_of(metric)
         self.in_points, self.is_ratio = scale == "share", scale == "factor"
         self.note = ", where less is better" if direction == "min" else ""
         low, high = ci95 or (0.0, 0.0)
@@ -250,8 +255,12 @@ class _Words:
         return f"{self.number(value)}{unit}{self.metric}{self.note}"
 
 
+def _words(verdict: Verdict, facts: Circumstances) -> _Words:
+    return _Words(verdict.metric, verdict.ci95, facts.direction, facts.protocol)
+
+
 def _decided(verdict: Verdict, facts: Circumstances) -> str:
-    words, d = _Words(verdict.metric, verdict.ci95, facts.direction), verdict.difference or 0.0
+    words, d = _words(verdict, facts), verdict.difference or 0.0
     verb = "beats" if verdict.outcome == "better" else "loses to"
     basis = _basis(verdict, facts, words, turned=d < 0)
     return (
@@ -261,7 +270,7 @@ def _decided(verdict: Verdict, facts: Circumstances) -> str:
 
 
 def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
-    words, d = _Words(verdict.metric, verdict.ci95, facts.direction), verdict.difference or 0.0
+    words, d = _words(verdict, facts), verdict.difference or 0.0
     text = (
         f"{verdict.a} and {verdict.b} are equivalent: they differ by less than your margin of "
         f"{words.amount(facts.margin)} (difference {words.number(d)}, "
@@ -274,7 +283,7 @@ def _equivalent(verdict: Verdict, facts: Circumstances) -> str:
 
 
 def _undecided(verdict: Verdict, facts: Circumstances) -> str:
-    words = _Words(verdict.metric, verdict.ci95, facts.direction)
+    words = _words(verdict, facts)
     clauses = [
         f"cannot tell yet: {_standing(verdict, facts, words)}",
         _why(verdict, facts),
@@ -288,7 +297,7 @@ def _without_outcome(verdict: Verdict, facts: Circumstances) -> str:
     text = f"{kind} on {verdict.a} against {verdict.b}: {verdict.reason}"
     if verdict.difference is None:
         return text
-    words = _Words(verdict.metric, verdict.ci95, facts.direction)
+    words = _words(verdict, facts)
     return f"{text}; {_standing(verdict, facts, words)}"
 
 

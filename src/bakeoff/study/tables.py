@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.core.measures import scale_of
+from bakeoff.core.measures import heading, scale_of
 from bakeoff.study.costs import training_seconds
 
 
@@ -16,8 +16,9 @@ def markdown(results: Mapping[str, Any]) -> str:
     metric = results["metric"]
     name = metric.partition("/")[2]
     verdicts = {v["a"]: v for v in results["verdicts"] if v["metric"] == metric}
+    unit = "folds" if results.get("resampling") else "seeds"
     lines = [
-        f"| recipe | {metric} | sd over {'folds' if results.get('resampling') else 'seeds'} "
+        f"| recipe | {heading(metric, results.get('protocol', ''))} | sd over {unit} "
         f"| against {results['control'].partition('@')[0]} (95 % interval) "
         "| outcome | training seconds | parameters | MACs |",
         "|---|--:|--:|--:|---|--:|--:|--:|",

@@ -42,6 +42,7 @@ class Scored:
         groups: (m,) of any type that sorts: examples of one group are not independent.
         train_seconds: None where they are no price (`Record.priced_seconds`).
         weights: (m,) the scored tokens of each text; of texts alone.
+        bytes: (m,) those of each text; of texts alone.
         diverged: Whether training broke off.
     """
 
@@ -51,17 +52,20 @@ class Scored:
     groups: NDArray[Any] | None = None
     train_seconds: float | None = None
     weights: NDArray[np.float64] | None = None
+    bytes: NDArray[np.float64] | None = None
     diverged: bool = False
 
     @property
     def answers(self) -> Table:
         """As a task judges them."""
-        columns = {"truth": self.labels, "prediction": self.predictions}
-        if self.label_probabilities is not None:
-            columns["label_probability"] = self.label_probabilities
-        if self.weights is not None:
-            columns["weight"] = self.weights
-        return Table(columns)
+        columns = {
+            "truth": self.labels,
+            "prediction": self.predictions,
+            "label_probability": self.label_probabilities,
+            "weight": self.weights,
+            "bytes": self.bytes,
+        }
+        return Table({name: column for name, column in columns.items() if column is not None})
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class PairInput:
             metric, a slice, or the control again.
         seconds_per_seed: What one more seed of both takes, for the price of deciding.
         macs_ratio: Multiply-accumulates of a prediction, the variant's over the control's.
+        protocol: What figures of texts were measured by.
     """
 
     a: str
@@ -91,6 +96,7 @@ class PairInput:
     role: Role = "planned"
     seconds_per_seed: float | None = None
     macs_ratio: float | None = None
+    protocol: str = ""
 
     @property
     def name(self) -> str:
@@ -357,6 +363,7 @@ def _row(entry: _Compared, decision: _Decision, study: _Study) -> Verdict:
         direction=measure_of(pair.name).direction,
         seconds_per_seed=pair.seconds_per_seed,
         diverged=_diverged(pair, entry.seeds[:count]),
+        protocol=pair.protocol,
     )
     return replace(verdict, sentence=sentence(verdict, facts))
 

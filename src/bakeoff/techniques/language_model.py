@@ -20,7 +20,7 @@ from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.optimisers import OptimizerName
-from bakeoff.core.perplexity import Protocol, detokenise
+from bakeoff.core.perplexity import Protocol, byte_count, detokenise
 from bakeoff.core.protocols import (
     Batch,
     LayerProfile,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bakeoff.models.language import Causal
+    from bakeoff.models.lora import Adapters
 
 EVALUATED = 8
 """Texts of a batch of validation; each is scored by itself."""
@@ -146,27 +147,19 @@ class LanguagePredictor:
         self.adapt, self.precision = adapt, precision
 
     def predict(self, items: Items) -> NDArray[np.float64]:
-        """Nats and scored tokens (N, 2) of N texts, each by itself.
+        """Nats, scored tokens and bytes (N, 3) of N texts, each by itself.
 
         Raises:
             InputError: where the items are no texts.
         """
         texts = texts_of(items, self.technique)
-        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 2)
+        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 3)
 
-    def _score(self, text: str) -> tuple[float, float]:
-        import torch
+    def _score(self, text: str) -> tuple[float, float, float]:
+        from bakeoff.models.language import text_nats
 
-        from bakeoff.models.causal import sliding_nats
-
-        ids = self.encode(text)
-        if len(ids) < 2:
-            return 0.0, 0.0
-        module, scoring = self.causal.module, self.scoring
-        device = next(module.parameters()).device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            nats = sliding_nats(module, np.array(ids), scoring.context, scoring.stride)
-        return float(np.nansum(nats)), float(np.isfinite(nats).sum())
+        nats = text_nats(self.causal, text, self.scoring, self.precision)
+        return float(np.nansum(nats)), float(np.isfinite(nats).sum()), float(byte_count(text))
 
     @property
     def device(self) -> DeviceName:
@@ -175,22 +168,31 @@ class LanguagePredictor:
         return "cuda" if kind == "cuda" else "cpu"
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text as this model learns and scores them."""
+        """The tokens of a text as this model learns them."""
         return self.causal.words.encode(detokenise(text) if self.scoring.detokenised else text)
 
     def generate(
         self, prompts: Sequence[str], settings: GenerationSettings, streams: Streams
     ) -> list[str]:
-        """What follows each prompt; of a prompt too long for the model, its end counts."""
+        """What follows each prompt, or its end (`kept`)."""
         from bakeoff.models.generation import Generator, continuation
 
-        words, limit = self.causal.words, self.causal.limit
-        longest = max(1, limit - settings.max_tokens)
-        given = [(self.encode(prompt) or [words.end])[-longest:] for prompt in prompts]
-        generator = Generator(self.causal.module, (words.end,), limit)
+        words = self.causal.words
+        given = [self.kept(prompt, settings) for prompt in prompts]
+        generator = Generator(self.causal.module, (words.end,), self.causal.limit)
         found = generator(given, settings, streams)
         pairs = zip(given, found, strict=True)
         return [continuation(words.decode, prompt, ids) for prompt, ids in pairs]
+
+    def kept(self, prompt: str, settings: GenerationSettings) -> list[int]:
+        """The tokens of a prompt that a text goes on from.
+
+        Of one that leaves less room than is asked for, the end: at least half of what the model
+        sees, and then less follows.
+        """
+        limit = self.causal.limit
+        longest = max(limit - settings.max_tokens, limit // 2)
+        return (self.encode(prompt) or [self.causal.words.end])[-longest:]
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """Embeddings, blocks, head; MACs are those of one window."""
@@ -201,8 +203,10 @@ class LanguagePredictor:
     def save(self, folder: Path) -> None:
         """Write it into an existing folder: the weights, and all that the model is built from.
 
-        Of pretrained weights that stayed as they are, name and hash take their place.
+        Of pretrained weights that stayed as they are, name and hash take their place. Adapters
+        beside them are there in peft's format, too, in the folder `adapter`.
         """
+        from bakeoff.models.lora import save_adapters
         from bakeoff.training.torch.arrays import to_arrays
 
         causal, base = self.causal, self._base()
@@ -213,12 +217,17 @@ class LanguagePredictor:
             "config": None if base else dict(causal.config),
             "words": None if base else causal.words.state(),
             "end": causal.words.end,
+            "begin": causal.words.begin,
             "limit": causal.limit,
             "scoring": plain(self.scoring),
             "adapt": plain(self.adapt),
             "precision": self.precision,
         }
         write_predictor(folder, {f"network.{p}": values for p, values in weights.items()}, state)
+        if base is not None and self.adapt.method == "lora":
+            (folder / "adapter").mkdir(exist_ok=True)
+            adapters = _adapters(causal, self.adapt)
+            save_adapters(causal.module, adapters, folder / "adapter", base["weights"])
 
     def _base(self) -> dict[str, str] | None:
         """Name, hash and folder of pretrained weights that are still in the model."""
@@ -234,8 +243,8 @@ class LanguageModel:
 
     name: ClassVar[str] = "language-model"
     version: ClassVar[int] = 3
-    """2: attention in float32 beside products in bfloat16; 3: texts are whole where a tokenizer's
-    file says otherwise, OPT drops nothing, GPT-Neo is read."""
+    """2: attention in float32 beside products in bfloat16; 3: bytes of texts beside their nats,
+    texts are whole where a tokenizer's file says otherwise, OPT drops nothing, GPT-Neo is read."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -318,6 +327,18 @@ class LanguageModel:
         chosen = cast(LanguageModelSettings, settings)
         return self._made(chosen, Streams(0))
 
+    def vocabulary(self, settings: Settings) -> str:
+        """A digest of the tokens that texts become, of bytes where there are no weights.
+
+        Raises:
+            InputError: where there are no such weights, or no tokenizer beside them.
+        """
+        from bakeoff.models.language import vocabulary_of
+        from bakeoff.models.pretrained import find_pretrained
+
+        weights = cast(LanguageModelSettings, settings).model.weights
+        return vocabulary_of(None if weights is None else find_pretrained(weights))
+
     def texts(
         self, settings: Settings, fitted: Predictor, data: TrainingData, streams: Streams
     ) -> Written:
@@ -327,12 +348,13 @@ class LanguageModel:
         count = min(samples.count, len(items))
         prompts = [" ".join(str(items[i]).split()[: samples.words]) for i in range(count)]
         learnt = cast(LanguagePredictor, fitted)
+        shown = [_as_given(learnt, prompt, samples.generation) for prompt in prompts]
         begun = self._begin(chosen, data, streams, Numerics(device=learnt.device))
         before, after = (
             predictor.generate(prompts, samples.generation, streams)
             for predictor in (begun, learnt)
         )
-        return Written(tuple(prompts), tuple(before), tuple(after))
+        return Written(tuple(shown), tuple(before), tuple(after))
 
     def _begin(
         self,
@@ -348,7 +370,10 @@ class LanguageModel:
         return predictor
 
     def _made(self, settings: LanguageModelSettings, streams: Streams) -> LanguagePredictor:
+        from bakeoff.models.language import opening
+
         causal = _causal(settings, streams)
+        opening(causal.words, settings.scoring)
         _adapt(causal, settings.adapt, streams)
         return LanguagePredictor(self.name, causal, settings.scoring, settings.adapt)
 
@@ -371,6 +396,21 @@ def _causal(settings: LanguageModelSettings, streams: Streams) -> "Causal":
     return pretrained_causal(found, streams if model.fresh else None)
 
 
+def _as_given(model: LanguagePredictor, prompt: str, settings: GenerationSettings) -> str:
+    """A prompt as a text goes on from it: what was cut off before it shows as an ellipsis."""
+    kept = model.kept(prompt, settings)
+    cut = len(kept) < len(model.encode(prompt))
+    return f"\N{HORIZONTAL ELLIPSIS}{model.causal.words.decode(kept)}" if cut else prompt
+
+
+def _adapters(causal: "Causal", adapt: AdaptSettings) -> "Adapters":
+    """What the settings put beside a model's layers."""
+    from bakeoff.models.lora import Adapters, usual_targets
+
+    targets = adapt.targets or usual_targets(str(causal.config["model_type"]))
+    return Adapters(targets, adapt.rank, adapt.alpha)
+
+
 def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
     """Say what of a model learns, and put updates beside its layers where they do.
 
@@ -380,8 +420,7 @@ def _adapt(causal: "Causal", adapt: AdaptSettings, streams: Streams) -> None:
     from bakeoff.models import lora
 
     if adapt.method == "lora":
-        targets = adapt.targets or lora.usual_targets(str(causal.config["model_type"]))
-        lora.adapt(causal.module, lora.Adapters(targets, adapt.rank, adapt.alpha), streams)
+        lora.adapt(causal.module, _adapters(causal, adapt), streams)
         causal.module.eval()
     else:
         causal.module.requires_grad_(adapt.method == "full")
@@ -412,7 +451,8 @@ def _rebuilt(state: Mapping[str, Any]) -> "Causal":
     base = state["base"]
     if base is None:
         saved = state["words"]
-        words = ByteWords() if saved is None else tokenizer_words(saved, state["end"])
+        ends = state["end"], state.get("begin")
+        words = ByteWords() if saved is None else tokenizer_words(saved, *ends)
         return build_causal(state["config"], words, state["limit"])
     identity = {**base, "weights": base["sha256"]}
     return pretrained_causal(find_again(base["weights"], identity))

@@ -17,6 +17,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.language import LanguageModelling
+from bakeoff.core.perplexity import byte_count
 from bakeoff.core.protocols import LayerProfile, Predictor, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Framework, Settings
 from bakeoff.techniques.saved import read_predictor, write_predictor
@@ -63,7 +64,7 @@ class BytePredictor:
     """
 
     def predict(self, items: Items) -> NDArray[np.float64]:
-        """Nats and scored tokens (N, 2) of N texts: ln 256 for each byte, which is a token.
+        """Nats, scored tokens, bytes (N, 3) of N texts: ln 256 for each byte, which is a token.
 
         Bytes are those of the text in UTF-8, all of them scored.
 
@@ -72,12 +73,12 @@ class BytePredictor:
         """
         if isinstance(items, np.ndarray):
             raise InputError(f"{Majority.name}: texts needed, {items.shape} {items.dtype} received")
-        sizes = np.array([len(text.encode()) for text in items], np.float64)
-        return np.column_stack([sizes * np.log(256), sizes])
+        sizes = np.array([byte_count(text) for text in items], np.float64)
+        return np.column_stack([sizes * np.log(256), sizes, sizes])
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row: no parameters, and nothing to multiply."""
-        return (LayerProfile("bytes", "constant", (), (2,)),)
+        return (LayerProfile("bytes", "constant", (), (3,)),)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""

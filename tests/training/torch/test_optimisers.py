@@ -102,6 +102,14 @@ def test_all_memory_is_there_before_the_first_update(name: Any, keys: set[str]) 
     }
 
 
+def test_what_is_remembered_is_of_weights_that_learn_alone() -> None:
+    module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 5).requires_grad_(False))
+    learnt = 3 * 2 + 2
+    sizes: dict[Any, int] = {"sgd": 0, "momentum": 4 * learnt, "adamw": 8 * learnt + 2 * 4}
+    for name, size in sizes.items():
+        assert Optimiser(TrainingSettings(epochs=1, optimizer=name), module).bytes == size
+
+
 def test_nesterov_without_momentum_is_gradient_descent() -> None:
     module = nn.Linear(1, 1, bias=False)
     with torch.no_grad():

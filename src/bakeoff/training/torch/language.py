@@ -29,7 +29,7 @@ class LanguageStep:
     Args:
         module: Causal; what is to learn requires gradients.
         nats: Of blocks.
-        score: Nats and tokens (N, 2) of N texts: what validates.
+        score: Nats, tokens and bytes (N, 3) of N texts: what validates.
         settings: Optimiser and penalties.
         precision: Of matrix products; sums of losses are float32 and more.
     """
@@ -92,12 +92,17 @@ class LanguageStep:
         return loss.detach().double()
 
     def evaluate(self, batch: Batch) -> NDArray[np.float64]:
-        """Nats and tokens (B, 2) of texts."""
+        """Nats, tokens and bytes (B, 3) of texts."""
         return self._score(cast(Sequence[str], batch.items))
 
     def state(self) -> State:
         """Weights and moments, copied."""
         return to_arrays(self._tensors())
+
+    @property
+    def optimiser_bytes(self) -> int:
+        """Bytes of what the optimiser remembers: of weights that learn alone."""
+        return self._optimiser.bytes
 
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory.

@@ -81,6 +81,11 @@ class Optimiser:
             for path, tensor in zip(group.paths, tensors, strict=True)
         }
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of all it remembers."""
+        return sum(tensor.nbytes for tensor in self.tensors().values())
+
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Update every parameter by its gradient, then forget the gradients."""

@@ -296,6 +296,11 @@ class TorchStep:
         guard = {GUARD: self._guard.values()} if self._guard != Guard() else {}
         return to_arrays(self._tensors()) | guard
 
+    @property
+    def optimiser_bytes(self) -> int:
+        """Bytes of what the optimiser remembers: of weights that learn alone."""
+        return self._optimiser.bytes
+
     def load(self, state: Arrays) -> None:
         """Put a state back, into the same memory.
 
