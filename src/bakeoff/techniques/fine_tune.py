@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
@@ -106,6 +106,16 @@ class FineTuneSettings(Settings):
     model: ClassifierSettings = ClassifierSettings()
     adapt: AdaptSettings = AdaptSettings()
     training: FineTuneTraining = FineTuneTraining()
+
+    @model_validator(mode="after")
+    def _rates_of_what_learns(self) -> "FineTuneSettings":
+        if self.training.layer_decay < 1 and self.adapt.method != "full":
+            raise ValueError(
+                f"training.layer_decay {self.training.layer_decay:g} received with adapt.method "
+                f"{self.adapt.method}, which trains no weights of blocks (allowed: 1, or method "
+                "full)"
+            )
+        return self
 
 
 class LoraSettings(FineTuneSettings):
@@ -338,7 +348,7 @@ def _inference(
         encoder.requires_grad_(False)
     initialise(module.output, streams, {"": "lecun"})
     module.output.requires_grad_(method != "none")
-    if method == "full" and settings.training.layer_decay < 1:
+    if settings.training.layer_decay < 1:
         share_rates(body, settings.training.layer_decay, pretrained.layers)
     return at_work(module, numerics, pretrained.limit)
 
