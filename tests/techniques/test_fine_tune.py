@@ -342,6 +342,16 @@ def test_adapters_without_lora_are_refused() -> None:
         FineTuneSettings.parse({"adapt": {"method": "full", "rank": 4, "targets": ["query"]}})
 
 
+@pytest.mark.parametrize("method", ["none", "head", "lora"])
+def test_rates_of_blocks_that_do_not_learn_are_refused(method: str) -> None:
+    content = {"adapt": {"method": method}, "training": {"layer_decay": 0.9}}
+    told = rf"training\.layer_decay 0\.9 received with adapt\.method {method}"
+    for settings in (FineTuneSettings, find("lora").settings):
+        with pytest.raises(InputError, match=told):
+            settings.parse(content)
+        settings.parse({**content, "adapt": {"method": "full"}})
+
+
 def test_draws_with_replacement_are_refused() -> None:
     with pytest.raises(InputError, match=r"training\.sampling: .* \(received 'random'\)"):
         FineTuneSettings.parse({"training": {"sampling": "random"}})

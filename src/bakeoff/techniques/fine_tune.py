@@ -117,6 +117,16 @@ class FineTuneSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rates_of_what_learns(self) -> "FineTuneSettings":
+        if self.training.layer_decay < 1 and self.adapt.method != "full":
+            raise ValueError(
+                f"training.layer_decay {self.training.layer_decay:g} received with adapt.method "
+                f"{self.adapt.method}, which trains no weights of blocks (allowed: 1, or method "
+                "full)"
+            )
+        return self
+
 
 class LoraSettings(FineTuneSettings):
     """Of low-rank adapters."""
@@ -349,7 +359,7 @@ def _inference(
         encoder.requires_grad_(False)
     initialise(module.output, streams, {"": "lecun"})
     module.output.requires_grad_(method != "none")
-    if method == "full" and settings.training.layer_decay < 1:
+    if settings.training.layer_decay < 1:
         share_rates(body, settings.training.layer_decay, pretrained.layers)
     return at_work(module, numerics, pretrained.limit)
 
