@@ -9,6 +9,7 @@ import torch
 from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batches, Fitted, Guarded, LoopPlan, Step, TrainingData
 from bakeoff.core.streams import Streams
@@ -122,7 +123,7 @@ def test_one_example_of_a_class_is_refused(digits: TrainingData, cell_of: Cells)
     kept = np.flatnonzero(digits.train.labels != 3)
     one = np.flatnonzero(digits.train.labels == 3)[:1]
     data = replace(digits, train=digits.train.take(np.sort(np.concatenate([kept, one]))))
-    with pytest.raises(InputError, match="class number 3: 1 training example received"):
+    with pytest.raises(InputError, match="1 training example received of 3: it has no"):
         fitted(data, cell_of("contrastive", model=SMALL))
 
 
@@ -163,7 +164,10 @@ def test_settings_that_mean_nothing_are_refused(
     ("training", "message"),
     [
         ({"batch_size": 3}, "training.batch_size: 3 received"),
-        ({"classes_per_batch": 40, "batch_size": 64}, "classes_per_batch: 40 received"),
+        (
+            {"classes_per_batch": 3, "batch_size": 64},
+            r"classes_per_batch: 3 received \(allowed: 2 to 2.* of 2 classes",
+        ),
         ({"accumulate": 2}, "cannot be trained in parts"),
     ],
 )
@@ -172,7 +176,7 @@ def test_batches_that_cannot_be_are_refused_before_anything_runs(
 ) -> None:
     settings = ContrastiveSettings.parse({"training": training})
     with pytest.raises(InputError, match=message):
-        Contrastive().check(settings, (8, 8, 1), 1000)
+        Contrastive().check(settings, Offer((8, 8, 1), 1000, {"a": 50, "b": 50}))
 
 
 def test_the_trunk_starts_as_cnn_does(digits: TrainingData) -> None:

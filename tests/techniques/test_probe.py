@@ -10,6 +10,7 @@ import torch
 from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Predictor, TrainingData
 from bakeoff.techniques import find, framework_of
@@ -227,7 +228,7 @@ def test_untrained_and_checked() -> None:
         {"classifier": {"normalisation": "batch"}, "training": {"accumulate": 2}}
     )
     with pytest.raises(InputError, match="cannot be trained in parts"):
-        Probe().check(parts, (4, 3, 2), 100)
+        Probe().check(parts, Offer((4, 3, 2), 100, {}))
 
 
 def test_the_shape_of_items_is_the_encoders(

@@ -193,7 +193,12 @@ def learn(
     step.judge = judge
     step.splittable = False  # a loss compares the examples of a batch with each other
     batches = BalancedBatches(
-        train.labels, take, training.batch_size, streams, training.classes_per_batch
+        train.labels,
+        data.task.classes,
+        take,
+        training.batch_size,
+        streams,
+        training.classes_per_batch,
     )
     run.loop("train", step, batches, plan(training, batches, data.task, validation))
     step.keep()

@@ -94,6 +94,16 @@ def token_reader_of(reference: Ref, inputs: Mapping[str, Predictor], technique: 
     return found
 
 
+def no_vectors(encoder: Encoder, shape: tuple[int, ...]) -> Vectors:
+    """The vectors (0, D) of no items: they say how large an encoder's are.
+
+    Args:
+        encoder: Fitted or not.
+        shape: (H, W, C) of an image; () of a text.
+    """
+    return encoder.represent(np.zeros((0, *shape), np.uint8) if shape else [])
+
+
 def encode(
     encoder: Encoder,
     reference: Ref,
