@@ -75,6 +75,7 @@ def test_frozen_vectors(
     before = encoder.predict(digits.validation.items)
     predictor = probed(digits, cell_of("probe", **ENCODER, **sections), encoder, run)
     assert accuracy(predictor, digits) > 0.7
+    assert not run.notes
     assert [phase for phase in run.solved if phase != "solve"] == ["encode", "encode-validation"]
     np.testing.assert_array_equal(encoder.predict(digits.validation.items), before)
     rows = predictor.layers()
@@ -176,7 +177,9 @@ def test_one_point_is_no_failure(
     """A collapsed encoder gives a probe that knows how frequent the classes are."""
     network = encoders["mlp"].network  # type: ignore[attr-defined]
     network.parameters["hidden-1.weight"][...] = 0
-    predictor = probed(digits, cell_of("probe", **ENCODER), encoders["mlp"])
+    run = MemoryRun()
+    predictor = probed(digits, cell_of("probe", **ENCODER), encoders["mlp"], run)
+    assert run.notes == ["'net' has collapsed: its vectors lie at one point"]
     probabilities = predictor.predict(digits.validation.items)
     assert np.ptp(probabilities, axis=0).max() == 0
     np.testing.assert_allclose(probabilities, 0.1, atol=0.03)
