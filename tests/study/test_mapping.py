@@ -75,7 +75,7 @@ def test_images_of_ones_own_by_tsne(fitted: LoadedCell, tmp_path: Path) -> None:
 def test_who_drew_is_told(
     fitted: LoadedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the extra scikit-learn draws many points, too, and it is said what would be quicker."""
+    """Without the extra scikit-learn draws many points, too, and what is quicker is said."""
     test = load("digits").test
     assert test is not None
     np.save(tmp_path / "new.npy", np.asarray(test.items)[:60])

@@ -16,6 +16,7 @@ from bakeoff.core.streams import Streams
 from bakeoff.techniques.cnn import Cnn, CnnSettings
 from bakeoff.techniques.contrast import COLLAPSED, ContrastiveSettings
 from bakeoff.techniques.contrastive import Contrastive, ContrastivePredictor
+from bakeoff.techniques.encoders import vectors_and_guesses
 
 Cells = Callable[..., Cell]
 SMALL = {"name": "mlp", "hidden": [64]}
@@ -117,6 +118,27 @@ def test_a_collapsed_encoder_is_told(digits: TrainingData, cell_of: Cells) -> No
     assert notes == [COLLAPSED]
     probabilities = predictor.predict(digits.validation.items)
     np.testing.assert_array_equal(probabilities, np.full((450, 10), 0.1, np.float32))
+
+
+def test_vectors_and_guesses_need_one_pass(
+    digits: TrainingData, cell_of: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {"iterations": 4, "batch_size": 40}
+    predictor = fitted(digits, cell_of("contrastive", model=SMALL, training=training))
+    items = digits.validation.items
+    vectors, guesses = predictor.represent(items), predictor.predict(items).argmax(axis=1)
+    passed: list[int] = []
+    features = predictor.inference.features
+
+    def counting(images: np.ndarray) -> np.ndarray:
+        passed.append(len(images))
+        return features(images)
+
+    monkeypatch.setattr(predictor.inference, "features", counting)
+    found = vectors_and_guesses(predictor, items)
+    assert passed == [450]
+    np.testing.assert_array_equal(found[0], vectors)
+    np.testing.assert_array_equal(found[1], guesses)
 
 
 def test_one_example_of_a_class_is_refused(digits: TrainingData, cell_of: Cells) -> None:
