@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +63,9 @@ def test_it_learns_digits(digits: TrainingData, cell_of: Cells, loss: dict[str, 
     )
 
 
+SPEEDRUN = {"name": "speedrun", "widths": [4, 6, 10]}
+
+
 @pytest.mark.parametrize(
     ("model", "vector", "size"),
     [
@@ -69,10 +73,16 @@ def test_it_learns_digits(digits: TrainingData, cell_of: Cells, loss: dict[str, 
         ({"name": "lenet"}, {"dimension": None}, 84),
         ({"name": "resnet20", "width": 2}, {"dimension": None, "normalise": False}, 8),
         ({"name": "vgg-encoder", "dimension": 12, "hidden": 16}, {"dimension": None}, 12),
+        (SPEEDRUN, {"dimension": 16}, 16),
+        (SPEEDRUN, {"dimension": None, "normalise": False}, 10),
     ],
 )
 def test_every_trunk_gives_vectors(
-    cell_of: Cells, model: dict[str, object], vector: dict[str, object], size: int
+    cell_of: Cells,
+    model: dict[str, object],
+    vector: dict[str, object],
+    size: int,
+    tmp_path: Path,
 ) -> None:
     generator = np.random.default_rng(0)
     labels = np.arange(40) % 2
@@ -87,6 +97,10 @@ def test_every_trunk_gives_vectors(
     on_sphere = np.allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
     assert on_sphere == vector.get("normalise", True)
     assert predictor.layers()[-1].weights == {"means": (2, size)}
+    predictor.save(tmp_path)
+    again = Contrastive().load(tmp_path)
+    np.testing.assert_array_equal(again.represent(data.validation.items), vectors)
+    assert again.layers() == predictor.layers()
 
 
 def test_validation_selects_with_what_predicts(digits: TrainingData, cell_of: Cells) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.techniques.conftest import MemoryRun
+from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.checking import Offer
@@ -134,6 +134,48 @@ def test_fine_tuning(
     items = digits.validation.items
     np.testing.assert_array_equal(again.predict(items), predictor.predict(items))
     assert again.layers() == predictor.layers()
+
+
+@pytest.mark.parametrize("layers", ["all", ["block3"]], ids=["all", "block3"])
+def test_fine_tuning_of_speedrun(cell_of: Cells, layers: Any, tmp_path: Path) -> None:
+    """Its whitening filters and gains never learn; all else does, where it is asked for."""
+    torch.set_num_threads(1)
+    generator, labels = np.random.default_rng(0), np.arange(120) % 2
+    items = generator.integers(0, 156, (120, 9, 9, 3)) + 100 * labels[:, None, None, None]
+    data = image_data(items.astype(np.uint8), labels, 40, 2)
+    encoder = Contrastive().fit(
+        cell_of(
+            "contrastive",
+            model={"name": "speedrun", "widths": [4, 6, 10]},
+            vector={"dimension": 8},
+            training={"iterations": 6, "batch_size": 20, "learning_rate": 0.01},
+        ),
+        data,
+        {},
+        MemoryRun(1),
+    )
+    before = weights(encoder)
+    classifier = {**NETWORK, "fine_tune": layers, "encoder_rate": 1.0, "rates": {"block3": 0.5}}
+    cell = cell_of("probe", **ENCODER, classifier=classifier, training=TUNING)
+    predictor = probed(data, cell, encoder)
+    after = weights(predictor.source)
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    gains = {name for name in before if ".norm" in name and name.endswith(".weight")}
+    fixed = gains | {"trunk.whitening.weight"}
+    assert gains
+    learnt = {name for name in before if layers == "all" or name.startswith("trunk.block3.")}
+    assert moved == learnt - fixed
+    assert accuracy(predictor, data) > 0.8
+    predictor.save(tmp_path)
+    again = find("probe").load(tmp_path)
+    held_out = data.validation.items
+    np.testing.assert_array_equal(again.predict(held_out), predictor.predict(held_out))
+    assert again.layers() == predictor.layers()
+
+
+def weights(encoder: Any) -> dict[str, Any]:
+    named = encoder.inference.module.named_parameters()
+    return {name: values.detach().numpy().copy() for name, values in named}
 
 
 def test_fine_tuning_goes_on_from_network_b(
