@@ -12,7 +12,13 @@ import time
 
 import numpy as np
 
-from bakeoff.analysis.projections import LARGE, neighbours_kept, on_sphere, trustworthiness, tsne
+from bakeoff.analysis.projections import (
+    neighbours_kept,
+    on_sphere,
+    trustworthiness,
+    tsne,
+    tsne_program,
+)
 
 MEASURED = 2_000
 
@@ -36,7 +42,7 @@ def main() -> None:
         "points": chosen.points,
         "dimension": chosen.dimension,
         "jobs": chosen.jobs,
-        "by": "openTSNE" if chosen.points >= LARGE else "scikit-learn",
+        "by": tsne_program(chosen.points),
         "seconds": round(seconds, 1),
         "trustworthiness": round(trustworthiness(vectors[some], places[some]), 4),
         "neighbours_kept": round(neighbours_kept(vectors[some], places[some]), 4),

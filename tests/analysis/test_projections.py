@@ -17,6 +17,7 @@ from bakeoff.analysis.projections import (
     pca,
     trustworthiness,
     tsne,
+    tsne_program,
     uniformity,
 )
 from bakeoff.core.errors import InputError
@@ -40,6 +41,7 @@ def test_pca_of_one_direction_has_no_second() -> None:
 
 def test_tsne_keeps_groups_and_repeats() -> None:
     found = tsne(VECTORS, perplexity=10)
+    assert tsne_program(len(VECTORS)) == "scikit-learn"
     np.testing.assert_array_equal(tsne(VECTORS, perplexity=10), found)
     middles = np.stack([found[c == LABELS].mean(axis=0) for c in range(3)])
     nearest = np.square(found[:, None] - middles[None]).sum(axis=2).argmin(axis=1)
@@ -50,6 +52,7 @@ def test_tsne_keeps_groups_and_repeats() -> None:
 def test_many_points_go_to_open_tsne(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openTSNE", reason="THE EXTRA tsne IS NOT INSTALLED")
     monkeypatch.setattr(projections, "LARGE", 50)
+    assert tsne_program(len(VECTORS)) == "openTSNE"
     found = tsne(VECTORS, perplexity=10)
     assert found.shape == (90, 2)
     assert trustworthiness(VECTORS, found, 10) > 0.85

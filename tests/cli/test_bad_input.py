@@ -570,3 +570,30 @@ def test_refused_call_is_not_a_clear_one_by_chance() -> None:
         assert_clear(Called(2, "", "bakeoff: fine\nbut not this"))
     with pytest.raises(AssertionError):
         assert_clear(Called(1, "", "bakeoff: fine"))
+
+
+def test_recipes_that_do_not_fit_each_other(refused: Refused, work: Path) -> None:
+    """Nothing runs: else they would fail when what they need has been fitted."""
+    text = (
+        "question: Does it pay to learn on?\n"
+        "dataset: digits\n"
+        "margin: 0.01\n"
+        "control: {name: net, technique: cnn, model: {name: mlp, hidden: [8]}}\n"
+        "variants:\n"
+        "  none: {technique: majority}\n"
+        "  knn: {technique: knn, encoder: {recipe: none}}\n"
+        "  tuned:\n"
+        "    technique: probe\n"
+        "    encoder: {recipe: net}\n"
+        "    classifier: {fine_tune: [hiden], rates: {outptu: 0.1}}\n"
+        "  triplets: {technique: contrastive, training: {classes_per_batch: 11}}\n"
+    )
+    (work / "study.yaml").write_text(text, encoding="utf-8")
+    error = refused.run("study.yaml")
+    for part in (
+        "knn: knn: encoder: the technique of recipe 'none' gives no vectors",
+        "tuned: classifier.fine_tune: no layer 'hiden'; did you mean 'hidden'?",
+        "tuned: classifier.rates: no layer 'outptu'; did you mean 'output'?",
+        "triplets: training.classes_per_batch: 11 received (allowed: 2 to 10",
+    ):
+        assert part in error

@@ -71,6 +71,17 @@ def test_a_model_is_what_its_technique_builds(bakeoff: Caller) -> None:
     assert model["layers"] == technique["layers"]
 
 
+def test_a_name_of_a_technique_and_of_a_model(bakeoff: Caller) -> None:
+    """Both can be had, and who asks for one is told how to see the other."""
+    out = " ".join(bakeoff("profile", "mlp").out.split())
+    assert "bakeoff profile cnn --set model.name=mlp" in out
+    assert "The model of that name" not in bakeoff("profile", "cnn").out
+    assert "The model of that name" not in bakeoff("profile", "lenet").out
+    model = document(bakeoff, "cnn", "--set", "model.name=mlp")
+    assert model["parameters"] == 1_707_274, "as docs/vision.md has it"
+    assert document(bakeoff, "mlp")["parameters"] != model["parameters"]
+
+
 def test_majority_keeps_a_number_a_class(bakeoff: Caller) -> None:
     found = document(bakeoff, "majority", "--classes", "3")
     assert (found["parameters"], found["macs"]) == (3, 0)

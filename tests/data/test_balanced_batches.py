@@ -22,7 +22,7 @@ def made(
     def take(rows: NDArray[np.intp]) -> Batch:
         return Batch(rows[:, None], labels[rows], rows)
 
-    return BalancedBatches(labels, take, size, Streams(seed), classes)
+    return BalancedBatches(labels, "abcde", take, size, Streams(seed), classes)
 
 
 def rows(batches: BalancedBatches, epoch: int, start: int = 0) -> list[list[int]]:
@@ -66,7 +66,7 @@ def test_as_many_classes_as_fit() -> None:
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    with pytest.raises(InputError, match=r"class number 1: 1 training example received"):
+    with pytest.raises(InputError, match=r"1 training example received of b: it has no"):
         made(np.array([0, 0, 1, 2, 2]))
     with pytest.raises(InputError, match="1 class received: without a second one"):
         made(np.zeros(9, np.int64))
@@ -75,4 +75,4 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(InputError, match=r"classes_per_batch: 6 received \(allowed: 2 to 5"):
         made(size=20, classes=6)
     with pytest.raises(InputError, match=r"classes_per_batch: 9 received \(allowed: 2 to 8"):
-        check_balance(16, 9)
+        check_balance(16, 9, dict.fromkeys("abcdefghij", 5))

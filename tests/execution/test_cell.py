@@ -240,6 +240,36 @@ def _wild_after(step: int) -> Any:
     return lambda at: 0.005 if at < step else 1e38
 
 
+def test_what_reads_vectors_of_a_diverged_encoder_has_diverged_too(tmp_path: Path) -> None:
+    """It counts as the majority, and its record says why; so does what reads it in its turn."""
+    encoder = {
+        "technique": "contrastive",
+        "model": {"name": "mlp", "hidden": [8]},
+        "training": {"iterations": 20, "optimizer": "sgd", "learning_rate": 1e30},
+    }
+    on = {"technique": "probe", "encoder": {"recipe": "wild"}}
+    tuned = on | {"classifier": {"name": "network-b", "hidden": [4], "fine_tune": "all"}}
+    variants = {
+        "wild": encoder,
+        "probe": on | {"classifier": {"name": "network-b", "hidden": [4]}},
+        "tuned": tuned,
+        "on-probe": tuned | {"encoder": {"recipe": "probe"}},
+        "knn": {"technique": "knn", "encoder": {"recipe": "wild"}},
+    }
+    finished = study(variants=variants).run(tmp_path)
+    assert not finished.failures
+    found = {name: read_record(tmp_path / "cells" / name / "seed-0") for name in variants}
+    for name, record in found.items():
+        assert record is not None
+        assert (record.status, record.selected_step) == ("diverged", 0)
+        assert record.metrics == found["wild"].metrics  # type: ignore[union-attr]
+        needed = "probe" if name == "on-probe" else "wild"
+        told = f"'{needed}' diverged before its first validation: it has no vectors"
+        assert name == "wild" or record.notes == (told,)
+    sentences = " ".join(v["sentence"] for v in finished.results["verdicts"])
+    assert "1 of 1 seed of knn diverged" in sentences
+
+
 def test_a_diverged_cell_without_finite_weights_counts_as_majority(tmp_path: Path) -> None:
     record = run(tmp_path, softmax_cell(learning_rate=1e38))
     majority = run(tmp_path, cells(study())[0])

@@ -13,7 +13,11 @@ COMMIT = "0" * 40
 
 def entry(file: Path) -> dict[str, str | int]:
     """A line of the list of files."""
-    kept = {"type": "file", "path": file.name, "size": file.stat().st_size}
+    kept: dict[str, str | int] = {
+        "type": "file",
+        "path": file.name,
+        "size": file.stat().st_size,
+    }
     return {**kept, "oid": sha256(file.read_bytes()).hexdigest()[:40]}
 
 

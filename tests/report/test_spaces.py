@@ -10,7 +10,7 @@ from tests.report.mapped import COUNT, TRAIN, write_mapped
 
 from bakeoff import report
 from bakeoff.report.folder import RunFolder, read_folder
-from bakeoff.report.spaces import figures, lead, read, strips
+from bakeoff.report.spaces import figures, lead, read, strips, table
 
 
 @pytest.fixture
@@ -60,6 +60,39 @@ def test_measures_are_in_the_table(mapped: RunFolder) -> None:
     assert len(figure.tables[0].header) == len(rows["plain"])
 
 
+def test_encoders_that_all_collapsed_are_told(own_folder: Path) -> None:
+    """There is no map, but the table says why."""
+    write_mapped(own_folder)
+    path = own_folder / "artifacts/spaces/spaces.json"
+    content = json.loads(path.read_bytes())
+    content["recipes"] = {"softmax": content["recipes"]["softmax"]}
+    path.write_text(json.dumps(content))
+    run = read_folder(own_folder)
+    assert figures(run)["space-maps"] is None
+    shown = table(run)
+    assert shown is not None
+    assert [row[-1].text for row in shown.rows] == ["one point: it has collapsed"]
+    html = report.page(run.path).decode()
+    assert 'id="spaces"' in html
+    assert "one point: it has collapsed" in html
+
+
+def test_the_table_stands_once(mapped: RunFolder) -> None:
+    assert table(mapped) is None
+    assert report.page(mapped.path).decode().count("one point: it has collapsed") == 1
+
+
+def test_many_classes_have_no_heat_map_and_that_is_said(mapped: RunFolder) -> None:
+    path = mapped.path / "artifacts/spaces/spaces.json"
+    content = json.loads(path.read_bytes())
+    content["classes"] = [f"c{number}" for number in range(31)]
+    for row in content["recipes"].values():
+        row["distances"] = [[1.0] * 31] * 31
+    path.write_text(json.dumps(content))
+    assert figures(mapped)["space-classes"] is None
+    assert lead(mapped).endswith("31 classes are too many for a heat map of their distances.")
+
+
 def test_distances_of_classes(mapped: RunFolder) -> None:
     figure = figures(mapped)["space-classes"]
     assert figure is not None
@@ -76,6 +109,7 @@ def test_neighbours(mapped: RunFolder) -> None:
     said = lead(mapped)
     assert "plain, swish and softmax" in said
     assert "40 training examples and 20 validation examples" in said
+    assert "too many" not in said
 
 
 def test_the_page_shows_them(mapped: RunFolder) -> None:

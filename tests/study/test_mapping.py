@@ -10,7 +10,7 @@ from tests.study.tiny import openings, run, study
 from bakeoff.core.errors import InputError
 from bakeoff.core.table import read_csv
 from bakeoff.data.catalogue import load
-from bakeoff.study.mapping import How, Outputs, map_vectors
+from bakeoff.study.mapping import How, Mapped, Outputs, map_vectors
 from bakeoff.study.predict import LoadedCell, load_fitted
 
 MLP = {"technique": "mlp", "model": {"hidden": [8]}, "training": {"epochs": 1}}
@@ -70,6 +70,39 @@ def test_images_of_ones_own_by_tsne(fitted: LoadedCell, tmp_path: Path) -> None:
         written.append((tmp_path / "m.csv").read_bytes())
     assert written[0] == written[1] != written[2]
     assert set(read_csv(tmp_path / "m.csv")["label"]) == {""}
+
+
+def test_who_drew_is_told(
+    fitted: LoadedCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the extra scikit-learn draws many points, too, and what is quicker is said."""
+    test = load("digits").test
+    assert test is not None
+    np.save(tmp_path / "new.npy", np.asarray(test.items)[:60])
+
+    def made(how: How) -> Mapped:
+        return map_vectors(fitted, str(tmp_path / "new.npy"), Outputs(tmp_path / "m.csv"), how)
+
+    assert made(How("pca")).program == "NumPy"
+    assert made(How(perplexity=5)).program == "scikit-learn"
+    assert not made(How(perplexity=5)).notes
+    monkeypatch.setattr("bakeoff.analysis.projections.LARGE", 50)
+    monkeypatch.setattr("bakeoff.study.mapping.LARGE", 50)
+    monkeypatch.setattr("bakeoff.analysis.projections.find_spec", lambda name: None)
+    found = made(How(perplexity=5))
+    assert found.program == "scikit-learn"
+    (note,) = found.notes
+    assert note.startswith("scikit-learn drew 60 points; openTSNE (extra: tsne), which is not")
+
+
+def test_one_point_is_not_mapped(tmp_path: Path, folder: Path) -> None:
+    fitted = load_fitted(f"{folder}:mlp")
+    network = fitted.predictor.network  # type: ignore[attr-defined]
+    network.parameters["hidden-1.weight"][...] = 0
+    network.parameters["hidden-1.bias"][...] = 1
+    with pytest.raises(InputError, match="its vectors lie at one point: it has collapsed"):
+        map_vectors(fitted, "digits", Outputs(tmp_path / "map.csv"), How())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

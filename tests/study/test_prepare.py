@@ -15,6 +15,7 @@ from bakeoff.data.dataset import Dataset
 from bakeoff.study.prepare import cells_of, prepare
 from bakeoff.study.resolve import AGAIN_SEEDS
 from bakeoff.study.study import Study
+from bakeoff.techniques.cnn import Cnn
 from bakeoff.techniques.softmax import Softmax
 
 MLP: dict[str, Any] = {"technique": "mlp", "training": {"epochs": 1}}
@@ -207,6 +208,75 @@ def test_settings_that_the_data_cannot_serve(variant: dict[str, Any], fault: str
     assert told.startswith(f"b: {fault}")
 
 
+NET = {"technique": "cnn", "model": {"name": "mlp", "hidden": [8]}}
+TUNED = {"name": "network-b", "hidden": [4], "fine_tune": "all"}
+
+
+def on(recipe: str, **sections: Any) -> dict[str, Any]:
+    return {"technique": "probe", "encoder": {"recipe": recipe}, **sections}
+
+
+@pytest.mark.parametrize(
+    ("variants", "fault"),
+    [
+        ({"b": on("majority")}, "probe: encoder: the technique of recipe 'majority' gives no"),
+        (
+            {"b": {**on("majority"), "technique": "knn"}},
+            "knn: encoder: the technique of recipe 'ma",
+        ),
+        (
+            {"m": MLP, "b": on("m", classifier=TUNED)},
+            "probe: classifier.fine_tune: the encoder is no torch network on images",
+        ),
+        (
+            {"n": NET, "b": on("n", classifier={**TUNED, "fine_tune": ["hiden"]})},
+            "classifier.fine_tune: no layer 'hiden'; did you mean 'hidden'? (allowed: hidden, outp",
+        ),
+        (
+            {"n": NET, "b": on("n", classifier={**TUNED, "rates": {"outptu": 0.1}})},
+            "classifier.rates: no layer 'outptu'; did you mean 'output'?",
+        ),
+        (
+            {
+                "n": NET,
+                "head": on("n", classifier={**TUNED, "fine_tune": "none", "hidden": [5]}),
+                "b": on("head", classifier=TUNED),
+            },
+            "classifier: hidden (4,) against (5,) in recipe 'head', whose added layers are to go",
+        ),
+        (
+            {"b": {"technique": "contrastive", "data": {"labels": 15}}},
+            "1 training example received of ",
+        ),
+        (
+            {"b": {"technique": "contrastive", "training": {"classes_per_batch": 11}}},
+            "training.classes_per_batch: 11 received (allowed: 2 to 10, two examples of each in a",
+        ),
+    ],
+)
+def test_recipes_that_would_fail_in_the_end(variants: dict[str, Any], fault: str) -> None:
+    """Perhaps hours after the start: when what they need was fitted."""
+    (told,) = faults(study(variants=variants))
+    assert told.startswith(f"b: {fault}")
+
+
+def test_faults_of_an_encoder_are_told_of_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise InputError("too small")
+
+    monkeypatch.setattr(Cnn, "untrained", refuse)
+    assert faults(study(variants={"n": NET, "b": on("n"), "m": on("b", classifier=TUNED)})) == (
+        "n: too small",
+    )
+
+
+def test_recipes_on_encoders_that_can_be_fitted() -> None:
+    head = on("n", classifier={**TUNED, "fine_tune": "none"})
+    tuned = on("head", classifier={**TUNED, "rates": {"hidden.0": 0.5}})
+    variants = {"n": NET, "head": head, "tuned": tuned, "k": {**on("tuned"), "technique": "knn"}}
+    assert prepare(study(variants=variants, factors={"data.labels": [100, 200]}))
+
+
 def test_settings_that_the_data_can_serve() -> None:
     variants = {
         "knn": {"technique": "knn", "k": 809},
@@ -239,6 +309,27 @@ def test_recipes_that_differ_in_their_examples_are_built_once(
     }
     prepare(study(variants=variants, factors={"data.labels": [100, 200, 300]}))
     assert built == [10, 10]
+
+
+def test_an_encoder_is_built_once_for_all_that_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    untrained = Cnn.untrained
+
+    def counting(self: Cnn, settings: Any, shape: tuple[int, ...], classes: int) -> Any:
+        built.append(classes)
+        return untrained(self, settings, shape, classes)
+
+    monkeypatch.setattr(Cnn, "untrained", counting)
+    variants = {"n": NET, "b": on("n"), "k": {**on("n"), "technique": "knn"}}
+    prepare(study(variants=variants, factors={"data.labels": [100, 200]}))
+    assert built == [10]
+    ready = prepare(study(variants={"n": NET}))
+    before = {"numerics": {}, "recipes": {"n": {"recipe": ready.planned[-1].recipe.resolved()}}}
+    built.clear()
+    prepare(study(variants={"n": NET}), before=before)
+    assert not built, "what ran before is not looked at again"
+    prepare(study(variants={"n": NET, "b": on("n")}), before=before)
+    assert built, "unless something new reads it"
 
 
 def test_what_cannot_be_built_is_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

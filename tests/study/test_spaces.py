@@ -1,12 +1,16 @@
 """A run with encoders leaves maps of their vectors, and books their price upstream."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.study.tiny import run, study
 
+from bakeoff.analysis.spaces import Space
 from bakeoff.core.files import folder_digests
 from bakeoff.core.record import Record
 from bakeoff.study import spaces
@@ -64,8 +68,10 @@ def content(folder: Path) -> dict[str, Any]:
 def test_encoders_and_what_others_need_are_shown(folder: Path) -> None:
     found = content(folder)
     assert list(found["recipes"]) == ["encoder", "network-b"]
+    keys = {name: row["key"] for name, row in found["recipes"].items()}
     assert found["about"] == {
-        "version": spaces.VERSION, "recipes": 2, "perplexity": 30.0, "seed": 0, "k": 10,
+        "version": spaces.VERSION, "recipes": 2, "keys": keys,
+        "perplexity": 30.0, "seed": 0, "k": 10,
     }  # fmt: skip
     assert found["recipes"]["encoder"]["dimension"] == 8
     assert len(found["points"]["labels"]) > 300
@@ -117,6 +123,28 @@ def test_what_is_there_is_not_made_again(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.undo()
     write_artifacts(ready, folder)
     assert folder_digests(folder / "artifacts") == before
+
+
+def test_a_space_that_is_not_finite_is_looked_at_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/artifacts")
+    ready = prepare(given(), before=read_plan(folder))
+    made, honest = list[str](), spaces._space
+
+    def broken(predictor: Any, record: Record, points: Any) -> Space:
+        made.append(record.name)
+        space = honest(predictor, record, points)
+        fault = np.nan if record.name == "encoder" else 1
+        return replace(space, vectors=space.vectors * np.float32(fault))
+
+    monkeypatch.setattr(spaces, "_space", broken)
+    write_artifacts(ready, tmp_path / "run")
+    assert list(content(tmp_path / "run")["recipes"]) == ["network-b"]
+    assert made == ["encoder", "network-b"]
+    write_artifacts(ready, tmp_path / "run")
+    assert made == ["encoder", "network-b"], "nothing is made again"
 
 
 def test_without_encoders_there_is_nothing(tmp_path: Path) -> None:

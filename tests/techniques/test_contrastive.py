@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import torch
 from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Batches, Fitted, Guarded, LoopPlan, Step, TrainingData
 from bakeoff.core.streams import Streams
 from bakeoff.techniques.cnn import Cnn, CnnSettings
 from bakeoff.techniques.contrast import COLLAPSED, ContrastiveSettings
 from bakeoff.techniques.contrastive import Contrastive, ContrastivePredictor
+from bakeoff.techniques.encoders import vectors_and_guesses
 
 Cells = Callable[..., Cell]
 SMALL = {"name": "mlp", "hidden": [64]}
@@ -60,6 +63,9 @@ def test_it_learns_digits(digits: TrainingData, cell_of: Cells, loss: dict[str, 
     )
 
 
+SPEEDRUN = {"name": "speedrun", "widths": [4, 6, 10]}
+
+
 @pytest.mark.parametrize(
     ("model", "vector", "size"),
     [
@@ -67,10 +73,16 @@ def test_it_learns_digits(digits: TrainingData, cell_of: Cells, loss: dict[str, 
         ({"name": "lenet"}, {"dimension": None}, 84),
         ({"name": "resnet20", "width": 2}, {"dimension": None, "normalise": False}, 8),
         ({"name": "vgg-encoder", "dimension": 12, "hidden": 16}, {"dimension": None}, 12),
+        (SPEEDRUN, {"dimension": 16}, 16),
+        (SPEEDRUN, {"dimension": None, "normalise": False}, 10),
     ],
 )
 def test_every_trunk_gives_vectors(
-    cell_of: Cells, model: dict[str, object], vector: dict[str, object], size: int
+    cell_of: Cells,
+    model: dict[str, object],
+    vector: dict[str, object],
+    size: int,
+    tmp_path: Path,
 ) -> None:
     generator = np.random.default_rng(0)
     labels = np.arange(40) % 2
@@ -85,6 +97,10 @@ def test_every_trunk_gives_vectors(
     on_sphere = np.allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
     assert on_sphere == vector.get("normalise", True)
     assert predictor.layers()[-1].weights == {"means": (2, size)}
+    predictor.save(tmp_path)
+    again = Contrastive().load(tmp_path)
+    np.testing.assert_array_equal(again.represent(data.validation.items), vectors)
+    assert again.layers() == predictor.layers()
 
 
 def test_validation_selects_with_what_predicts(digits: TrainingData, cell_of: Cells) -> None:
@@ -118,11 +134,32 @@ def test_a_collapsed_encoder_is_told(digits: TrainingData, cell_of: Cells) -> No
     np.testing.assert_array_equal(probabilities, np.full((450, 10), 0.1, np.float32))
 
 
+def test_vectors_and_guesses_need_one_pass(
+    digits: TrainingData, cell_of: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {"iterations": 4, "batch_size": 40}
+    predictor = fitted(digits, cell_of("contrastive", model=SMALL, training=training))
+    items = digits.validation.items
+    vectors, guesses = predictor.represent(items), predictor.predict(items).argmax(axis=1)
+    passed: list[int] = []
+    features = predictor.inference.features
+
+    def counting(images: np.ndarray) -> np.ndarray:
+        passed.append(len(images))
+        return features(images)
+
+    monkeypatch.setattr(predictor.inference, "features", counting)
+    found = vectors_and_guesses(predictor, items)
+    assert passed == [450]
+    np.testing.assert_array_equal(found[0], vectors)
+    np.testing.assert_array_equal(found[1], guesses)
+
+
 def test_one_example_of_a_class_is_refused(digits: TrainingData, cell_of: Cells) -> None:
     kept = np.flatnonzero(digits.train.labels != 3)
     one = np.flatnonzero(digits.train.labels == 3)[:1]
     data = replace(digits, train=digits.train.take(np.sort(np.concatenate([kept, one]))))
-    with pytest.raises(InputError, match="class number 3: 1 training example received"):
+    with pytest.raises(InputError, match="1 training example received of 3: it has no"):
         fitted(data, cell_of("contrastive", model=SMALL))
 
 
@@ -163,7 +200,10 @@ def test_settings_that_mean_nothing_are_refused(
     ("training", "message"),
     [
         ({"batch_size": 3}, "training.batch_size: 3 received"),
-        ({"classes_per_batch": 40, "batch_size": 64}, "classes_per_batch: 40 received"),
+        (
+            {"classes_per_batch": 3, "batch_size": 64},
+            r"classes_per_batch: 3 received \(allowed: 2 to 2.* of 2 classes",
+        ),
         ({"accumulate": 2}, "cannot be trained in parts"),
     ],
 )
@@ -172,7 +212,7 @@ def test_batches_that_cannot_be_are_refused_before_anything_runs(
 ) -> None:
     settings = ContrastiveSettings.parse({"training": training})
     with pytest.raises(InputError, match=message):
-        Contrastive().check(settings, (8, 8, 1), 1000)
+        Contrastive().check(settings, Offer((8, 8, 1), 1000, {"a": 50, "b": 50}))
 
 
 def test_the_trunk_starts_as_cnn_does(digits: TrainingData) -> None:

@@ -13,6 +13,7 @@ from tests.techniques.conftest import MemoryRun
 from tests.techniques.sentences import opinions
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Attending, TrainingData
 from bakeoff.core.recipe import DataSettings, Recipe
@@ -111,12 +112,12 @@ def test_it_starts_from_the_pretrained_weights(weights: Path, data: TrainingData
 def test_what_cannot_be_is_refused(weights: Path, data: TrainingData) -> None:
     texts = ContrastiveSettings.parse({"model": {"name": "pretrained"}})
     with pytest.raises(InputError, match="model: pretrained received for images"):
-        Contrastive().check(texts, (8, 8, 1), 100)
+        Contrastive().check(texts, Offer((8, 8, 1), 100, {"a": 50, "b": 50}))
     with pytest.raises(InputError, match="model: simple-cnn received for texts"):
-        Contrastive().check(ContrastiveSettings(), (), 100)
-    Contrastive().check(texts, (), 100)
+        Contrastive().check(ContrastiveSettings(), Offer((), 100, {"a": 50, "b": 50}))
+    Contrastive().check(texts, Offer((), 100, {"a": 50, "b": 50}))
     alone = data.train.take(np.array([0, 2, 4, 1]))
-    with pytest.raises(InputError, match="1 training example received, which has no positive"):
+    with pytest.raises(InputError, match="1 training example received of yes: it has no"):
         fit(weights, replace(data, train=alone))
     images = replace(data.train, items=np.zeros((64, 2, 2, 1), np.uint8))
     with pytest.raises(InputError, match="texts needed"):

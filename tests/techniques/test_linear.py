@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import TrainingData
 from bakeoff.techniques.linear import (
@@ -152,7 +153,7 @@ def test_augmentation_without_meaning_is_refused() -> None:
     for technique, settings in ((Softmax(), SoftmaxSettings), (Logistic(), LogisticSettings)):
         too_far = settings.parse({"augmentation": {"crop": 8}})
         with pytest.raises(InputError, match=r"augmentation\.crop: 8 received .allowed: 0 to 7"):
-            technique.check(too_far, (8, 8, 1), 100)
+            technique.check(too_far, Offer((8, 8, 1), 100, {}))
 
 
 def test_a_great_penalty_leaves_the_frequencies(

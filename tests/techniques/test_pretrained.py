@@ -14,6 +14,7 @@ from tests.contracts.small import Bench, cell_of, resolved, run_of
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.cache import cache_folder
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.frozen import plain
 from bakeoff.core.recipe import DataSettings, Recipe
@@ -76,7 +77,7 @@ def test_neighbours_are_found_among_the_vectors(weights: Path, tmp_path: Path) -
     wanted = oracle.predict_proba(encoder.represent(data.validation.items))
     np.testing.assert_allclose(found.predict(data.validation.items), wanted, atol=1e-6)
     with pytest.raises(InputError, match="encoder: needed for texts"):
-        technique.check(technique.settings(), (), 100)
+        technique.check(technique.settings(), Offer((), 100, {}))
 
 
 def test_vectors_are_cached_by_content(weights: Path, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.techniques.conftest import MemoryRun
+from tests.techniques.conftest import MemoryRun, image_data
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Predictor, TrainingData
 from bakeoff.techniques import find, framework_of
@@ -74,6 +75,7 @@ def test_frozen_vectors(
     before = encoder.predict(digits.validation.items)
     predictor = probed(digits, cell_of("probe", **ENCODER, **sections), encoder, run)
     assert accuracy(predictor, digits) > 0.7
+    assert not run.notes
     assert [phase for phase in run.solved if phase != "solve"] == ["encode", "encode-validation"]
     np.testing.assert_array_equal(encoder.predict(digits.validation.items), before)
     rows = predictor.layers()
@@ -134,6 +136,48 @@ def test_fine_tuning(
     assert again.layers() == predictor.layers()
 
 
+@pytest.mark.parametrize("layers", ["all", ["block3"]], ids=["all", "block3"])
+def test_fine_tuning_of_speedrun(cell_of: Cells, layers: Any, tmp_path: Path) -> None:
+    """Its whitening filters and gains never learn; all else does, where it is asked for."""
+    torch.set_num_threads(1)
+    generator, labels = np.random.default_rng(0), np.arange(120) % 2
+    items = generator.integers(0, 156, (120, 9, 9, 3)) + 100 * labels[:, None, None, None]
+    data = image_data(items.astype(np.uint8), labels, 40, 2)
+    encoder = Contrastive().fit(
+        cell_of(
+            "contrastive",
+            model={"name": "speedrun", "widths": [4, 6, 10]},
+            vector={"dimension": 8},
+            training={"iterations": 6, "batch_size": 20, "learning_rate": 0.01},
+        ),
+        data,
+        {},
+        MemoryRun(1),
+    )
+    before = weights(encoder)
+    classifier = {**NETWORK, "fine_tune": layers, "encoder_rate": 1.0, "rates": {"block3": 0.5}}
+    cell = cell_of("probe", **ENCODER, classifier=classifier, training=TUNING)
+    predictor = probed(data, cell, encoder)
+    after = weights(predictor.source)
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    gains = {name for name in before if ".norm" in name and name.endswith(".weight")}
+    fixed = gains | {"trunk.whitening.weight"}
+    assert gains
+    learnt = {name for name in before if layers == "all" or name.startswith("trunk.block3.")}
+    assert moved == learnt - fixed
+    assert accuracy(predictor, data) > 0.8
+    predictor.save(tmp_path)
+    again = find("probe").load(tmp_path)
+    held_out = data.validation.items
+    np.testing.assert_array_equal(again.predict(held_out), predictor.predict(held_out))
+    assert again.layers() == predictor.layers()
+
+
+def weights(encoder: Any) -> dict[str, Any]:
+    named = encoder.inference.module.named_parameters()
+    return {name: values.detach().numpy().copy() for name, values in named}
+
+
 def test_fine_tuning_goes_on_from_network_b(
     digits: TrainingData, cell_of: Cells, encoders: dict[str, Predictor]
 ) -> None:
@@ -175,7 +219,9 @@ def test_one_point_is_no_failure(
     """A collapsed encoder gives a probe that knows how frequent the classes are."""
     network = encoders["mlp"].network  # type: ignore[attr-defined]
     network.parameters["hidden-1.weight"][...] = 0
-    predictor = probed(digits, cell_of("probe", **ENCODER), encoders["mlp"])
+    run = MemoryRun()
+    predictor = probed(digits, cell_of("probe", **ENCODER), encoders["mlp"], run)
+    assert run.notes == ["'net' has collapsed: its vectors lie at one point"]
     probabilities = predictor.predict(digits.validation.items)
     assert np.ptp(probabilities, axis=0).max() == 0
     np.testing.assert_allclose(probabilities, 0.1, atol=0.03)
@@ -227,7 +273,7 @@ def test_untrained_and_checked() -> None:
         {"classifier": {"normalisation": "batch"}, "training": {"accumulate": 2}}
     )
     with pytest.raises(InputError, match="cannot be trained in parts"):
-        Probe().check(parts, (4, 3, 2), 100)
+        Probe().check(parts, Offer((4, 3, 2), 100, {}))
 
 
 def test_the_shape_of_items_is_the_encoders(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.protocols import Run, TrainingData
 from bakeoff.techniques.scratch_cnn import ScratchCnn, ScratchCnnModel, ScratchCnnSettings
@@ -114,6 +115,6 @@ def test_blending_is_refused(noise: TrainingData, cell_of: Cells, run: Run) -> N
     told = r"^augmentation\.mixup: 0\.2 received, but scratch-cnn does not blend images"
     cell = cell_of("scratch-cnn", model={"channels": [3]}, augmentation={"mixup": 0.2})
     with pytest.raises(InputError, match=told):
-        ScratchCnn().check(cell.recipe.settings, (8, 8, 3), 10)
+        ScratchCnn().check(cell.recipe.settings, Offer((8, 8, 3), 10, {}))
     with pytest.raises(InputError, match=r"^augmentation\.mixup: 0\.2 received"):
         ScratchCnn().fit(cell, noise, {}, run)

@@ -11,6 +11,7 @@ from tests.contracts.small import Bench, cell_of, resolved, run_of, same_bits
 from tests.models.tiny import save_tiny
 from tests.techniques.conftest import MemoryRun
 
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Predictor
@@ -145,7 +146,7 @@ def test_blended_images_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"augmentation\.mixup: 0\.2 received with training\.teacher"
     ):
-        technique.check(settings, (8, 8, 1), 100)  # type: ignore[attr-defined]
+        technique.check(settings, Offer((8, 8, 1), 100, {}))  # type: ignore[attr-defined]
 
 
 WORDS = {"length": 6, "size": 60, "minimum_count": 1}

@@ -12,6 +12,7 @@ from tests.techniques.conftest import MemoryRun
 from tests.techniques.sentences import opinions
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import TrainingData
@@ -176,13 +177,13 @@ def test_images_and_encoders_without_tokens_are_refused(
 ) -> None:
     settings = ProbeSettings.parse({"classifier": CNN, **ENCODER})
     with pytest.raises(InputError, match="cnn received for data that are not texts"):
-        Probe().check(settings, (8, 8, 1), 100)
-    Probe().check(settings, (), 100)
+        Probe().check(settings, Offer((8, 8, 1), 100, {}))
+    Probe().check(settings, Offer((), 100, {}))
     with pytest.raises(InputError, match="depend on an encoder's vectors of tokens"):
         Probe().untrained(settings, (8, 8, 1), 3)
     random = ProbeSettings.parse({"classifier": CNN, **ENCODER, "training": {"sampling": "random"}})
     with pytest.raises(InputError, match="sampling: random received"):
-        Probe().check(random, (), 100)
+        Probe().check(random, Offer((), 100, {}))
     pooled = Probe().fit(cell(classifier={"name": "softmax"}), data, {"it": encoder}, MemoryRun())
     with pytest.raises(InputError, match="recipe 'it' gives no vectors of tokens"):
         Probe().fit(cell(), data, {"it": pooled}, MemoryRun())

@@ -8,7 +8,7 @@ hypersphere".
 """
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,12 @@ def check_perplexity(perplexity: float, points: int) -> None:
         )
 
 
+def tsne_program(points: int) -> Literal["openTSNE", "scikit-learn"]:
+    """Whose t-SNE draws so many points here."""
+    there = points >= LARGE and find_spec("openTSNE") is not None
+    return "openTSNE" if there else "scikit-learn"
+
+
 def tsne(vectors: Vectors, perplexity: float = 30.0, seed: int = 0, jobs: int = 1) -> Doubles:
     """t-SNE of N vectors, (N, 2), from their first two principal components.
 
@@ -71,7 +77,7 @@ def tsne(vectors: Vectors, perplexity: float = 30.0, seed: int = 0, jobs: int = 
         raise InputError("vectors: infinities or NaN received (allowed: finite numbers)")
     start = pca(vectors)
     start *= START / (start[:, 0].std() or 1.0)
-    if len(vectors) >= LARGE and find_spec("openTSNE") is not None:
+    if tsne_program(len(vectors)) == "openTSNE":
         import openTSNE
 
         made = openTSNE.TSNE(

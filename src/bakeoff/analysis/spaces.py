@@ -20,6 +20,7 @@ from bakeoff.analysis.projections import (
     tsne,
     uniformity,
 )
+from bakeoff.core.collapse import Precision, at_one_point
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.files import pretty_json, write_atomic
 
@@ -30,8 +31,6 @@ PERPLEXITY = 30.0
 SEED = 0
 K = 10
 """Neighbours that count for how far a picture can be trusted."""
-ONE_POINT = 1e-6
-"""As `techniques.prototypes` has it: below this share of their mean squared length."""
 TILE, ACROSS, COLOURS = 20, 25, 64
 """Pixels a side of a small picture, pictures in a row of the sheet, colours of the sheet."""
 TEXT_LENGTH = 160
@@ -72,12 +71,14 @@ class Space:
         key: Of its cell.
         vectors: (N, D), training examples first; finite.
         guesses: (N,) the classes its own predictor gives.
+        precision: In which the vectors were computed.
     """
 
     seed: int
     key: str
     vectors: Vectors
     guesses: NDArray[np.int64]
+    precision: Precision = "float32"
 
 
 def write_spaces(
@@ -121,8 +122,7 @@ def write_spaces(
 def described(space: Space, labels: NDArray[np.int64], classes: int) -> dict[str, Any]:
     """What is told of one encoder's vectors, JSON-ready."""
     vectors = space.vectors.astype(np.float64)
-    apart = np.square(vectors - vectors.mean(axis=0)).sum(axis=1).mean()
-    collapsed = bool(apart <= ONE_POINT * np.square(vectors).sum(axis=1).mean())
+    collapsed = at_one_point(vectors, space.precision)
     row: dict[str, Any] = {
         "collapsed": collapsed,
         "dimension": vectors.shape[1],

@@ -83,7 +83,7 @@ def map_(
         ["points", f"{made.points:,}"],
         ["dimension", f"{made.dimension:,}"],
         ["seconds of encoding", f"{made.encode_seconds:.1f}"],
-        [f"seconds of {method}", f"{made.map_seconds:.1f}"],
+        [f"seconds of {method} ({made.program})", f"{made.map_seconds:.1f}"],
         ["trustworthiness", f"{made.trustworthiness:.3f}"],
         ["neighbours kept", f"{made.kept:.3f}"],
         ["points asked for these", f"{made.asked:,}"],

@@ -35,7 +35,10 @@ HEADER = ("layer", "kind", "input", "output", "weights", "parameters", "MACs")
 def profile(
     model: str, shape: str | None, classes: int, pairs: tuple[str, ...], as_json: bool
 ) -> None:
-    """Profile MODEL (a model's or a technique's name) layer by layer, for one example."""
+    """Profile MODEL (a model's or a technique's name) layer by layer, for one example.
+
+    A name of both is the technique's; `cnn --set model.name=mlp` is the model.
+    """
     technique, content = _resolve(model, parse_settings(pairs))
     usual = "2" if technique.modalities == {"numbers"} else "32x32x3"
     size = parse_shape(shape or usual)
@@ -52,6 +55,9 @@ def profile(
     if growing:
         click.echo()
         click.echo(paragraph(f"n: training examples; {model} keeps and compares with all of them."))
+    if other := _namesake(model):
+        click.echo()
+        click.echo(paragraph(f"This is the technique {model}. The model of that name: {other}"))
 
 
 def _resolve(name: str, settings: Mapping[str, Any]) -> tuple["Technique", dict[str, Any]]:
@@ -70,6 +76,16 @@ def _resolve(name: str, settings: Mapping[str, Any]) -> tuple["Technique", dict[
     if name not in MODELS:
         raise unknown("model", name, sorted({*MODELS, *names()}))
     return _builder(name), changed(content, {"model.name": name})
+
+
+def _namesake(name: str) -> str | None:
+    """What shows the model that a technique has its name in common with; None: there is none."""
+    from bakeoff.models import MODELS
+    from bakeoff.techniques import names
+
+    if name not in MODELS or name not in names():
+        return None
+    return f"bakeoff profile {_builder(name).name} --set model.name={name}"
 
 
 def _builder(model: str) -> "Technique":

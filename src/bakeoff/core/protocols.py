@@ -479,21 +479,3 @@ class Technique(Protocol):
     def untrained(self, settings: Settings, shape: tuple[int, ...], classes: int) -> Predictor:
         """A predictor of the right sizes that has learnt nothing: for `plan` and `profile`."""
         ...
-
-
-@runtime_checkable
-class Checking(Protocol):
-    """A technique that can tell before anything runs which settings certain data cannot serve."""
-
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Look at settings beside the data.
-
-        Args:
-            settings: The technique's.
-            shape: (H, W, C) of an image; () of a text.
-            examples: The fewest training examples of any cell.
-
-        Raises:
-            InputError: naming the setting, what was received and what is allowed.
-        """
-        ...

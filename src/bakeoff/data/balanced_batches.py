@@ -1,6 +1,6 @@
 """Batches with as many examples of each of their classes, for losses that compare examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class BalancedBatches:
 
     Args:
         labels: (N,) int64 of the training examples.
+        names: Of the classes.
         take: The batch of the examples at some rows.
         batch_size: P * S at most.
         streams: Of the replicate.
@@ -37,31 +38,21 @@ class BalancedBatches:
         samples: S.
 
     Raises:
-        InputError: where there are fewer than two classes, a class has one example alone, which
-            has no positive, or a batch cannot hold two examples of each of its classes.
+        InputError: as `check_balance`.
     """
 
     def __init__(
         self,
         labels: NDArray[Any],
+        names: Sequence[str],
         take: Callable[[Rows], Batch],
         batch_size: int,
         streams: Streams,
         classes: int | None = None,
     ) -> None:
         known, counts = np.unique(labels, return_counts=True)
-        if len(known) < FEWEST:
-            raise InputError(
-                f"{len(known)} class received: without a second one there is no negative to compare"
-                " with (allowed: examples of two classes and more)"
-            )
-        alone = known[counts < FEWEST]
-        if len(alone):
-            raise InputError(
-                f"class number {', '.join(map(str, alone.tolist()))}: 1 training example received, "
-                "which has no positive to compare with (allowed: 2 and more of each class)"
-            )
-        self.classes = check_balance(batch_size, classes, len(known))
+        by_class = {names[label]: count for label, count in zip(known, counts, strict=True)}
+        self.classes = check_balance(batch_size, classes, by_class)
         self.samples = batch_size // self.classes
         self.per_epoch = max(1, len(labels) // (self.classes * self.samples))
         self._take, self._streams = take, streams
@@ -93,27 +84,38 @@ class BalancedBatches:
             yield np.concatenate(parts)
 
 
-def check_balance(batch_size: int, classes: int | None, known: int | None = None) -> int:
+def check_balance(batch_size: int, classes: int | None, by_class: Mapping[str, int]) -> int:
     """How many classes a batch has.
 
     Args:
         batch_size: Examples.
         classes: As asked for; None: as many as fit.
-        known: Classes there are; None: not known yet.
+        by_class: How many training examples there are of each class.
 
     Raises:
-        InputError: where a batch cannot hold two examples of each of two classes, or of as many as
-            asked for, or there are not that many.
+        InputError: where there are fewer than two classes, one has a single example, which has no
+            positive, or a batch cannot hold two examples of each of two classes, or of as many as
+            asked for.
     """
     if batch_size < FEWEST**2:
         raise InputError(
             f"training.batch_size: {batch_size} received, but a batch compares two examples of two "
             f"classes at least (allowed: {FEWEST**2} and more)"
         )
-    most = batch_size // FEWEST if known is None else min(known, batch_size // FEWEST)
+    if len(by_class) < FEWEST:
+        raise InputError(
+            f"{len(by_class)} class received: without a second one there is no negative to compare"
+            " with (allowed: examples of two classes and more)"
+        )
+    if alone := [name for name, count in by_class.items() if count < FEWEST]:
+        raise InputError(
+            f"1 training example received of {', '.join(alone)}: it has no positive to compare "
+            f"with (allowed: {FEWEST} and more of each class)"
+        )
+    most = min(len(by_class), batch_size // FEWEST)
     if classes is not None and classes > most:
         raise InputError(
-            f"classes_per_batch: {classes} received (allowed: {FEWEST} to {most}, two examples of "
-            f"each in a batch of {batch_size}{'' if known is None else f', of {known} classes'})"
+            f"training.classes_per_batch: {classes} received (allowed: {FEWEST} to {most}, two "
+            f"examples of each in a batch of {batch_size}, of {len(by_class)} classes)"
         )
     return classes or most

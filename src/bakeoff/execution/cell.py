@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import vectors_from
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
 from bakeoff.core.frozen import plain
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import (
+    Fitted,
     LayerProfile,
     Normaliser,
     Predictor,
@@ -43,6 +45,8 @@ BEST = Path("checkpoints", "best")
 """Where a cell leaves its predictor."""
 LEFT_OUT = 2_000
 """Training examples at most that a technique which remembers them is scored on."""
+STAND_IN = "majority"
+"""The technique that stands for one that diverged before its first validation."""
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
 
 
@@ -107,10 +111,13 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         context.check,
         context.sharing,
     )
+    lost = {
+        name
+        for name, r in inputs.items()
+        if saved_by(cells / r.name / r.replicate.folder) == STAND_IN != r.recipe["technique"]
+    }
     with Meter() as meter:
-        predictor = ready.technique.fit(cell, ready.data, predictors, run)
-    if any(f.diverged_at is not None and f.selected_step == 0 for f in run.fitted):
-        predictor = find("majority").fit(cell, ready.data, {}, run)
+        predictor = _fit(cell, ready, predictors, run, lost)
     with new_folder(folder / BEST) as partial:
         predictor.save(partial)
     if run.rows:
@@ -126,6 +133,33 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     record = Record.model_validate(content | {"cost": cost, "files": _files(folder)})
     context.store.commit(folder, record)
     return record
+
+
+def _fit(
+    cell: Cell,
+    ready: Prepared,
+    predictors: Mapping[str, Predictor],
+    run: CellRun,
+    lost: Set[str],
+) -> Predictor:
+    """What the technique makes of its data, or what stands for it where it diverged at once.
+
+    Args:
+        cell: That is fitted.
+        ready: Its technique and data.
+        predictors: Of what it needs.
+        run: What is worked through.
+        lost: Which of them stand for recipes that diverged: where it reads vectors it has none.
+    """
+    encoder = vectors_from(cell.recipe.settings)
+    if encoder in lost:
+        run.remark([f"'{encoder}' diverged before its first validation: it has no vectors"])
+        run.note(Fitted(steps=0, selected_step=0, diverged_at=0))
+    else:
+        predictor = ready.technique.fit(cell, ready.data, predictors, run)
+    if any(f.diverged_at is not None and f.selected_step == 0 for f in run.fitted):
+        predictor = find(STAND_IN).fit(cell, ready.data, {}, run)
+    return predictor
 
 
 def recipe_yaml(cell: Cell) -> bytes:

@@ -96,6 +96,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "sections": _sections(run, figures),
         "fit_notes": fits.notes_table(run),
         "spaces_lead": spaces.lead(run),
+        "spaces_table": spaces.table(run),
         "strips": spaces.strips(run),
         "writing": writing.tables(run),
         "inside_lead": inside.lead(run),
@@ -110,9 +111,10 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 
 def _sections(run: RunFolder, figures: dict[str, Figure | None]) -> list[tuple[str, str]]:
-    results = run.results
-    without = _without(results, figures) | (set() if writing.tables(run) else {"writing"})
-    return [(id_, name.format(unit=results.unit)) for id_, name in SECTIONS if id_ not in without]
+    without = _without(run, figures) | (set() if writing.tables(run) else {"writing"})
+    return [
+        (id_, name.format(unit=run.results.unit)) for id_, name in SECTIONS if id_ not in without
+    ]
 
 
 OF_CLASSES = {"mistakes", "disagreements"}
@@ -120,7 +122,7 @@ OF_SPACES = ("space-maps", "space-classes", "space-learning")
 OF_FITS = ("epochs", "samples", "planes", "signals")
 
 
-def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
+def _without(run: RunFolder, figures: dict[str, Figure | None]) -> set[str]:
     """Sections that this run has nothing for."""
     only = {
         "pairs": "pairs",
@@ -130,11 +132,11 @@ def _without(results: Results, figures: dict[str, Figure | None]) -> set[str]:
     without = {section for section, figure in only.items() if figures[figure] is None}
     if not any(figures[name] for name in OF_FITS):
         without.add("fits")
-    if not any(figures[name] for name in OF_SPACES):
+    if not any(figures[name] for name in OF_SPACES) and not spaces.lead(run):
         without.add("spaces")
     if not any(figures[name] for name in figures if name == "units" or name.startswith("inside-")):
         without.add("inside")
-    return without if results.task == "classification" else without | OF_CLASSES
+    return without if run.results.task == "classification" else without | OF_CLASSES
 
 
 def _frame(figures: dict[str, Figure | None]) -> dict[str, Any]:

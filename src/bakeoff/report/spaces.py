@@ -28,6 +28,8 @@ METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 COLOURS = {"label": "class", "error": "right or wrong", "part": "training or validation"}
 MOST_RECIPES = 4
 MOST_POINTS = 1_000
+MOST_CLASSES = 30
+"""Of a heat map of distances."""
 PANEL, GAP, TOP, BOTTOM = 330, 46, 34, 74
 """Pixels of a map's height, between rows of maps, above and below all of them: there is the
 legend."""
@@ -136,16 +138,30 @@ def lead(run: RunFolder) -> str:
     if known is None:
         return ""
     others = len(known.labels) - known.train
-    return (
+    said = (
         f"The vectors of {words.joined([one.recipe.name for one in known.seen])}, of the first "
         f"{run.results.unit} alone: {words.plural(known.train, 'training example')} and "
         f"{words.plural(others, 'validation example')}, the same for all. No test data were read."
     )
+    if len(known.classes) > MOST_CLASSES:
+        said += f" {len(known.classes)} classes are too many for a heat map of their distances."
+    return said
+
+
+def table(run: RunFolder) -> Table | None:
+    """What is told of vectors where no map shows it: none could be drawn, as of a single point."""
+    known = read(run)
+    return None if known is None or _drawn(known) else _trust(known)
+
+
+def _drawn(known: Known) -> list[Seen]:
+    """The recipes that have maps."""
+    return [one for one in known.seen if one.places("tsne") and one.places("pca")]
 
 
 def _maps(run: RunFolder, known: Known) -> Figure | None:
     """A picture for each recipe, side by side."""
-    drawn = [one for one in known.seen if one.places("tsne") and one.places("pca")]
+    drawn = _drawn(known)
     if not drawn:
         return None
     columns: dict[str, Sequence[Any]] = {}
@@ -335,7 +351,7 @@ def _distances(known: Known) -> Figure | None:
         rows = [[number(v) for v in listing(row)] for row in listing(one.content.get("distances"))]
         if len(rows) == count and all(len(row) == count for row in rows):
             tables[place] = rows
-    if not tables or count > 30:
+    if not tables or count > MOST_CLASSES:
         return None
     values = [v for rows in tables.values() for row in rows for v in row if v is not None]
     names = [escaped(words.cut(name, 14)) for name in known.classes]

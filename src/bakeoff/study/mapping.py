@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.analysis.projections import (
+    LARGE,
     check_perplexity,
     neighbours_kept,
     pca,
     trustworthiness,
     tsne,
+    tsne_program,
 )
 from bakeoff.analysis.scatter import scatter
 from bakeoff.core.archive import npy_bytes
+from bakeoff.core.collapse import at_one_point
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.files import write_atomic
@@ -29,6 +32,7 @@ from bakeoff.core.table import csv_bytes
 from bakeoff.data import catalogue, splits
 from bakeoff.execution.cores import core_count
 from bakeoff.study.predict import LoadedCell, read_items
+from bakeoff.techniques.encoders import precision_of, vectors_and_guesses
 from bakeoff.techniques.recipes import parse_recipe
 
 Method = Literal["tsne", "pca"]
@@ -67,16 +71,19 @@ class Mapped:
         dimension: Of the vectors.
         encode_seconds: Of turning items into vectors.
         map_seconds: Of the method.
+        program: Whose: openTSNE's or scikit-learn's t-SNE; NumPy's principal components.
         trustworthiness: Of `asked` points, drawn by the seed, among all.
         kept: Share of their 10 nearest vectors that are among their 10 nearest in the picture.
         asked: At most 500.
-        notes: What was left out of the input or changed in it, a sentence each.
+        notes: What was left out of the input or changed in it, and what would have been quicker, a
+            sentence each.
     """
 
     points: int
     dimension: int
     encode_seconds: float
     map_seconds: float
+    program: str
     trustworthiness: float
     kept: float
     asked: int
@@ -110,7 +117,7 @@ def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: H
 
     Raises:
         InputError: where there are no vectors, the items cannot be read, they are too few for the
-            perplexity, or vectors are not finite.
+            perplexity, or vectors are not finite or lie at one point.
         DiskError: where a file cannot be written.
     """
     predictor = fitted.predictor
@@ -127,11 +134,21 @@ def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: H
     if how.method == "tsne":
         check_perplexity(how.perplexity, len(examples))
     began = time.perf_counter()
-    vectors = predictor.represent(examples.items)
-    guesses = np.asarray(predictor.predict(examples.items)).argmax(axis=1)
+    vectors, guesses = vectors_and_guesses(predictor, examples.items)
     encoded = time.perf_counter()
     if not np.isfinite(vectors).all():
         raise InputError(f"{fitted.record.name}: its vectors hold infinities or NaN")
+    if at_one_point(vectors, precision_of(predictor)):
+        raise InputError(
+            f"{fitted.record.name}: its vectors lie at one point: it has collapsed, and there is "
+            "nothing to map"
+        )
+    program = "NumPy" if how.method == "pca" else tsne_program(len(vectors))
+    if program == "scikit-learn" and len(vectors) >= LARGE:
+        notes.append(
+            f"scikit-learn drew {len(vectors):,} points; openTSNE (extra: tsne), which is not "
+            f"installed here, is quicker from {LARGE:,} on"
+        )
     places = _places(vectors, how)
     mapped = time.perf_counter()
     classes = fitted.record.classes
@@ -148,6 +165,7 @@ def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: H
         dimension=vectors.shape[1],
         encode_seconds=encoded - began,
         map_seconds=mapped - encoded,
+        program=program,
         trustworthiness=trustworthiness(vectors, places, K, asked),
         kept=neighbours_kept(vectors, places, K, asked),
         asked=len(asked),

@@ -3,17 +3,21 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from bakeoff.core.cell import Cell, Purpose, Replicate
+from bakeoff.core.checking import Checking, Offer, OnEncoders, vectors_from
 from bakeoff.core.errors import InputError
-from bakeoff.core.files import canonical_json
+from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.frozen import plain
 from bakeoff.core.measures import measure_of
-from bakeoff.core.protocols import Checking, Tokenising
-from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, Settings
+from bakeoff.core.protocols import Predictor, Tokenising
+from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
 from bakeoff.data import catalogue, splits
-from bakeoff.data.dataset import Dataset
+from bakeoff.data.dataset import Dataset, strata_of
 from bakeoff.models.pretrained import weights_of
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.looks import LookPlan, plan_looks
@@ -93,11 +97,11 @@ def prepare(
             "margin: to be declared where the control needs another recipe's result, because that "
             "recipe is scored before there is a validation score of the control"
         )
-    fewest: dict[DataSettings, int] = {}
+    offers: dict[DataSettings, Offer] = {}
     for settings in {p.recipe.data: None for p in planned}:
         try:  # budgets and classes that the data cannot serve
             drawn = [ready.split(settings, r) for r in ready.replicates(ready.looks.seeds[:1])]
-            fewest[settings] = min(len(split.train) for split in drawn)
+            offers[settings] = _offer(dataset, drawn)
             if on_test:
                 splits.test_examples(dataset, settings)
         except InputError as error:
@@ -106,13 +110,15 @@ def prepare(
         raise InputError(faults)
     known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
     new = [p for p in planned if p.recipe.resolved() not in known]
+    building = _Building(planned, offers)
+    faults += [f"{p.name}: {fault}" for p in new for fault in building.faults(p)]
     weights: dict[str, Mapping[str, str]] = {}
     for p in planned:
         try:
             weights[p.name] = weights_of(p.recipe.settings)
         except InputError as error:
             faults += [f"{p.name}: {fault}" for fault in error.faults]
-    if faults := list(dict.fromkeys([*_building_faults(new, dataset, fewest), *faults])):
+    if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
     found = {p.name: _vocabulary(p) for p in planned}
     vocabularies = {name: tokens for name, tokens in found.items() if tokens}
@@ -143,45 +149,88 @@ def _refuse_foreign_tokens(study: Declaration, vocabularies: Mapping[str, str]) 
     )
 
 
-def _building_faults(
-    planned: Sequence[Planned], dataset: Dataset, fewest: Mapping[DataSettings, int]
-) -> list[str]:
-    """What is wrong with settings with which nothing can be fitted to such data.
+def _offer(dataset: Dataset, drawn: Sequence[splits.Split]) -> Offer:
+    """What the cells of some splits have at least."""
+    classes = drawn[0].classes
+    rows = [dataset.classes.index(name) for name in classes]
+    strata = strata_of(dataset.train)
+    counts = [np.bincount(strata[s.train], minlength=len(dataset.classes))[rows] for s in drawn]
+    least = np.min(counts, axis=0).tolist()
+    examples = min(len(split.train) for split in drawn)
+    return Offer(dataset.shape, examples, dict(zip(classes, least, strict=True)))
+
+
+class _Building:
+    """Recipes built without learning anything, and what is wrong with them.
 
     Recipes that differ in their examples alone are built once: a factor crosses each with many
-    budgets, and building one can mean reading pretrained weights.
+    budgets, and building one can mean reading pretrained weights. Those whose vectors others read
+    are kept for these to be looked at beside them.
 
     Args:
-        planned: The recipes.
-        dataset: The data.
-        fewest: The fewest training examples of any cell, by what is drawn.
+        planned: All recipes.
+        offers: What the data offer, by what is drawn.
     """
-    built: dict[bytes, tuple[str, ...]] = {}
-    found = []
-    for p in planned:
-        technique, settings, data = find(p.recipe.technique), p.recipe.settings, p.recipe.data
-        count = len(data.classes or dataset.classes)  # 0 where numbers are predicted
-        key = canonical_json([technique.name, plain(settings), count])
-        if getattr(settings, "encoder", None) is not None:
-            built[key] = ()  # its vectors have sizes of their own
-        if key not in built:
-            built[key] = _faults_of(technique.untrained, settings, dataset.shape, count)
-        faults = built[key]
+
+    def __init__(self, planned: Sequence[Planned], offers: Mapping[DataSettings, Offer]) -> None:
+        self._planned, self._offers = {p.name: p for p in planned}, offers
+        self._needed = {self._key(e) for p in planned for e in self._encoders(p).values()}
+        self._kept: dict[str, Predictor] = {}
+        self._faults: dict[str, tuple[str, ...]] = {}
+
+    def faults(self, p: Planned) -> tuple[str, ...]:
+        """For which nothing can be fitted to such data; those of encoders are told of these."""
+        offer, technique = self._offer(p), find(p.recipe.technique)
+        if offer is None:
+            return ()
+        faults = self._build(p, offer)
         if not faults and isinstance(technique, Checking):
-            faults = _faults_of(technique.check, settings, dataset.shape, fewest[data])
-        found += [f"{p.name}: {fault}" for fault in faults]
-    return found
+            faults = _faults_of(partial(technique.check, p.recipe.settings, offer))
+        return faults
+
+    def _build(self, p: Planned, offer: Offer) -> tuple[str, ...]:
+        """Build a recipe, unless that was done; what its technique refuses."""
+        key = self._key(p)
+        if key not in self._faults:
+            self._faults[key] = _faults_of(partial(self._stand, p, offer, key))
+        return self._faults[key]
+
+    def _stand(self, p: Planned, offer: Offer, key: str) -> None:
+        technique, settings = find(p.recipe.technique), p.recipe.settings
+        if isinstance(technique, OnEncoders):
+            built = technique.untrained_on(settings, offer)
+        else:
+            built = technique.untrained(settings, offer.shape, len(offer.by_class))
+        if key in self._needed:
+            self._kept[key] = built
+
+    def _offer(self, p: Planned) -> Offer | None:
+        """What is offered to a recipe; None where it reads vectors of one that cannot be built."""
+        inputs = {}
+        for name, encoder in self._encoders(p).items():
+            theirs = self._offer(encoder)
+            if theirs is None or self._build(encoder, theirs):
+                return None
+            inputs[name] = self._kept[self._key(encoder)]
+        return replace(self._offers[p.recipe.data], inputs=inputs)
+
+    def _encoders(self, p: Planned) -> dict[str, Planned]:
+        """The recipe whose vectors it reads, if any, by the name it refers to."""
+        name = vectors_from(p.recipe.settings)
+        return {} if name is None else {name: self._planned[p.inputs[name].recipe]}
+
+    def _key(self, p: Planned) -> str:
+        """What building it is a function of."""
+        classes = len(self._offers[p.recipe.data].by_class)
+        encoders = [self._key(e) for e in self._encoders(p).values()]
+        content = [p.recipe.technique, plain(p.recipe.settings), classes, encoders]
+        return digest(canonical_json(content))
 
 
-def _faults_of(
-    ask: Callable[[Settings, tuple[int, ...], int], object],
-    settings: Settings,
-    shape: tuple[int, ...],
-    count: int,
-) -> tuple[str, ...]:
-    """What a technique refuses."""
+def _faults_of(ask: Callable[[], object]) -> tuple[str, ...]:
+    """What is refused."""
     try:
-        ask(settings, shape, count)
+        ask()
     except InputError as error:
         return error.faults
     return ()

@@ -23,9 +23,9 @@ from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
-from bakeoff.techniques.encoders import Encoder
+from bakeoff.techniques.encoders import Encoder, precision_of, vectors_and_guesses
 
-VERSION = 1
+VERSION = 2
 """Raised when the same cells would be shown otherwise."""
 MOST_RECIPES = 4
 SHOWN = 300
@@ -51,9 +51,9 @@ def write_vectors(ready: Ready, folder: Folder, target: Path) -> None:
         return
     shown = chosen[:MOST_RECIPES]
     points = _points(ready, *shown[0])
-    about = {"version": VERSION, "recipes": len(chosen)}
     keys = {planned.name: record.key for planned, record in shown}
-    if _written(target) == (about, keys):
+    about = {"version": VERSION, "recipes": len(chosen), "keys": keys}
+    if _written(target) == about:
         return
     spaces: dict[str, Space] = {}
     for planned, record in shown:
@@ -62,7 +62,7 @@ def write_vectors(ready: Ready, folder: Folder, target: Path) -> None:
             space = _space(predictor, record, points)
             if np.isfinite(space.vectors).all():
                 spaces[planned.name] = space
-    if points is None or not spaces:
+    if points is None:
         shutil.rmtree(target, ignore_errors=True)
         return
     with new_folder(target) as partial:
@@ -103,16 +103,18 @@ def _points(ready: Ready, planned: Planned, record: Record) -> Points | None:
 
 def _space(predictor: Encoder, record: Record, points: Points) -> Space:
     both = concatenated([points.train, points.validation]).items
-    vectors = predictor.represent(both)
-    guesses = np.asarray(predictor.predict(both)).argmax(axis=1)
-    return Space(record.replicate.seed, record.key, vectors, guesses)
+    vectors, guesses = vectors_and_guesses(predictor, both)
+    precision = precision_of(predictor)
+    return Space(record.replicate.seed, record.key, vectors, guesses, precision)
 
 
-def _written(target: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """How and of which cells the folder was made; None where there is none."""
+def _written(target: Path) -> dict[str, Any] | None:
+    """How and of which cells the folder was made; None where there is none.
+
+    They are more than it shows where the vectors of one are not finite.
+    """
     try:
         content = json.loads((target / NAME).read_bytes())
-        about = {name: content["about"][name] for name in ("version", "recipes")}
-        return about, {name: recipe["key"] for name, recipe in content["recipes"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {name: content["about"][name] for name in ("version", "recipes", "keys")}
+    except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import later, plain
@@ -274,7 +275,7 @@ class Cnn:
 
         return ModuleInside(inference.module, read, pixels.shape, fresh=fresh)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse shifts beyond the images, batch norm in parts of batches, blends with a teacher.
 
         Shifts are those of augmentation and of views.
@@ -283,13 +284,13 @@ class Cnn:
             InputError: naming the setting.
         """
         chosen = cast(CnnSettings, settings)
-        chosen.augmentation.check(shape)
-        chosen.prediction.check(shape)
+        chosen.augmentation.check(offer.shape)
+        chosen.prediction.check(offer.shape)
         _check_teacher(chosen)
         if chosen.training.parts > 1:
             from bakeoff.training.torch.step import splittable
 
-            module = self.untrained(settings, shape, 2).inference.module
+            module = self.untrained(settings, offer.shape, 2).inference.module
             check_parts(chosen.training.parts, splittable(module))
 
 

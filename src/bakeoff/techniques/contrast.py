@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings
+from bakeoff.core.collapse import at_one_point
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, Run, TrainingData
@@ -175,13 +176,13 @@ def learn(
     reference, known = train.take(rows), take_items(rows)
 
     def prototypes(encoder: "Network") -> Prototypes:
-        return Prototypes.of(encoder.outputs(known), reference, tuple(classes))
+        vectors = encoder.outputs(known)
+        if at_one_point(vectors, encoder.precision) and COLLAPSED not in step.notes:
+            step.notes += [COLLAPSED]
+        return Prototypes.of(vectors, reference, tuple(classes))
 
     def judge(encoder: "Network", given: NDArray[Any]) -> NDArray[np.float32]:
-        found = prototypes(encoder)
-        if found.collapsed:
-            step.notes += [COLLAPSED] if COLLAPSED not in step.notes else []
-        return found.probabilities(encoder.outputs(given))
+        return prototypes(encoder).probabilities(encoder.outputs(given))
 
     def take(chosen: NDArray[np.intp]) -> Batch:
         return Batch(take_items(chosen), train.labels[chosen], chosen)
@@ -193,7 +194,12 @@ def learn(
     step.judge = judge
     step.splittable = False  # a loss compares the examples of a batch with each other
     batches = BalancedBatches(
-        train.labels, take, training.batch_size, streams, training.classes_per_batch
+        train.labels,
+        data.task.classes,
+        take,
+        training.batch_size,
+        streams,
+        training.classes_per_batch,
     )
     run.loop("train", step, batches, plan(training, batches, data.task, validation))
     step.keep()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.augmentation import Draws
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import plain
@@ -71,7 +72,11 @@ class ContrastivePredictor:
         Raises:
             InputError: where the items are not images of that shape.
         """
-        return self.prototypes.probabilities(self.represent(items))
+        return self.judge(self.represent(items))
+
+    def judge(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K) float32 of vectors (N, D)."""
+        return self.prototypes.probabilities(vectors)
 
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32: the vectors.
@@ -190,8 +195,8 @@ class Contrastive:
         size = inference.features(np.zeros((0, *shape), np.uint8)).shape[1]
         return ContrastivePredictor(inference, chosen, Prototypes.blank(classes, size))
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-        """Refuse models of other items, shifts beyond images, batches without two of two classes.
+    def check(self, settings: Settings, offer: Offer) -> None:
+        """Refuse models of other items, shifts beyond images, examples that cannot be compared.
 
         Raises:
             InputError: naming the setting.
@@ -200,15 +205,18 @@ class Contrastive:
 
         chosen = cast(ContrastiveSettings, settings)
         on_texts = isinstance(chosen.model, TextTrunkSettings)
-        if on_texts == bool(shape):
+        if on_texts == bool(offer.shape):
             what, allowed = (
-                ("images", "a model of images") if shape else ("texts", "model {name: pretrained}")
+                ("images", "a model of images")
+                if offer.shape
+                else ("texts", "model {name: pretrained}")
             )
             raise InputError(f"model: {chosen.model.name} received for {what} (allowed: {allowed})")
-        if shape:
-            chosen.augmentation.check(shape)
-        check_parts(chosen.training.parts, splittable=False)
-        check_balance(chosen.training.batch_size, chosen.training.classes_per_batch)
+        if offer.shape:
+            chosen.augmentation.check(offer.shape)
+        training = chosen.training
+        check_parts(training.parts, splittable=False)
+        check_balance(training.batch_size, training.classes_per_batch, offer.by_class)
 
 
 def _step(

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from bakeoff.core.cache import of_device
 from bakeoff.core.cell import Cell, Key
+from bakeoff.core.collapse import Precision, at_one_point
 from bakeoff.core.errors import InputError
-from bakeoff.core.examples import Items
+from bakeoff.core.examples import Examples, Items
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Ref
@@ -23,12 +24,23 @@ if TYPE_CHECKING:
     from bakeoff.training.torch.token_inference import TokenInference
 
 Vectors = NDArray[np.float32]
+LOOKED_AT = 2_000
+"""Training vectors that are looked at for whether an encoder has collapsed, at most."""
 FOLDER = "encoder"
 """Where a predictor keeps its encoder, below its own folder."""
 
 
 class Encoder(Predictor, Representer, Protocol):
     """A predictor that turns items into vectors."""
+
+
+@runtime_checkable
+class Judging(Encoder, Protocol):
+    """An encoder whose probabilities are a function of its vectors."""
+
+    def judge(self, vectors: Vectors) -> NDArray[np.float32]:
+        """Class probabilities (N, K) of the vectors (N, D) of N items."""
+        ...
 
 
 @runtime_checkable
@@ -94,6 +106,35 @@ def token_reader_of(reference: Ref, inputs: Mapping[str, Predictor], technique: 
     return found
 
 
+def precision_of(encoder: object) -> Precision:
+    """In which a predictor computes vectors, and that whose vectors it reads."""
+    source = getattr(encoder, "source", None)
+    if source is not None and precision_of(source) == "bfloat16":
+        return "bfloat16"
+    own: Precision = getattr(getattr(encoder, "inference", None), "precision", "float32")
+    return own
+
+
+def vectors_and_guesses(encoder: Encoder, items: Items) -> tuple[Vectors, NDArray[np.intp]]:
+    """What an encoder makes of N items: vectors (N, D), and the classes (N,) it gives.
+
+    It passes them once where its probabilities are a function of the vectors.
+    """
+    vectors = encoder.represent(items)
+    found = encoder.judge(vectors) if isinstance(encoder, Judging) else encoder.predict(items)
+    return vectors, np.asarray(found).argmax(axis=1)
+
+
+def no_vectors(encoder: Encoder, shape: tuple[int, ...]) -> Vectors:
+    """The vectors (0, D) of no items: they say how large an encoder's are.
+
+    Args:
+        encoder: Fitted or not.
+        shape: (H, W, C) of an image; () of a text.
+    """
+    return encoder.represent(np.zeros((0, *shape), np.uint8) if shape else [])
+
+
 def encode(
     encoder: Encoder,
     reference: Ref,
@@ -107,10 +148,21 @@ def encode(
     The phase is `encode` for training and `encode-validation`. All recipes, seeds and searches
     that use the same fitted encoder on the same examples, on the same kind of device, share what it
     computed; its key says the precision. What does not depend on a fit is shared text by text.
+    Training vectors that lie at one point are remarked on.
     """
-    phase, examples, more = "encode", data.train, {}
     if part == "validation":
-        phase, examples, more = "encode-validation", data.validation, {"part": part}
+        return _encoded(encoder, reference, cell, data.validation, run, "encode-validation")
+    vectors = _encoded(encoder, reference, cell, data.train, run, "encode")
+    some = np.linspace(0, len(vectors) - 1, min(len(vectors), LOOKED_AT)).astype(np.intp)
+    if at_one_point(vectors[some], precision_of(encoder)):
+        run.remark([f"'{reference.recipe}' has collapsed: its vectors lie at one point"])
+    return vectors
+
+
+def _encoded(
+    encoder: Encoder, reference: Ref, cell: Cell, examples: Examples, run: Run, phase: str
+) -> Vectors:
+    """The vectors of some examples, from the cache those that are there."""
     if isinstance(encoder, FixedEncoder):
         texts = texts_of(examples.items, cell.recipe.technique)
 
@@ -118,6 +170,7 @@ def encode(
             return encoder.represent([texts[i] for i in at])
 
         return run.solve_rows(phase, item_digests(texts), rows, encoder.vectors_key)
+    more = {} if phase == "encode" else {"part": "validation"}
     share = _shared("vectors of", reference, cell, **more)
     return run.solve(phase, lambda: {"vectors": encoder.represent(examples.items)}, share)[
         "vectors"

@@ -2,27 +2,87 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
+from bakeoff.core.frozen import Frozen
 from bakeoff.core.protocols import Batch, Run, TrainingData
+from bakeoff.core.streams import Streams
 from bakeoff.core.teaching import Teaching
 from bakeoff.data.batches import TrainingBatches, evaluation_batches
 from bakeoff.scratch.losses import SoftmaxCrossEntropy
-from bakeoff.scratch.network import Sequence, saved
+from bakeoff.scratch.network import (
+    ActivationName,
+    NormName,
+    Sequence,
+    initialise,
+    perceptron,
+    saved,
+)
 from bakeoff.scratch.step import Evaluator, Inputs, NumpyStep
 from bakeoff.techniques.frameworks.numpy import optimiser_of
 from bakeoff.techniques.linear import LinearTraining, minimise
+from bakeoff.techniques.networks import initial_schemes
 from bakeoff.training.plan import plan
 
 Vectors = NDArray[np.float32]
+Units = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0)]
 EVALUATION_BATCH = 1024
 LEAST = 1e-4
 """A standard deviation counts as at least this share of the greatest: a number that hardly varies
 while training is not blown up."""
+
+
+class SoftmaxClassifier(Frozen):
+    """Softmax regression, from zero weights: there is one minimum."""
+
+    name: Literal["softmax"] = "softmax"
+
+
+class NetworkB(Frozen):
+    """Layers added to the encoder, from drawn weights."""
+
+    name: Literal["network-b"] = "network-b"
+    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (256,)
+    """Units of each added hidden layer."""
+    activation: ActivationName = "relu"
+    normalisation: NormName = "none"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    fine_tune: Literal["none", "all"] | tuple[str, ...] = "none"
+    """Which layers of the encoder learn on, by their names; what of it is batch norm in layers that
+    do not learn stays as it is. Where the encoder is a fitted network-b, its added layers go on
+    too."""
+    encoder_rate: Share = 0.1
+    """Of thawed layers: share of the learning rate, which is that of the added layers."""
+    rates: dict[str, Share] = {}
+    """The same for single layers of the encoder, by name."""
+
+    @property
+    def thawed(self) -> tuple[str, ...] | None:
+        """The layers of the encoder that learn; None: all."""
+        if isinstance(self.fine_tune, str):
+            return None if self.fine_tune == "all" else ()
+        return self.fine_tune
+
+    @model_validator(mode="after")
+    def _rates_of_what_learns(self) -> "NetworkB":
+        if self.fine_tune == ():
+            raise ValueError("fine_tune [] received (allowed: none, all, or names of layers)")
+        if self.fine_tune == "none" and (self.rates or self.encoder_rate != 0.1):
+            raise ValueError(
+                "encoder_rate or rates received with fine_tune none: no layer of the encoder learns"
+            )
+        return self
+
+
+VectorClassifier = SoftmaxClassifier | NetworkB
+"""What reads one vector of an item."""
 
 
 class Standardised(Inputs):
@@ -92,6 +152,28 @@ class Head:
             np.copyto(values, arrays[f"head.{path}"], casting="no")
 
 
+def build_head(
+    classifier: VectorClassifier,
+    reader: Standardised,
+    classes: int,
+    streams: Streams | None = None,
+) -> Head:
+    """A head with its initial weights; zeros without streams, and in softmax regression."""
+    if isinstance(classifier, SoftmaxClassifier):
+        return Head(perceptron(reader.shape, (), classes), reader)
+    network = perceptron(
+        reader.shape,
+        classifier.hidden,
+        classes,
+        activation=classifier.activation,
+        normalisation=classifier.normalisation,
+        dropout=classifier.dropout,
+    )
+    if streams is not None:
+        initialise(network, streams, initial_schemes("he"))
+    return Head(network, reader)
+
+
 def fit_head(
     head: Head,
     vectors: tuple[Vectors, Vectors],
@@ -127,3 +209,20 @@ def fit_head(
 
     watched = validating if len(validation) else None
     run.loop("train", step, batches, plan(training, batches, data.task, watched))
+
+
+def check_same_layers(theirs: VectorClassifier, mine: NetworkB, recipe: str) -> None:
+    """Whether the added layers of two recipes are the same, so that one can go on with the other's.
+
+    Raises:
+        InputError: where they are not.
+    """
+    names = ("name", "hidden", "activation", "normalisation", "dropout")
+    told = [{name: getattr(own, name, None) for name in names} for own in (mine, theirs)]
+    different = [name for name in names if told[0][name] != told[1][name]]
+    if different:
+        shown = ", ".join(f"{n} {told[0][n]} against {told[1][n]}" for n in different)
+        raise InputError(
+            f"classifier: {shown} in recipe '{recipe}', whose added layers are to go on learning "
+            "(allowed: the same)"
+        )

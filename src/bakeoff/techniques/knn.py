@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.protocols import LayerProfile, Normaliser, Predictor, Run, TrainingData
@@ -26,6 +27,7 @@ from bakeoff.techniques.encoders import (
     encoder_of,
     finite,
     load_encoder,
+    no_vectors,
     save_encoder,
 )
 from bakeoff.techniques.neighbours import Metric, Neighbours, Rows, squared_lengths
@@ -289,7 +291,7 @@ class Knn:
         settings = cast(KnnSettings, cell.recipe.settings)
         train = data.train
         shape = train.items.shape[1:] if isinstance(train.items, np.ndarray) else ()
-        self.check(settings, shape, len(train))
+        _check(settings, shape, len(train))
         source: Source
         if settings.encoder is not None:
             encoder = encoder_of(settings.encoder, inputs, self.name)
@@ -308,21 +310,13 @@ class Knn:
         memory = Memory(source, squares, train.labels, data.task.classes)
         return KnnPredictor(settings, memory, shape)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse more neighbours than there are training examples, and texts without an encoder.
 
         Raises:
             InputError: naming `k` or `encoder`.
         """
-        chosen = cast(KnnSettings, settings)
-        if chosen.encoder is None and not shape:
-            raise InputError("encoder: needed for texts: the recipe whose vectors are compared")
-        k = chosen.k
-        if k > examples:
-            raise InputError(
-                f"k: {k} received, but there are {examples:,} training examples to be neighbours "
-                f"(allowed: 1 to {examples})"
-            )
+        _check(cast(KnnSettings, settings), offer.shape, offer.examples)
 
     def load(self, folder: Path, device: DeviceName = "auto") -> KnnPredictor:
         """A saved predictor, back, with its encoder.
@@ -348,6 +342,36 @@ class Knn:
         names = tuple(str(i) for i in range(classes))
         memory = Memory(source, np.zeros(0), np.zeros(0, np.int64), names)
         return KnnPredictor(cast(KnnSettings, settings), memory, shape)
+
+    def untrained_on(self, settings: Settings, offer: Offer) -> KnnPredictor:
+        """No examples of vectors.
+
+        Raises:
+            InputError: where the encoder gives none.
+        """
+        chosen = cast(KnnSettings, settings)
+        if chosen.encoder is None:
+            return self.untrained(settings, offer.shape, len(offer.by_class))
+        encoder = encoder_of(chosen.encoder, offer.inputs, self.name)
+        source = EncodedSource(no_vectors(encoder, offer.shape), encoder)
+        memory = Memory(source, np.zeros(0), np.zeros(0, np.int64), tuple(offer.by_class))
+        return KnnPredictor(chosen, memory)
+
+
+def _check(settings: KnnSettings, shape: tuple[int, ...], examples: int) -> None:
+    """Whether so many training examples of that shape can be neighbours.
+
+    Raises:
+        InputError: naming `k` or `encoder`.
+    """
+    if settings.encoder is None and not shape:
+        raise InputError("encoder: needed for texts: the recipe whose vectors are compared")
+    k = settings.k
+    if k > examples:
+        raise InputError(
+            f"k: {k} received, but there are {examples:,} training examples to be neighbours "
+            f"(allowed: 1 to {examples})"
+        )
 
 
 def _load_source(

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
@@ -105,13 +106,13 @@ class Logistic:
         """Its network."""
         return open_linear(predictor, fresh=fresh)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse shifts beyond the images.
 
         Raises:
             InputError: naming the setting.
         """
-        cast(LogisticSettings, settings).augmentation.check(shape)
+        cast(LogisticSettings, settings).augmentation.check(offer.shape)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Framework, Settings
@@ -102,14 +103,14 @@ class Mlp:
         """Its network."""
         return open_network(predictor, cast(MlpSettings, settings).training.loss, fresh=fresh)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse batch norm in parts of batches.
 
         Raises:
             InputError: naming the setting.
         """
         training = cast(MlpSettings, settings).training
-        network = self.untrained(settings, shape, 2).network
+        network = self.untrained(settings, offer.shape, 2).network
         check_parts(training.parts, network.splittable)
 
     def differentiable(

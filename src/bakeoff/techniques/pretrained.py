@@ -89,7 +89,11 @@ class PretrainedPredictor:
         Raises:
             InputError: where the items are not texts.
         """
-        return self.prototypes.probabilities(self.represent(items))
+        return self.judge(self.represent(items))
+
+    def judge(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, K) float32 of vectors (N, D)."""
+        return self.prototypes.probabilities(vectors)
 
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32.

@@ -19,9 +19,10 @@ from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
-from bakeoff.core.frozen import Frozen, plain
+from bakeoff.core.frozen import plain
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import (
     LayerProfile,
@@ -31,9 +32,7 @@ from bakeoff.core.protocols import (
     TrainingData,
 )
 from bakeoff.core.recipe import DeviceName, Framework, Ref, Settings
-from bakeoff.core.streams import Streams
 from bakeoff.core.teaching import Teaching
-from bakeoff.scratch.network import ActivationName, NormName, initialise, perceptron
 from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.encoders import (
     Encoder,
@@ -42,12 +41,22 @@ from bakeoff.techniques.encoders import (
     encoder_of,
     finite,
     load_encoder,
+    no_vectors,
     save_encoder,
     token_reader_of,
 )
-from bakeoff.techniques.heads import Head, Standardised, fit_head, standardiser
+from bakeoff.techniques.heads import (
+    Head,
+    NetworkB,
+    SoftmaxClassifier,
+    Standardised,
+    VectorClassifier,
+    build_head,
+    check_same_layers,
+    fit_head,
+    standardiser,
+)
 from bakeoff.techniques.linear import LinearTraining
-from bakeoff.techniques.networks import initial_schemes
 from bakeoff.techniques.saved import images, read_predictor, write_predictor
 from bakeoff.techniques.teachers import teaching_of
 from bakeoff.techniques.token_probe import (
@@ -55,50 +64,9 @@ from bakeoff.techniques.token_probe import (
     TokenProbePredictor,
     fit_token_cnn,
     load_token_cnn,
+    untrained_token_cnn,
 )
 from bakeoff.training.settings import TaughtSettings, check_framework, check_parts
-
-Units = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0)]
-
-
-class SoftmaxClassifier(Frozen):
-    """Softmax regression, from zero weights: there is one minimum."""
-
-    name: Literal["softmax"] = "softmax"
-
-
-class NetworkB(Frozen):
-    """Layers added to the encoder, from drawn weights."""
-
-    name: Literal["network-b"] = "network-b"
-    hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (256,)
-    """Units of each added hidden layer."""
-    activation: ActivationName = "relu"
-    normalisation: NormName = "none"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    fine_tune: Literal["none", "all"] | tuple[str, ...] = "none"
-    """Which layers of the encoder learn on, by their names; what of it is batch norm in layers that
-    do not learn stays as it is. Where the encoder is a fitted network-b, its added layers go on
-    too."""
-    encoder_rate: Share = 0.1
-    """Of thawed layers: share of the learning rate, which is that of the added layers."""
-    rates: dict[str, Share] = {}
-    """The same for single layers of the encoder, by name."""
-
-    @model_validator(mode="after")
-    def _rates_of_what_learns(self) -> "NetworkB":
-        if self.fine_tune == ():
-            raise ValueError("fine_tune [] received (allowed: none, all, or names of layers)")
-        if self.fine_tune == "none" and (self.rates or self.encoder_rate != 0.1):
-            raise ValueError(
-                "encoder_rate or rates received with fine_tune none: no layer of the encoder learns"
-            )
-        return self
-
-
-VectorClassifier = SoftmaxClassifier | NetworkB
-"""What reads one vector of an item."""
 
 
 class ProbeTraining(TaughtSettings, LinearTraining):
@@ -320,7 +288,7 @@ class Probe:
             validation = encode(source, settings.encoder, cell, data, run, "validation")
         classes = tuple(data.task.classes)
         reader = standardiser(finite(train, self.name))
-        head = _head(settings.classifier, reader, len(classes), run.streams)
+        head = build_head(settings.classifier, reader, len(classes), run.streams)
         vectors = train, finite(validation, self.name)
         fit_head(head, vectors, data, run, settings.training, teaching)
         predictor = ProbePredictor(source, head, settings.classifier, classes)
@@ -338,27 +306,19 @@ class Probe:
         teaching: Teaching | None,
     ) -> ProbePredictor:
         """Let layers of the encoder learn with the head."""
-        from bakeoff.techniques.tuning import Thaw, check_shape, inference_of, tune
+        from bakeoff.techniques.tuning import Thaw, check_shape, tune
 
         reference, classifier = cast(Ref, settings.encoder), cast(NetworkB, settings.classifier)
-        start = encoder_of(reference, inputs, self.name)
-        goes_on = isinstance(start, ProbePredictor) and not isinstance(start.source, PixelVectors)
-        begun = cast(ProbePredictor, start) if goes_on else None
-        theirs = cast(Encoder, begun.source) if begun else start
-        inference_of(theirs, self.name)
+        theirs, begun = _beginning(reference, classifier, inputs)
         encoder, classes = copy.deepcopy(theirs), tuple(data.task.classes)
         check_shape(encoder, data, self.name)
         if begun:
-            _check_same_layers(begun.classifier, classifier, reference.recipe)
             head = copy.deepcopy(begun.head)
         else:
             vectors = encode(encoder, reference, cell, data, run)
             reader = standardiser(finite(vectors, self.name))
-            head = _head(classifier, reader, len(classes), run.streams)
-        layers = (
-            None if classifier.fine_tune == "all" else cast(tuple[str, ...], classifier.fine_tune)
-        )
-        what = Thaw(layers, {"": classifier.encoder_rate} | classifier.rates)
+            head = build_head(classifier, reader, len(classes), run.streams)
+        what = Thaw(classifier.thawed, {"": classifier.encoder_rate} | classifier.rates)
         training, augmentation = settings.training, settings.augmentation
         numerics, both = cell.recipe.numerics, (encoder, head)
         tune(both, data, run, training, augmentation, numerics, what, teaching)
@@ -390,7 +350,7 @@ class Probe:
                 ).classifier,
             )
             reader = Standardised(arrays["vectors.mean"], arrays["vectors.sd"])
-            head = _head(classifier, reader, len(state["classes"]))
+            head = build_head(classifier, reader, len(state["classes"]))
             head.restore(arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None
@@ -410,17 +370,39 @@ class Probe:
         if isinstance(chosen, TokenCnnClassifier):
             raise InputError("classifier cnn: its sizes depend on an encoder's vectors of tokens")
         names = tuple(str(i) for i in range(classes))
-        return ProbePredictor(source, _head(chosen, reader, classes), chosen, names)
+        return ProbePredictor(source, build_head(chosen, reader, classes), chosen, names)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def untrained_on(
+        self, settings: Settings, offer: Offer
+    ) -> ProbePredictor | TokenProbePredictor:
+        """Nothing learnt, on vectors of the encoder that is offered.
+
+        Raises:
+            InputError: where it gives none, or none of tokens for a classifier that reads these.
+        """
+        chosen, classes = cast(ProbeSettings, settings), tuple(offer.by_class)
+        if chosen.encoder is None:
+            return self.untrained(settings, offer.shape, len(classes))
+        if isinstance(chosen.classifier, TokenCnnClassifier):
+            tokens = token_reader_of(chosen.encoder, offer.inputs, self.name)
+            return untrained_token_cnn(chosen.classifier, tokens, classes)
+        source = encoder_of(chosen.encoder, offer.inputs, self.name)
+        size = no_vectors(source, offer.shape).shape[1]
+        reader = Standardised(np.zeros(size, np.float32), np.ones(size, np.float32))
+        head = build_head(chosen.classifier, reader, len(classes))
+        return ProbePredictor(source, head, chosen.classifier, classes)
+
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse shifts beyond the images, batch norm in parts of batches, and tokens of images.
+
+        And encoders that cannot learn, or have no such layers, where they are to learn.
 
         Raises:
             InputError: naming the setting.
         """
         chosen = cast(ProbeSettings, settings)
         if isinstance(chosen.classifier, TokenCnnClassifier):
-            if shape:
+            if offer.shape:
                 raise InputError(
                     "classifier: cnn received for data that are not texts: it reads the vectors of "
                     "a text's tokens (allowed: softmax, network-b)"
@@ -431,45 +413,32 @@ class Probe:
                     "classifier cnn: shuffle)"
                 )
         if chosen.tunes:
-            chosen.augmentation.check(shape)
+            from bakeoff.techniques.tuning import inference_of
+            from bakeoff.training.torch.joined import check_layers
+
+            classifier = cast(NetworkB, chosen.classifier)
+            encoder, _ = _beginning(cast(Ref, chosen.encoder), classifier, offer.inputs)
+            module = inference_of(encoder, self.name).module
+            check_layers(module, classifier.thawed, classifier.rates)
+            chosen.augmentation.check(offer.shape)
         normalisation = getattr(chosen.classifier, "normalisation", "none")
         check_parts(chosen.training.parts, normalisation != "batch")
 
 
-def _head(
-    classifier: VectorClassifier,
-    reader: Standardised,
-    classes: int,
-    streams: Streams | None = None,
-) -> Head:
-    """A head with its initial weights; zeros without streams, and in softmax regression."""
-    if isinstance(classifier, SoftmaxClassifier):
-        return Head(perceptron(reader.shape, (), classes), reader)
-    network = perceptron(
-        reader.shape,
-        classifier.hidden,
-        classes,
-        activation=classifier.activation,
-        normalisation=classifier.normalisation,
-        dropout=classifier.dropout,
-    )
-    if streams is not None:
-        initialise(network, streams, initial_schemes("he"))
-    return Head(network, reader)
-
-
-def _check_same_layers(theirs: VectorClassifier, mine: NetworkB, recipe: str) -> None:
-    """Whether the added layers of two recipes are the same, so that one can go on with the other's.
+def _beginning(
+    reference: Ref, mine: NetworkB, inputs: Mapping[str, Predictor]
+) -> tuple[Encoder, ProbePredictor | None]:
+    """The encoder that is to learn on, and the network-b on it whose added layers do, too.
 
     Raises:
-        InputError: where they are not.
+        InputError: where it is no torch network on images, or the added layers are others.
     """
-    names = ("name", "hidden", "activation", "normalisation", "dropout")
-    told = [{name: getattr(own, name, None) for name in names} for own in (mine, theirs)]
-    different = [name for name in names if told[0][name] != told[1][name]]
-    if different:
-        shown = ", ".join(f"{n} {told[0][n]} against {told[1][n]}" for n in different)
-        raise InputError(
-            f"classifier: {shown} in recipe '{recipe}', whose added layers are to go on learning "
-            "(allowed: the same)"
-        )
+    from bakeoff.techniques.tuning import inference_of
+
+    start = encoder_of(reference, inputs, Probe.name)
+    if not isinstance(start, ProbePredictor) or isinstance(start.source, PixelVectors):
+        inference_of(start, Probe.name)
+        return start, None
+    inference_of(start.source, Probe.name)
+    check_same_layers(start.classifier, mine, reference.recipe)
+    return start.source, start

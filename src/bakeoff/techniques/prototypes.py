@@ -7,15 +7,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.collapse import at_one_point
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Arrays, LayerProfile
 from bakeoff.core.softmax import softmax
 
 REFERENCE = 2_000
 """Training examples whose vectors make the class means, at most."""
-POINT = 1e-6
-"""Vectors lie at one point where their mean squared distance from their mean is at most this share
-of their mean squared length: float32 tells them apart by not much less."""
 
 
 def spread_rows(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.intp]:
@@ -89,10 +87,8 @@ class Prototypes:
         with np.errstate(invalid="ignore", over="ignore"):
             means = hot.T @ exact / np.maximum(counts, 1)[:, None]
             spread = float(np.square(exact - means[labels]).sum(axis=1).mean())
-            apart = np.square(exact - exact.mean(axis=0)).sum(axis=1).mean()
-            one_point = bool(apart <= POINT * np.square(exact).sum(axis=1).mean())
         # Classes that are points have no width; that of the least number is told apart from 0.
-        width = 0.0 if one_point else max(spread, float(np.finfo(np.float32).tiny))
+        width = 0.0 if at_one_point(vectors) else max(spread, float(np.finfo(np.float32).tiny))
         return cls(means.astype(np.float32), counts > 0, width, classes)
 
     @classmethod

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings, Draws
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.examples import Modality
 from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.initial import Scheme
@@ -193,16 +194,16 @@ class ScratchCnn:
         loss = cast(ScratchCnnSettings, settings).training.loss
         return open_network(predictor, loss, fresh=fresh)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse shifts beyond the images, blending, and batch norm in parts of batches.
 
         Raises:
             InputError: naming the setting.
         """
         chosen = cast(ScratchCnnSettings, settings)
-        chosen.augmentation.check(shape)
+        chosen.augmentation.check(offer.shape)
         chosen.augmentation.check_unblended(self.name)
-        network = self.untrained(settings, shape, 2).network
+        network = self.untrained(settings, offer.shape, 2).network
         check_parts(chosen.training.parts, network.splittable)
 
     def differentiable(

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field, model_validator
 
 from bakeoff.core.cell import Cell
+from bakeoff.core.checking import Offer
 from bakeoff.core.examples import Modality
 from bakeoff.core.protocols import Predictor, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Framework, Settings
@@ -111,13 +112,13 @@ class Softmax:
         """Its network."""
         return open_linear(predictor, fresh=fresh)
 
-    def check(self, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    def check(self, settings: Settings, offer: Offer) -> None:
         """Refuse shifts beyond the images.
 
         Raises:
             InputError: naming the setting.
         """
-        cast(SoftmaxSettings, settings).augmentation.check(shape)
+        cast(SoftmaxSettings, settings).augmentation.check(offer.shape)
 
     def differentiable(
         self, settings: Settings, shape: tuple[int, ...], classes: int

@@ -276,6 +276,27 @@ def load_token_cnn(
     return TokenProbePredictor(reader, inference, classifier, state["classes"])
 
 
+def untrained_token_cnn(
+    classifier: TokenCnnClassifier, reader: TokenReader, classes: Sequence[str]
+) -> TokenProbePredictor:
+    """The network with the weights of seed 0 on an encoder.
+
+    Args:
+        classifier: Its settings.
+        reader: The encoder.
+        classes: The K class names.
+    """
+    from bakeoff.training.torch.token_vectors import Computed
+
+    encoder = reader.token_encoder
+    size = encoder.token_outputs(Tokens.of([])).shape[1]
+    standard = Standardised(np.zeros(size, np.float32), np.ones(size, np.float32))
+    source = Computed(encoder)
+    inference = _inference(classifier, standard, len(classes), source, Numerics())
+    _begin(inference, Streams(0))
+    return TokenProbePredictor(reader, inference, classifier, classes)
+
+
 def _inference(
     classifier: TokenCnnClassifier,
     standard: Standardised,

@@ -66,19 +66,10 @@ def thaw(
         example: Inputs (1, ...) of the encoder.
 
     Raises:
-        InputError: where there is no layer of a name, with the nearest.
+        InputError: as `check_layers`.
     """
-    named = dict(encoder.named_parameters())
-    prefix = "trunk." if hasattr(encoder, "trunk") else ""
-    paths = {path: path.removeprefix(prefix) for path in named}
-    known = sorted({part for path in paths.values() for part in _starts(path)})
-    for name in (*(layers or ()), *(name for name in rates if name)):
-        if name not in known:
-            tops = ", ".join(sorted({path.partition(".")[0] for path in paths.values()}))
-            raise InputError(
-                f"classifier.fine_tune: no layer {name!r}{suggest(name, known)} (allowed: {tops}, "
-                "or parts of them)"
-            )
+    check_layers(encoder, layers, rates)
+    named, paths = dict(encoder.named_parameters()), _paths(encoder)
     able = _used(encoder, named, example) - _fixed(encoder)
     for path, parameter in named.items():
         starts = list(_starts(paths[path]))
@@ -86,6 +77,34 @@ def thaw(
         parameter.requires_grad_(learns and path in able)
         share = next((rates[s] for s in reversed(starts) if s in rates), rates.get("", 1.0))
         cast(Any, parameter).rate_share = share
+
+
+def check_layers(
+    encoder: nn.Module, layers: Sequence[str] | None, rates: Mapping[str, float]
+) -> None:
+    """Whether an encoder has layers of these names. Arguments as of `thaw`.
+
+    Raises:
+        InputError: where there is no layer of a name, with the nearest.
+    """
+    paths = _paths(encoder).values()
+    known = sorted({part for path in paths for part in _starts(path)})
+    tops = ", ".join(sorted({path.partition(".")[0] for path in paths}))
+    faults = [
+        f"classifier.{field}: no layer {name!r}{suggest(name, known)} (allowed: {tops}, or parts "
+        "of them)"
+        for field, names in (("fine_tune", layers or ()), ("rates", rates))
+        for name in names
+        if name and name not in known
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _paths(encoder: nn.Module) -> dict[str, str]:
+    """The layers' names for the parameters, by their paths."""
+    prefix = "trunk." if hasattr(encoder, "trunk") else ""
+    return {path: path.removeprefix(prefix) for path, _ in encoder.named_parameters()}
 
 
 def _starts(path: str) -> list[str]:
