@@ -136,13 +136,7 @@ def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: H
     began = time.perf_counter()
     vectors, guesses = vectors_and_guesses(predictor, examples.items)
     encoded = time.perf_counter()
-    if not np.isfinite(vectors).all():
-        raise InputError(f"{fitted.record.name}: its vectors hold infinities or NaN")
-    if at_one_point(vectors, precision_of(predictor)):
-        raise InputError(
-            f"{fitted.record.name}: its vectors lie at one point: it has collapsed, and there is "
-            "nothing to map"
-        )
+    _check_vectors(vectors, predictor, fitted.record.name)
     program = "NumPy" if how.method == "pca" else tsne_program(len(vectors))
     if program == "scikit-learn" and len(vectors) >= LARGE:
         notes.append(
@@ -171,6 +165,20 @@ def map_vectors(fitted: LoadedCell, source: str | None, outputs: Outputs, how: H
         asked=len(asked),
         notes=tuple(notes),
     )
+
+
+def _check_vectors(vectors: NDArray[np.float32], encoder: Representer, name: str) -> None:
+    """Whether they can be laid out.
+
+    Raises:
+        InputError: where they are not finite, or lie at one point.
+    """
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{name}: its vectors hold infinities or NaN")
+    if at_one_point(vectors, precision_of(encoder)):
+        raise InputError(
+            f"{name}: its vectors lie at one point: it has collapsed, and there is nothing to map"
+        )
 
 
 def _places(vectors: NDArray[np.float32], how: How) -> NDArray[np.float64]:

@@ -193,14 +193,8 @@ def learn(
 
     step.judge = judge
     step.splittable = False  # a loss compares the examples of a batch with each other
-    batches = BalancedBatches(
-        train.labels,
-        data.task.classes,
-        take,
-        training.batch_size,
-        streams,
-        training.classes_per_batch,
-    )
+    size, most = training.batch_size, training.classes_per_batch
+    batches = BalancedBatches(train.labels, classes, take, size, streams, most)
     run.loop("train", step, batches, plan(training, batches, data.task, validation))
     step.keep()
     return prototypes(network)
