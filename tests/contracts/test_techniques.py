@@ -28,7 +28,7 @@ from tests.contracts.small import (
 from bakeoff.cli.profile import per_example
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Items, Modality, take_items
-from bakeoff.core.protocols import LayerProfile, Technique
+from bakeoff.core.protocols import Cutting, LayerProfile, Technique
 from bakeoff.core.recipe import DataSettings, Framework, Recipe, Settings
 from bakeoff.core.streams import Streams
 from bakeoff.core.tasks import TASKS
@@ -240,6 +240,23 @@ def test_extreme_items(fitted: Fitted) -> None:
     else:
         extreme = ["", "word " * 2000, "\U0001f600", "never seen"]
     fitted.check(fitted.predictor.predict(extreme), len(extreme))
+
+
+def test_texts_that_are_cut_are_counted(fitted: Fitted) -> None:
+    """What does not read how a long text ends, and is no constant, says that it is cut."""
+    items, predict = fitted.items, fitted.predictor.predict
+    if isinstance(items, np.ndarray) or not fitted.classes:
+        return
+    long = [f"{items[0]} " * 500 + item for item in items]
+    constant = len(np.unique(predict(items), axis=0)) == 1
+    blind = len(np.unique(predict(long), axis=0)) == 1
+    if isinstance(fitted.predictor, Cutting):
+        assert blind
+        assert fitted.predictor.cut_notes(items) == []
+        (note,) = fitted.predictor.cut_notes([*items, long[0]])
+        assert note.startswith(f"1 of {len(items) + 1} texts ")
+    else:
+        assert constant or not blind
 
 
 def test_batches_and_order_change_no_bit(fitted: Fitted) -> None:

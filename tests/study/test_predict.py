@@ -93,6 +93,9 @@ def test_every_path_of_a_study_begins_at_the_current_folder(
     for recipe in ("fine-tune", "taught"):
         fitted = load_fitted(f"../here/run:{recipe}")
         assert fitted.predictor.predict(["it is fine"]).shape == (1, 3)
+        (here / "new.csv").write_text(f"text\nfine\n{'it is fine ' * 9}\n")
+        (note,) = predict(fitted, here / "new.csv", here / "out.csv").notes
+        assert note.startswith("1 of 2 texts ")
 
 
 def test_names_of_runs_are_told_from_those_of_weights(shared_run: Path, tmp_path: Path) -> None:

@@ -337,6 +337,15 @@ class Compiling(Protocol):
 
 
 @runtime_checkable
+class Cutting(Protocol):
+    """A predictor that reads no more than a part of long texts."""
+
+    def cut_notes(self, items: Items) -> list[str]:
+        """How many of N texts are too long for it and what it reads of them; none: no note."""
+        ...
+
+
+@runtime_checkable
 class Tokenising(Protocol):
     """A technique that cuts texts into tokens, among which its figures share out nats."""
 

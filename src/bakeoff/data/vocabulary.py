@@ -135,6 +135,18 @@ class Vocabulary:
         )
 
 
+def cut_notes(read: Sequence[Sequence[str]], settings: SequenceSettings, what: str) -> list[str]:
+    """What is said of texts that are too long, if any are."""
+    long = sum(len(words) > settings.length for words in read)
+    if not long:
+        return []
+    end = "end" if settings.keep == "head" else "beginning"
+    return [
+        f"{long:,} of {len(read):,} {what} are longer than {settings.length} words and lose their "
+        f"{end}"
+    ]
+
+
 def sequence_notes(
     read: Sequence[Sequence[str]], vocabulary: Vocabulary, settings: SequenceSettings
 ) -> tuple[str, ...]:
@@ -147,12 +159,7 @@ def sequence_notes(
         f"{len(vocabulary) - 1:,} words have a number; {unknown / max(total, 1):.1%} of the "
         "training texts' words have none"
     ]
-    if long := int((lengths > settings.length).sum()):
-        end = "end" if settings.keep == "head" else "beginning"
-        notes.append(
-            f"{long:,} of {len(read):,} training texts are longer than {settings.length} words "
-            f"and lose their {end}"
-        )
+    notes += cut_notes(read, settings, "training texts")
     if empty := int((lengths == 0).sum()):
         notes.append(f"{empty:,} of {len(read):,} training texts hold no word")
     return tuple(notes)

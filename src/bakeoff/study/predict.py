@@ -13,7 +13,7 @@ from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.examples import Examples, Modality
 from bakeoff.core.files import canonical_json, digest, new_file
 from bakeoff.core.ledger import open_test
-from bakeoff.core.protocols import Predictor
+from bakeoff.core.protocols import Cutting, Predictor
 from bakeoff.core.recipe import TableSource
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.tasks import task_of
@@ -145,7 +145,7 @@ def predict(
         DiskError: where the file cannot be written.
     """
     notes: list[str] = []
-    parts = _written(fitted, read_items(source, fitted, resize, notes))
+    parts = _written(fitted, read_items(source, fitted, resize, notes), notes)
     begun = next(parts)  # what is refused at once leaves not even a folder behind
     rows = 0
     with new_file(output) as partial, partial.open("wb") as stream:
@@ -156,11 +156,15 @@ def predict(
     return Predicted(rows, tuple(notes))
 
 
-def _written(fitted: LoadedCell, parts: Iterator[Examples]) -> Iterator[tuple[int, bytes]]:
+def _written(
+    fitted: LoadedCell, parts: Iterator[Examples], notes: list[str]
+) -> Iterator[tuple[int, bytes]]:
     """For each part the number of its rows, and these; the header goes with the first."""
     task = task_of(fitted.record.task, fitted.record.classes)
     for number, examples in enumerate(parts):
         outputs = fitted.predictor.predict(examples.items)
+        if isinstance(fitted.predictor, Cutting):
+            notes += fitted.predictor.cut_notes(examples.items)
         table = task.table(examples.ids, examples.labels, outputs)
         yield len(examples), task.write(table, header=number == 0)
 

@@ -65,6 +65,10 @@ class TextContrastivePredictor:
         """
         return self.judge(self.represent(items))
 
+    def cut_notes(self, items: Items) -> list[str]:
+        """How many of N texts are longer than is read."""
+        return self.tokeniser.cut_notes(texts_of(items, TECHNIQUE))
+
     def judge(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, K) float32 of vectors (N, D)."""
         return self.prototypes.probabilities(vectors)

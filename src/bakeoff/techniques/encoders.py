@@ -13,7 +13,7 @@ from bakeoff.core.collapse import Precision, at_one_point
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.files import canonical_json, digest
-from bakeoff.core.protocols import Arrays, Predictor, Representer, Run, TrainingData
+from bakeoff.core.protocols import Arrays, Cutting, Predictor, Representer, Run, TrainingData
 from bakeoff.core.recipe import DeviceName, Ref
 from bakeoff.core.tokens import Tokens
 from bakeoff.data.hashing import item_digests
@@ -89,6 +89,11 @@ def encoder_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) 
             f"{technique}: encoder: the technique of recipe '{reference.recipe}' gives no vectors"
         )
     return found
+
+
+def cut_notes(encoder: object, items: Items) -> list[str]:
+    """What an encoder says of texts that are too long for it."""
+    return encoder.cut_notes(items) if isinstance(encoder, Cutting) else []
 
 
 def token_reader_of(reference: Ref, inputs: Mapping[str, Predictor], technique: str) -> TokenReader:

@@ -166,6 +166,10 @@ class FineTunedPredictor:
         texts = texts_of(items, self.technique)
         return self.inference.probabilities(self.tokeniser.padded(texts))
 
+    def cut_notes(self, items: Items) -> list[str]:
+        """How many of N texts are longer than is read."""
+        return self.tokeniser.cut_notes(texts_of(items, self.technique))
+
     def represent(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32: what the head sees.
 

@@ -23,6 +23,7 @@ from bakeoff.core.recipe import DeviceName, Framework, Ref, Settings
 from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.encoders import (
     Encoder,
+    cut_notes,
     encode,
     encoder_of,
     finite,
@@ -122,7 +123,7 @@ class EncodedSource:
     """
 
     def __init__(self, vectors: NDArray[np.float32], encoder: Encoder) -> None:
-        self.count, self._vectors, self._encoder = len(vectors), vectors, encoder
+        self.count, self._vectors, self.encoder = len(vectors), vectors, encoder
         self.shape: tuple[int, ...] = tuple(getattr(encoder, "shape", ()))
         finite(vectors, Knn.name)
 
@@ -132,15 +133,15 @@ class EncodedSource:
 
     def vectors(self, items: Items) -> NDArray[np.float32]:
         """(N, D) float32."""
-        return finite(self._encoder.represent(items), Knn.name)
+        return finite(self.encoder.represent(items), Knn.name)
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """The encoder's."""
-        return self._encoder.layers()
+        return self.encoder.layers()
 
     def save(self, folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The vectors; the encoder goes into a folder of its own."""
-        save_encoder(self._encoder, folder)
+        save_encoder(self.encoder, folder)
         return {"vectors": self._vectors}, {"encoded": True}
 
 
@@ -189,6 +190,10 @@ class KnnPredictor:
             distances, indices = self.neighbours(items[block])
             out[block] = self._shares(distances, self.memory.labels[indices])
         return out
+
+    def cut_notes(self, items: Items) -> list[str]:
+        """What the encoder, if there is one, says of N texts."""
+        return cut_notes(getattr(self.memory.source, "encoder", None), items)
 
     def left_out(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """(R, K) float32: the votes of all other training examples on those at `rows` (R,)."""

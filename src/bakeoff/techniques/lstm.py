@@ -26,6 +26,7 @@ from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExample
 from bakeoff.data.vocabulary import (
     SequenceSettings,
     Vocabulary,
+    cut_notes,
     read_words,
     sequence_notes,
 )
@@ -100,6 +101,11 @@ class RecurrentPredictor:
         words = self.settings.words
         read = read_words(texts_of(items, Lstm.name), words)
         return self.inference.probabilities(self.vocabulary.tokens(read, words).padded(-1))
+
+    def cut_notes(self, items: Items) -> list[str]:
+        """How many of N texts are longer than is read."""
+        words = self.settings.words
+        return cut_notes(read_words(texts_of(items, Lstm.name), words), words, "texts")
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row for each layer, for a text of `words.length` words: the longest that is read.

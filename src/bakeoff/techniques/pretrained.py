@@ -91,6 +91,10 @@ class PretrainedPredictor:
         """
         return self.judge(self.represent(items))
 
+    def cut_notes(self, items: Items) -> list[str]:
+        """How many of N texts are longer than is read."""
+        return self.tokeniser.cut_notes(texts_of(items, Pretrained.name))
+
     def judge(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, K) float32 of vectors (N, D)."""
         return self.prototypes.probabilities(vectors)

@@ -37,6 +37,7 @@ from bakeoff.scratch.step import Pixels
 from bakeoff.techniques.encoders import (
     Encoder,
     Vectors,
+    cut_notes,
     encode,
     encoder_of,
     finite,
@@ -188,6 +189,10 @@ class ProbePredictor:
     def shape(self) -> tuple[int, ...]:
         """(H, W, C) of an image; () where the encoder reads texts."""
         return tuple(getattr(self.source, "shape", ()))
+
+    def cut_notes(self, items: Items) -> list[str]:
+        """What the encoder says of N texts."""
+        return cut_notes(self.source, items)
 
     def remember(self, items: Items, vectors: Vectors) -> None:
         """Take these vectors for these very items (the same object) from here on."""

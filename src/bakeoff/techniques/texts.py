@@ -76,6 +76,10 @@ class Tokeniser:
         """(N, T) the texts' tokens from the left, then -1."""
         return self(texts)[0].padded(-1)
 
+    def cut_notes(self, texts: Sequence[str]) -> list[str]:
+        """How many of these texts are too long."""
+        return cut_note(self(texts)[1], len(texts), self.limit, "texts")
+
     def through(self, run: Run, phase: str, texts: Sequence[str]) -> tuple[Tokens, int]:
         """As a call, kept in the cache by content: once for all cells that read these texts."""
 
@@ -152,11 +156,11 @@ def same_weights(settings: WeightsSettings, state: Mapping[str, Any]) -> Tokenis
     return _tokeniser(settings, find_again(settings.weights, state))
 
 
-def cut_note(long: int, count: int, limit: int) -> list[str]:
-    """What the record says where texts were cut."""
+def cut_note(long: int, count: int, limit: int, what: str = "training texts") -> list[str]:
+    """What is said where texts were cut, if any were."""
     if not long:
         return []
-    return [f"{long:,} of {count:,} training texts were longer than {limit} tokens and were cut"]
+    return [f"{long:,} of {count:,} {what} were longer than {limit} tokens and were cut"]
 
 
 def vectors_key(content: dict[str, Any], inference: "TokenInference") -> Key:

@@ -27,6 +27,7 @@ from bakeoff.core.tokens import Tokens
 from bakeoff.data.token_batches import PaddedBatches, TokenBatches, TokenExamples
 from bakeoff.techniques.encoders import (
     TokenReader,
+    cut_notes,
     encode_tokens,
     finite,
     load_encoder,
@@ -90,6 +91,10 @@ class TokenProbePredictor:
         self.source, self.inference, self.classifier = source, inference, classifier
         self.classes = tuple(classes)
         self._known: list[tuple[Items, Tokens]] = []
+
+    def cut_notes(self, items: Items) -> list[str]:
+        """What the encoder says of N texts."""
+        return cut_notes(self.source, items)
 
     def remember(self, items: Items, places: Tokens) -> None:
         """Take these rows of the network's own vectors for these very items from here on."""
