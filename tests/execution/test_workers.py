@@ -173,7 +173,11 @@ def test_a_crash_in_a_worker_is_told(tmp_path: Path) -> None:
 def test_what_needs_a_failed_cell_fails(tmp_path: Path) -> None:
     variants = {
         "first": FAILING,
-        "second": {"technique": "knn", "encoder": {"recipe": "first"}},
+        "second": {
+            "technique": "probe",
+            "encoder": {"recipe": "first"},
+            "classifier": {"name": "network-b"},
+        },
         "third": {"technique": "knn", "encoder": {"recipe": "second"}},
     }
     watch = Watch()
