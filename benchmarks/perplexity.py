@@ -31,7 +31,8 @@ def plain(folder: Path, text: str, context: int, stride: int) -> dict[str, float
     """The sum over windows, as loops over them usually go."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    ids = tokenizer(text, return_tensors="pt", verbose=False).input_ids
+    options = {"add_special_tokens": False, "return_tensors": "pt", "verbose": False}
+    ids = tokenizer(text, **options).input_ids
     nats, scored, before = 0.0, 0, 0
     for start in range(0, ids.size(1), stride):
         end = min(start + context, ids.size(1))

@@ -1,5 +1,6 @@
 """A network at work on images: probabilities and features, whatever the batches."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ PASS_PIXELS = 1 << 20
 ONE_VIEW = PredictionSettings()
 
 
-class Network:
+class Network(ABC):
     """A module at work in its precision on its device.
 
     Args:
@@ -73,9 +74,9 @@ class Network:
         """(N, K) float32 class probabilities of N items; logits are averaged over views."""
         return softmax(self.outputs(items))
 
+    @abstractmethod
     def outputs(self, items: NDArray[Any]) -> NDArray[np.float32]:
         """(N, ...) float32, the network's outputs for N items."""
-        raise NotImplementedError
 
     @staticmethod
     def in_passes(
