@@ -1,30 +1,38 @@
-"""Exact nearest neighbours: quick products in float32, what they leave open in float64.
+"""Exact nearest neighbours: quick products of low precision, what they leave open in float64.
 
-The products of float32 matrices are off by a known bound. Whatever they put within twice that
-bound of the k-th nearest is measured again in float64, one pair at a time; so the neighbours are
-exact, ties go to the example that comes first, and neither depends on how queries are batched.
-Bound: Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1.
+Such products are off by a known bound. Whatever they put within twice that bound of the k-th
+nearest is measured again in float64, one pair at a time; so the neighbours are exact, ties go
+to the example that comes first, and neither depends on how queries are batched or on the precision.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.techniques.half_squares import (
+    LONGEST,
+    Bfloat16Table,
+    Doubles,
+    Float32Table,
+    Floats,
+    Table,
+)
+
 Metric = Literal["euclidean", "cosine"]
 Rows = slice | NDArray[np.intp]
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
-ROUNDING = 2.0**-24
-"""Of float32."""
 QUERIES = 1024
 """Compared at a time."""
-PAIRS = 1 << 20
-"""Differences held at a time: 8 MiB."""
+PAIRS = 1 << 16
+"""Differences held at a time: half a MiB, which stays in a core's cache."""
 RUN = 4096
 """Vectors read at a time: 16 MiB of products with the queries."""
+LARGE = 1 << 34
+"""Products of numbers from which on torch, which may have to be loaded first, is asked."""
+OPEN = 16
+"""Pairs for each neighbour that bfloat16 may leave open; float32 leaves fewer."""
 
 
 class Neighbours:
@@ -78,34 +86,50 @@ class Neighbours:
     def _candidates(
         self, queries: Floats, squares: Doubles, k: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Queries and vectors (P,), by row and column: pairs that may be among the k nearest.
-
-        Compared by `|y|^2 / 2 - x y`, which orders the vectors y as their distance from x does;
-        for unit vectors the first term is the same for all. What is farther than the k-th nearest
-        so far is passed over with one comparison, so that nothing but the products takes time.
-        """
-        cosine = self._metric == "cosine"
+        """Queries and vectors (P,), by row and column: pairs that may be among the k nearest."""
+        cosine, count = self._metric == "cosine", len(queries)
         left = _unit(queries, squares) if cosine else queries
+        if self._fits_bfloat16(queries, squares):
+            centre = self._vectors(slice(0, RUN)).mean(axis=0)
+            rough = Bfloat16Table(left, self._missing(squares), centre, RUN)
+            found = self._passed(rough, self._missing(self._squares), count, k)
+            if len(found) <= OPEN * k * count:
+                return found.pairs()
         halves = np.zeros(len(self)) if cosine else self._squares / 2
-        slack = 2 * self._error(queries, squares, halves.max())
-        table = np.empty((len(queries), RUN), np.float32)
-        found = _Nearest(len(queries), k, slack)
-        for run in _runs(len(self), RUN):
-            right = self._read(run)
-            right = _unit(right, self._squares[run]) if cosine else right
-            products = table[:, : len(right)]
-            np.matmul(left, right.T, out=products)
-            np.subtract(halves[run].astype(np.float32), products, out=products)
-            found.add(products, run.start)
-        return found.pairs()
+        lengths = np.ones(count) if cosine else np.sqrt(squares)
+        longest = 1.0 if cosine else float(np.sqrt(self._squares.max()))
+        return self._passed(Float32Table(left, lengths, longest, RUN), halves, count, k).pairs()
 
-    def _error(self, queries: Floats, squares: Doubles, longest: float) -> Doubles:
-        """(Q,) what a compared number is off by at most."""
+    def _passed(self, table: Table, halves: Doubles, count: int, k: int) -> "_Nearest":
+        """What stays within reach when the vectors have passed, run by run.
+
+        What is farther than the k-th nearest so far is passed over with one comparison, so that
+        nothing but the products takes time. Where too many stay, the rest does not pass.
+        """
+        found, most = _Nearest(table, count, k), OPEN * k * count
+        for run in _runs(len(self), RUN):
+            found.add(table.compare(self._vectors(run), halves[run]), run.start)
+            if isinstance(table, Bfloat16Table) and len(found) > most:
+                break
+        return found
+
+    def _vectors(self, run: slice) -> Floats:
+        """(R, D): what is compared."""
+        vectors = self._read(run)
+        return _unit(vectors, self._squares[run]) if self._metric == "cosine" else vectors
+
+    def _missing(self, squares: Doubles) -> Doubles:
+        """(R,) the half that a vector of length 0 lacks to be at cosine distance 1 from all."""
         cosine = self._metric == "cosine"
-        products = np.ones(len(queries)) if cosine else np.sqrt(squares * self._squares.max())
-        terms = queries.shape[1] + 8
-        error: Doubles = products * terms * ROUNDING / (1 - terms * ROUNDING)
-        return error + 4 * ROUNDING * (products + longest)
+        return np.where(squares == 0, 0.5, 0.0) if cosine else np.zeros(len(squares))
+
+    def _fits_bfloat16(self, queries: Floats, squares: Doubles) -> bool:
+        """Whether it is worth it, can be done fast, and nothing would overflow."""
+        if queries.size * len(self) < LARGE or max(squares.max(), self._squares.max()) > LONGEST**2:
+            return False
+        from bakeoff.training.torch.numerics import has_bfloat16_units
+
+        return has_bfloat16_units("cpu")
 
     def _measure(
         self, left: Floats, left_squares: Doubles, right: Floats, right_squares: Doubles
@@ -127,29 +151,34 @@ class _Nearest:
     """The pairs within reach of the k-th nearest, kept while vectors pass run by run.
 
     Args:
+        table: What compares them.
         queries: Q.
         k: At least this many vectors pass.
-        slack: (Q,) how far beyond the k-th a vector may seem to be and yet be nearer.
     """
 
-    def __init__(self, queries: int, k: int, slack: Doubles) -> None:
-        self._k, self._slack = k, slack
+    def __init__(self, table: Table, queries: int, k: int) -> None:
+        self._table, self._k = table, k
         self._rows = np.zeros(0, np.intp)
         self._columns = np.zeros(0, np.intp)
-        self._values = np.zeros(0, np.float32)
-        self._limit = np.full(queries, np.inf, np.float32)
+        self._values = np.zeros(0)
+        self._kth = np.full(queries, np.inf)
 
-    def add(self, values: Floats, start: int) -> None:
-        """Look at (Q, R) numbers, of the vectors from `start` on."""
+    def __len__(self) -> int:
+        """P."""
+        return len(self._rows)
+
+    def add(self, coded: NDArray[Any], start: int) -> None:
+        """Look at (Q, R) numbers of the table, of the vectors from `start` on."""
         first = not len(self._rows)
-        if first and values.shape[1] > self._k:
-            self._lower(np.partition(values, self._k - 1, axis=1)[:, self._k - 1])
+        if first and coded.shape[1] > self._k:
+            kth = np.partition(coded, self._k - 1, axis=1)[:, self._k - 1]
+            self._kth = self._table.numbers(kth)
         # Of a flat array, 30 times as fast as of one with two axes.
-        places = np.flatnonzero(values <= self._limit[:, None])
-        rows, columns = np.divmod(places, values.shape[1])
+        places = np.flatnonzero(coded <= self._table.limit(self._kth)[:, None])
+        rows, columns = np.divmod(places, coded.shape[1])
         self._rows = np.concatenate([self._rows, rows])
         self._columns = np.concatenate([self._columns, columns + start])
-        self._values = np.concatenate([self._values, values[rows, columns]])
+        self._values = np.concatenate([self._values, self._table.numbers(coded[rows, columns])])
         self._sort()
 
     def _sort(self) -> None:
@@ -157,20 +186,15 @@ class _Nearest:
         order = np.lexsort((self._values, self._rows))
         self._rows, self._columns = self._rows[order], self._columns[order]
         self._values = self._values[order]
-        queries = np.arange(len(self._limit))
+        queries = np.arange(len(self._kth))
         places = np.searchsorted(self._rows, queries) + self._k - 1
         full = places < np.searchsorted(self._rows, queries, side="right")
-        kth = np.full(len(queries), np.inf, np.float32)
-        kth[full] = self._values[places[full]]
-        self._lower(kth)
-        kept = self._values <= self._limit[self._rows]
+        self._kth = np.full(len(queries), np.inf)
+        self._kth[full] = self._values[places[full]]
+        limit = self._table.numbers(self._table.limit(self._kth))
+        kept = self._values <= limit[self._rows]
         self._rows, self._columns = self._rows[kept], self._columns[kept]
         self._values = self._values[kept]
-
-    def _lower(self, kth: Floats) -> None:
-        """The limits, from the k-th smallest numbers so far."""
-        reach = (kth + self._slack).astype(np.float32)
-        self._limit = np.nextafter(reach, np.float32(np.inf))
 
     def pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Queries and vectors (P,), by query and then by vector."""
