@@ -8,6 +8,7 @@ from tests.cli.calling import Caller, assert_clear
 
 from bakeoff.cli.show import changes
 from bakeoff.data.catalogue import DATASETS
+from bakeoff.execution.measure import Company
 from bakeoff.models import MODELS
 from bakeoff.study.study import built_in_names
 from bakeoff.techniques import TECHNIQUES
@@ -107,8 +108,19 @@ def test_plan(bakeoff: Caller, tiny: Path, work: Path) -> None:
     ]
     assert [line.split()[0] for line in lines[1:3]] == ["softmax", "mlp"]
     assert lines[1].split()[1] == "2"
-    assert lines[-1].startswith("In all about ")
+    assert any(line.startswith("In all about ") for line in lines[3:])
     assert set(work.iterdir()) == before, "planning leaves nothing behind"
+
+
+@pytest.mark.parametrize(("cores", "told"), [(1.5, True), (0.1, False)])
+def test_plan_tells_of_a_busy_machine(
+    bakeoff: Caller, tiny: Path, monkeypatch: pytest.MonkeyPatch, cores: float, told: bool
+) -> None:
+    monkeypatch.setattr(Company, "cores", lambda _: cores)
+    called = bakeoff("plan", tiny, "--only", "mlp")
+    assert ("other programs kept 1.5 of" in called.out) == told
+    found = json.loads(bakeoff("plan", tiny, "--only", "mlp", "--json").out)
+    assert found["cores_of_others"] == cores
 
 
 def test_plan_for_machines(bakeoff: Caller, tiny: Path) -> None:

@@ -142,13 +142,17 @@ def plan(
     as_json: bool,
 ) -> None:
     """Predict what STUDY will cost, from counts and a short probe of each recipe."""
+    from bakeoff.execution.cores import core_count
+    from bakeoff.execution.measure import ALONE_CORES, Company
     from bakeoff.study.estimate import FINAL, estimate, estimate_final
     from bakeoff.study.notes import notes
     from bakeoff.study.prepare import prepare
     from bakeoff.study.study import load_study
 
     ready = prepare(load_study(study, parse_settings(pairs)).only(only))
+    company = Company()
     found, said = estimate(ready, seeds), notes(ready)
+    others = company.cores()
     final = estimate_final(ready, found, seeds)
     every = [*found, *([] if final is None else [final])]
     total, disk = sum(e.total_seconds for e in every), sum(e.disk_bytes * e.cells for e in every)
@@ -158,7 +162,8 @@ def plan(
             for e in found
         ]
         last = None if final is None else vars(final) | {"total_seconds": final.total_seconds}
-        print_json({"recipes": rows, "final": last, "total_seconds": total, "disk_bytes": disk})
+        whole = {"recipes": rows, "final": last, "total_seconds": total, "disk_bytes": disk}
+        print_json(whole | {"cores_of_others": round(others, 2)})
         return
     header = ["recipe", "cells", "params", "MACs", "a cell", "all cells", "memory"]
     table = [
@@ -177,6 +182,9 @@ def plan(
     if final is not None:
         said = {FINAL: ("at most: the dearest recipe, fitted on all folds together",)} | dict(said)
     click.echo(f"\nIn all about {duration(total)} one after another, and {size(disk)} of disk.")
+    if others > ALONE_CORES:
+        busy = f"other programs kept {others:.1f} of {core_count()} cores busy meanwhile"
+        click.echo(paragraph(f"{busy}: seconds are too high, perhaps many times", "  "))
     _echo_notes(said)
 
 
