@@ -12,6 +12,7 @@ class FolderSource(Frozen):
     """Images in class folders, with or without `train/validation/test` above them."""
 
     folder: str
+    """Its path, from the current folder."""
     size: Annotated[int, Field(ge=4, le=1024)] | None = None
     """Side in pixels that images are resized to; None: their own size, if all have the same."""
     channels: Literal["auto", "grey", "rgb"] = "auto"
@@ -26,8 +27,11 @@ class TableSource(Frozen):
     """
 
     table: str
+    """Path of the file, from the current folder; its ending says how it is read."""
     text: str | None = None
+    """The column of texts."""
     label: str | None = None
+    """The column of classes."""
     target: str | None = None
     """The column of numbers to be predicted."""
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -35,7 +39,9 @@ class TableSource(Frozen):
     group: str | None = None
     """Examples of one group (document, author, patient) stay on one side of every split."""
     split: str | None = None
+    """The column that says `train`, `validation` or `test`; None: a fifth is set aside as test."""
     id: str | None = None
+    """The column of what examples are called; None: their row numbers."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "TableSource":
@@ -66,11 +72,15 @@ class HubSource(Frozen):
     text: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """One column, or several that are put together with a space between them."""
     label: str | None = None
+    """The column of classes."""
     group: str | None = None
+    """The column whose equal values stay on one side of every split."""
     train: str | None = None
     """What the split to learn from is called there."""
     validation: str | None = None
+    """The split that validates."""
     test: str | None = None
+    """The split that is sealed."""
 
     @model_validator(mode="after")
     def _a_split_has_one_use(self) -> "HubSource":
@@ -84,6 +94,7 @@ class CorpusSource(Frozen):
     """A text file, whose text is to be foretold."""
 
     corpus: str
+    """Path of the file, from the current folder; UTF-8."""
     words: Annotated[int, Field(ge=1)] = 400
     """Lines are put together to documents of about so many words: what is scored as one."""
 
@@ -118,9 +129,11 @@ class Numerics(Frozen):
     """How numbers are computed. `auto` is resolved once a study and recorded."""
 
     device: DeviceName = "auto"
+    """`auto`: a GPU where there is one; NumPy and Keras compute on processors."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 matrix products where the device has units for them. NumPy: float32."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """`auto`: as many as there are cores."""
     deterministic: bool = True
     """The same bits on the same machine, also after an interruption."""
     compile: bool | Literal["auto"] = "auto"
@@ -152,7 +165,9 @@ class Ref(Frozen):
     """The fitted result of another recipe of the study, same seed unless given."""
 
     recipe: str
+    """Its name in the study."""
     seed: Annotated[int, Field(ge=0)] | None = None
+    """Of the fit, for all seeds; None: each uses that of its own seed."""
 
 
 class Recipe(Frozen):

@@ -53,6 +53,7 @@ class TeacherSettings(Ref):
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the labels' cross-entropy; 1: the teacher is not listened to."""
     loss: Literal["kl", "logits"] = "kl"
+    """What compares the outputs of both: D above."""
     extra: ExtraSettings | None = later(None)
     """Texts without labels, which the student learns from the teacher alone."""
 

@@ -23,6 +23,8 @@ class AdapterSettings(Frozen):
     """
 
     method: str
+    """`none`: not even the head learns; `head`: it alone; `lora`: low-rank updates, and a head;
+    `full`: all weights."""
     rank: Annotated[int, Field(ge=1)] = 8
     """Of `lora`: the update of a layer is a product of matrices this narrow."""
     alpha: Annotated[float, Field(gt=0)] = 16.0
@@ -51,6 +53,7 @@ class LeNetSettings(Frozen):
 
     name: Literal["lenet"] = "lenet"
     activation: Activation = "relu"
+    """Behind every layer that has one."""
 
 
 class MlpSettings(Frozen):
@@ -60,7 +63,9 @@ class MlpSettings(Frozen):
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
     """Units of each hidden layer."""
     activation: Activation = "relu"
+    """Behind every layer that has one."""
     batch_norm: bool = False
+    """Batch norm behind every hidden layer."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the outputs of each hidden layer that is dropped in training."""
 
@@ -76,6 +81,7 @@ class RecurrentSettings(Frozen):
     hidden: Annotated[int, Field(ge=1)] = 128
     """Units of a layer, in each direction."""
     layers: Annotated[int, Field(ge=1, le=8)] = 1
+    """One above the other."""
     bidirectional: bool = True
     """Each layer also reads from the end to the beginning."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
@@ -95,6 +101,7 @@ class ResNetSettings(Frozen):
     width: Annotated[int, Field(ge=1, le=1024)] = 16
     """Channels of the first stage; each stage doubles them."""
     activation: Activation = "relu"
+    """Behind every layer that has one."""
 
     @property
     def blocks(self) -> int:
@@ -113,6 +120,7 @@ class SimpleCnnSettings(Frozen):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the inputs of each fully connected layer that is dropped in training."""
     activation: Activation = "relu"
+    """Behind every layer that has one."""
 
 
 class SimpleNnSettings(Frozen):
@@ -122,7 +130,9 @@ class SimpleNnSettings(Frozen):
     width: Annotated[int, Field(ge=1, le=1024)] = 16
     """Channels of the first convolution; the others have two and four times as many."""
     hidden: Annotated[int, Field(ge=1)] = 128
+    """Units of the hidden layer."""
     activation: Activation = "relu"
+    """Behind every layer that has one."""
 
 
 class SpeedrunSettings(Frozen):
@@ -139,6 +149,7 @@ class SpeedrunSettings(Frozen):
     identity: bool = True
     """The first channels of every 3 x 3 convolution begin as copies of its inputs."""
     activation: Activation = "gelu"
+    """Behind every layer that has one."""
     scale: Annotated[float, Field(gt=0)] = 1 / 9
     """Of the logits, which global max-pooling makes large."""
 
@@ -150,8 +161,11 @@ class VggEncoderSettings(Frozen):
     dimension: Annotated[int, Field(ge=1)] = 128
     """Numbers of the vector an image becomes."""
     hidden: Annotated[int, Field(ge=1)] = 4096
+    """Units of the hidden layer."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the inputs of the last layer that is dropped in training."""
     activation: Activation = "relu"
+    """Behind every layer that has one."""
 
 
 ModelSettings: TypeAlias = Annotated[
@@ -177,9 +191,11 @@ class CausalSettings(NamedWeights):
     kind: Literal["gpt2", "llama"] = "gpt2"
     """The architecture of a drawn model."""
     layers: Annotated[int, Field(ge=1)] = 2
+    """Blocks of a drawn model."""
     width: Annotated[int, Field(ge=1)] = 64
     """Numbers of a token's vector; a multiple of the heads (in `llama` an even one)."""
     heads: Annotated[int, Field(ge=1)] = 4
+    """Of attention, in each block."""
 
     @model_validator(mode="after")
     def _of_one_origin(self) -> "CausalSettings":

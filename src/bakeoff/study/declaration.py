@@ -25,14 +25,18 @@ class Reference(Frozen):
     """A figure from elsewhere, drawn as a line beside ours."""
 
     label: str
+    """What stands at the line."""
     value: float
+    """Of the study's metric: 0.9125 for 91.25 %."""
     source: str
+    """Where it is from."""
 
 
 class Resampling(Frozen):
     """Cross-validation: the training part is cut into folds, and each is held out once."""
 
     folds: Annotated[int, Field(ge=2)]
+    """Parts, each of which is held out once."""
     repeats: Annotated[int, Field(ge=1)] = 1
     """How often it is cut anew."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -40,16 +40,16 @@ class Study(Declaration):
 
     Args:
         question: What is asked, in a sentence.
-        dataset: A catalogue name, `{"folder": path}` or `{"table": path, ...}`.
+        dataset: A catalogue name, or a mapping with `folder`, `table`, `hub` or `corpus`.
         control: The recipe all variants are compared with.
         variants: Changed fields by name: `a.b: v` sets one field, `a: {...}` replaces all of `a`.
         factors: Values of fields, crossed with all recipes; verdicts inside each level.
-        resampling: Cross-validation, as in `{"folds": 5, "repeats": 1}`; see
-            `declaration.Resampling`.
+        resampling: Cross-validation, as in `{"folds": 5, "repeats": 1}`.
         metric: `test/<name>`, or with resampling `fold/<name>`, with scikit-learn's spellings.
         margin: Differences smaller than this do not matter; None: set from the control's
             validation score before the first test score is read.
-        seeds: A number, a list, `{"exactly": n}` or `{"race": True}`; see `looks.plan_looks`. With
+        seeds: A number, for looks after as many, twice and four times as many; `{"exactly": n}` or
+            a list, for one look; `{"race": True}`, for more of them while pairs are undecided. With
             resampling, seeds in each fold: 1 by default.
         name: Of the study, and of its run folder below `runs/`.
         references: Figures from elsewhere, for the report.
@@ -97,7 +97,7 @@ class Study(Declaration):
 
         Args:
             out: The run folder; `runs/<name>` by default.
-            options: Workers, offline, watcher.
+            options: `bakeoff.study.run.Options`: workers, seeds, offline, watcher.
 
         Raises:
             InputError: for bad settings or data, before anything runs.

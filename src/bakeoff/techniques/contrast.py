@@ -59,6 +59,7 @@ class TripletLoss(Frozen):
 
     name: Literal["triplet"] = "triplet"
     margin: Annotated[float, Field(gt=0)] = 0.3
+    """By so much the one of another class is to be farther away."""
     mining: Literal["random", "semi-hard", "batch-hard"] = "semi-hard"
     """Which triplets of a batch: `random`, one drawn for each anchor; `semi-hard`, for each pair of
     a class the nearest negative that is farther away than the positive; `batch-hard`, for each
@@ -70,6 +71,7 @@ class SupervisedContrast(Frozen):
 
     name: Literal["supervised-contrastive"] = "supervised-contrastive"
     temperature: Annotated[float, Field(gt=0)] = 0.1
+    """Similarities are divided by it: the lower, the more the nearest count."""
 
 
 class ContrastiveTraining(TrainingSettings):

@@ -52,8 +52,11 @@ class NetworkB(Frozen):
     hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (256,)
     """Units of each added hidden layer."""
     activation: ActivationName = "relu"
+    """Of each added hidden layer."""
     normalisation: NormName = "none"
+    """Of each added hidden layer, before its activation."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the outputs of each added hidden layer that is dropped in training."""
     fine_tune: Literal["none", "all"] | tuple[str, ...] = "none"
     """Which layers of the encoder learn on, by their names; what of it is batch norm in layers that
     do not learn stays as it is. Where the encoder is a fitted network-b, its added layers go on

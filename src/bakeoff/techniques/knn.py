@@ -44,6 +44,7 @@ class KnnSettings(Settings):
     k: Annotated[int, Field(ge=1)] = 5
     """Neighbours that vote. Of neighbours equally far, those first in the training set do."""
     metric: Metric = "euclidean"
+    """What is nearest; `cosine`: 1 less the cosine of the angle."""
     weights: Literal["uniform", "distance"] = "uniform"
     """`distance`: a vote counts 1 / distance; neighbours at distance 0 outvote all others."""
     encoder: Ref | None = None

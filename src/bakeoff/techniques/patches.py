@@ -58,6 +58,8 @@ class PatchFeatures(Frozen):
     whitening: Annotated[float, Field(gt=0)] = 0.1
     """Added to every variance before whitening divides by its root."""
     encoder: Literal["soft-threshold", "triangle", "nearest"] = "soft-threshold"
+    """What a patch says of each atom: by how much its product exceeds the threshold; by how much it
+    is nearer than atoms are on average; whether it is among the nearest."""
     threshold: Annotated[float, Field(ge=0)] = 1.5
     """Of `soft-threshold`."""
     share: Annotated[float, Field(gt=0, lt=1)] = 0.2

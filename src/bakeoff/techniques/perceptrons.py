@@ -39,6 +39,7 @@ class PerceptronModel(Frozen):
     hidden: Annotated[tuple[Units, ...], Field(min_length=1)] = (512,)
     """Units of each hidden layer, first to last."""
     activation: ActivationName = "relu"
+    """Of each hidden layer."""
     normalisation: NormName = "none"
     """Of each hidden layer, before its activation; `batch` looks at whole batches."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

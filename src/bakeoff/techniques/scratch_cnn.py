@@ -55,6 +55,7 @@ class ScratchCnnModel(Frozen):
     kernel: Annotated[int, Field(ge=1, le=15)] = 3
     """Sides of a convolution's window; odd, so that images keep their size."""
     pooling: PoolName = "max"
+    """What becomes of each 2 x 2 window."""
     normalisation: NormName = "batch"
     """Behind each convolution, before its activation; `batch` looks at whole batches."""
     residual: bool = False
@@ -64,6 +65,7 @@ class ScratchCnnModel(Frozen):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the inputs of each affine layer that is left out while learning."""
     activation: ActivationName = "relu"
+    """Of each hidden layer."""
     initialisation: Scheme = "he"
     """Of the weights; with `he`, those of the output layer by `lecun`. `zero` shows why not."""
 

@@ -24,6 +24,10 @@ class StoppingSettings(Frozen):
     """When to end before the last epoch. Looks at every validation."""
 
     rule: StopRule
+    """`first-degradation`: worse than the validation before; `no-change`: the last `window` changes
+    are within `tolerance` together; `absolute-change`: the newest is; `average-change`: their
+    mean size is; `patience`: none of the last `window` is better than the best before;
+    `last-25`: not better than any of the 25 before."""
     on: Literal["score", "loss"] = "score"
     """The validation score that selects weights, or the validation loss."""
     window: Annotated[int, Field(ge=1)] = 5
@@ -36,11 +40,17 @@ class LoopSettings(Frozen):
     """Length, rate, validation and selection: what every loop has."""
 
     epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the training examples."""
     iterations: Annotated[int, Field(ge=1)] | None = None
     """Updates; instead of `epochs`."""
     batch_size: Annotated[int, Field(ge=1)] = 128
+    """Examples of an update."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.05
+    """The greatest rate of the schedule."""
     schedule: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
+    """`cosine` falls to 0; `one-cycle` rises over the first 30 % (or `warmup`), then falls to
+    nearly 0 (Smith 2018, "A disciplined approach to neural network hyper-parameters"); `decay`
+    says how far `step` and `exponential` fall."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the updates over which the rate rises linearly from 0 (one-cycle: to its peak)."""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -53,6 +63,7 @@ class LoopSettings(Frozen):
     restore_best: bool = True
     """Keep the weights with the best validation score, not the last ones."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """The least time between two checkpoints, from which an interrupted run goes on."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +118,7 @@ class TrainingSettings(LoopSettings):
     sampling: Literal["shuffle", "random"] = "shuffle"
     """`shuffle`: every example once an epoch; `random`: drawn with replacement."""
     optimizer: OptimizerName = "momentum"
+    """Not every framework has `muon`: `training.md` has sources and differences."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of `momentum`, `nesterov` and `muon`."""
     other_learning_rate: Annotated[float, Field(gt=0)] | None = later(None)
