@@ -164,9 +164,8 @@ def _refuse_long_words(study: Declaration, dataset: Dataset) -> None:
         return
     longest = math.log(LARGEST) / math.log(256)
     for name, examples in dataset.splits.items():
-        known = np.flatnonzero(examples.known)
-        words = examples.labels[known].sum()
-        size = sum(byte_count(examples.items[i]) for i in known)
+        known = examples.take(np.flatnonzero(examples.known))
+        words, size = known.labels.sum(), sum(byte_count(str(text)) for text in known.items)
         if size > longest * words:
             raise InputError(
                 f"metric: {study.metric} received, but what stands between spaces in the {name} "
