@@ -2,10 +2,13 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from tests.cli.calling import Caller, assert_clear
 from tests.models.causal_models import save_causal, text_of
 
@@ -38,6 +41,30 @@ def test_figures_have_their_protocol_in_their_names(
     for unit, count in counts.items():
         figure = found["figures"][f"perplexity[{unit},context=32,stride=16]"]
         assert figure == pytest.approx(math.exp(found["nats"] / count))
+
+
+def test_texts_without_spaces_have_no_figure_per_word(
+    bakeoff: Caller, weights: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("\u6587" * 400, encoding="utf-8")
+    called = bakeoff("perplexity", weights, path, "--context", "32", "--json")
+    assert called.code == 0, called
+    assert [name[:16] for name in json.loads(called.out)["figures"]] == [
+        "perplexity[token", "perplexity[byte,"
+    ]  # fmt: skip
+
+
+def test_a_model_that_gives_no_numbers_is_told_as_such(
+    bakeoff: Caller, weights: Path, text: Path, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(weights, tmp_path / "broken")
+    tensors = load_file(broken / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("wpe.weight"))
+    tensors[name][9:] = np.nan
+    save_file(tensors, broken / "model.safetensors", {"format": "pt"})
+    told = assert_clear(bakeoff("perplexity", broken, text, "--context", "16", "--stride", "8"))
+    assert f"{broken}: gives no number for " in told
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

@@ -32,6 +32,18 @@ def test_metrics_are_of_all_tokens_together() -> None:
     assert TASK.metrics(table().take(slice(2, 3))) == {}
 
 
+def test_figures_that_are_too_large_are_left_out() -> None:
+    """Of texts without spaces that per word; of a model that gives no numbers all."""
+    outputs = np.array([[600.0, 200, 300]])
+    found = TASK.score(np.array([1.0]), outputs)
+    assert found == {
+        "perplexity": math.exp(3),
+        "byte_perplexity": math.exp(2),
+        "cross_entropy": 3.0,
+    }
+    assert TASK.score(np.array([1.0]), np.array([[np.inf, 200, 300]])) == {}
+
+
 def test_what_is_judged_is_the_logarithm() -> None:
     answers = TASK.answers(table())
     assert measure_of("perplexity").judged(math.exp(130 / 62)) == pytest.approx(130 / 62)

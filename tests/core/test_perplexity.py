@@ -23,6 +23,14 @@ def test_the_protocol_is_in_the_name() -> None:
     assert Protocol(context=8, stride=8, bos=True).words == "context=8,stride=8,bos"
 
 
+def test_figures_beyond_float64_are_left_out() -> None:
+    found = figures(Protocol(context=8, stride=4), 800.0, 10, "x" * 100)
+    assert found == {
+        "perplexity[token,context=8,stride=4]": math.exp(80),
+        "perplexity[byte,context=8,stride=4]": math.exp(8),
+    }
+
+
 def test_figures_share_the_same_nats_among_units() -> None:
     protocol, text = Protocol(context=4, stride=2), "two words\nand öthers\n"
     found = figures(protocol, 12.0, 6, text)

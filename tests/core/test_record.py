@@ -9,7 +9,7 @@ from tests.core.samples import cell, record
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import DiskError, InputError
-from bakeoff.core.record import SCHEMA, Interruption, Record, read_record
+from bakeoff.core.record import SCHEMA, Interruption, Record, common_metrics, read_record
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -62,6 +62,12 @@ def test_every_missing_field_is_told(tmp_path: Path) -> None:
         read_record(tmp_path)
     fields = {name for name, field in Record.model_fields.items() if field.is_required()}
     assert len(caught.value.faults) == len(fields - {"name"})
+
+
+def test_metrics_that_all_records_have() -> None:
+    two = [record(cell(), metrics=dict.fromkeys(names, 1.0)) for names in ("bca", "cad")]
+    assert common_metrics(two) == ["a", "c"]
+    assert common_metrics([]) == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

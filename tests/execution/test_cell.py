@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tests.contracts.small import corpus
 from tests.study.tiny import cells, openings, run_alone, study
 
 from bakeoff.core.cell import Cell
@@ -31,6 +32,7 @@ from bakeoff.execution.cell import (
 )
 from bakeoff.execution.measure import Meter
 from bakeoff.models.simple_cnn import SimpleCnn
+from bakeoff.study.study import Study
 from bakeoff.techniques.majority import Majority
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.softmax import Softmax
@@ -280,6 +282,38 @@ def test_a_diverged_cell_without_finite_weights_counts_as_majority(tmp_path: Pat
     assert record.cost.parameters == majority.cost.parameters
     predictor = load_predictor(tmp_path / "cells" / "softmax" / "seed-0")
     assert np.isfinite(predictor.predict(np.zeros((2, 8, 8, 1), np.uint8))).all()
+
+
+def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that is scored as it is has no loop that would diverge."""
+    corpus(tmp_path)
+    content = {
+        "name": "lm",
+        "technique": "language-model",
+        "data": {"labels": 60},
+        "numerics": {"threads": 1},
+        "model": {"layers": 1, "width": 16, "heads": 2},
+        "adapt": {"method": "none"},
+        "scoring": {"context": 16, "stride": 8},
+    }
+    source = {"corpus": str(tmp_path / "texts.txt"), "words": 40}
+    (cell,) = cells(
+        Study.parse(
+            {
+                "question": "?",
+                "dataset": source,
+                "metric": "test/perplexity",
+                "seeds": {"exactly": 1},
+            }
+            | {"control": content, "variants": {}}
+        )
+    )
+    monkeypatch.setattr("bakeoff.core.language.LARGEST", 100.0)
+    with pytest.raises(InputError, match="validation/perplexity: too large a figure"):
+        run(tmp_path / "run", cell)
+    assert not (tmp_path / "run/cells/lm/seed-0/predictions/test.csv").exists()
 
 
 # Price.

@@ -1,5 +1,6 @@
 """Windows and nats, beside plain computations with Transformers."""
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def test_equals_the_textbook_and_the_documentation(model: Any, context: int, str
     found = math.exp(np.nanmean(nats))
     assert found == pytest.approx(textbook(module, ids, context, stride), rel=1e-5)
     assert found == pytest.approx(documentation_script(module, ids, context, stride), rel=1e-3)
+
+
+def test_what_the_model_gives_no_number_for_is_scored_all_the_same(model: Any) -> None:
+    module, tokenizer = copy.deepcopy(model[0]), model[1]
+    ids = np.array(tokenizer.encode(text_of(60)))
+    clean = sliding_nats(module, ids, 16, 8)
+    with torch.no_grad():
+        module.get_input_embeddings().weight[ids[20]] = math.nan
+    nats = sliding_nats(module, ids, 16, 8)
+    assert (np.isnan(nats) == np.isnan(clean)).all()
+    assert np.isinf(nats[21])
 
 
 def test_passes_and_chunks_change_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.tiny import Kind, save_tiny
+from tests.models.tiny import DECODERS, KINDS, Kind, save_tiny
 from torch import Tensor, nn
 
 from bakeoff.models.pretrained import find_pretrained, load_encoder
@@ -19,7 +19,7 @@ OPTIMISERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
 
 
 def body_of(kind: Kind, folder: Path) -> nn.Module:
-    save_tiny(folder / kind, kind, causal=kind != "bert")
+    save_tiny(folder / kind, kind, causal=kind in DECODERS)
     return load_encoder(find_pretrained(str(folder / kind))).requires_grad_()
 
 
@@ -27,7 +27,7 @@ def trained(body: nn.Module, kind: Kind, optimizer: str, *, rows: bool) -> dict[
     """The weights after some updates of a made-up loss."""
     if rows:
         learn_used_rows(body, torch.tensor([0, 5, 9, 2, 9, 3]))
-    encoder = TextEncoder(body, "encoder" if kind == "bert" else "decoder", "mean").eval()
+    encoder = TextEncoder(body, "decoder" if kind in DECODERS else "encoder", "mean").eval()
     for part in encoder.modules():  # no dropout, but embeddings that train
         part.training = isinstance(part, UsedRows | nn.Embedding)
     settings = TrainingSettings.parse(
@@ -42,7 +42,7 @@ def trained(body: nn.Module, kind: Kind, optimizer: str, *, rows: bool) -> dict[
     return {name: parameter.detach() for name, parameter in body.named_parameters()}
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "llama"])
+@pytest.mark.parametrize("kind", ["bert", "gemma", "gpt2", "llama"])
 @pytest.mark.parametrize("optimizer", OPTIMISERS)
 def test_weights_are_those_of_the_whole_table(kind: Kind, optimizer: str, tmp_path: Path) -> None:
     before = dict(body_of(kind, tmp_path).named_parameters())
@@ -75,11 +75,22 @@ def test_other_ids_are_read_from_the_whole_table() -> None:
     assert torch.equal(merged(ids), learnt)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_read_as_the_embedding_reads_them(kind: Kind, tmp_path: Path) -> None:
+    body: Any = body_of(kind, tmp_path)
+    ids = IDS[0]
+    given = body.get_input_embeddings()(ids)
+    learn_used_rows(body, ids)
+    for training in (True, False):
+        assert torch.equal(body.get_input_embeddings().train(training)(ids), given)
+
+
 def test_padding_never_learns() -> None:
     rows = UsedRows(nn.Embedding(6, 2, padding_idx=2), torch.tensor([1, 2, 5]))
     rows(torch.tensor([[1, 2, 2]])).sum().backward()
     assert rows.weight.grad is not None
     assert rows.weight.grad.sum(1).tolist() == [2, 0, 0]
+    assert rows.merged().padding_idx == 2
 
 
 def test_rows_keep_their_share_of_the_rate(tmp_path: Path) -> None:

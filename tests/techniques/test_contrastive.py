@@ -112,6 +112,18 @@ def test_validation_selects_with_what_predicts(digits: TrainingData, cell_of: Ce
     assert (guesses == digits.validation.labels).mean() == best
 
 
+def test_collapse_is_judged_in_the_precision_of_the_encoder(
+    digits: TrainingData, cell_of: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.core.collapse.SHARES", {"float32": 0.0, "bfloat16": 1e9})
+    training = {"iterations": 2, "batch_size": 40}
+    for precision in ("float32", "bfloat16"):
+        numerics = {"precision": precision}
+        cell = cell_of("contrastive", model=SMALL, training=training, numerics=numerics)
+        predictor = fitted(digits, cell, MemoryRun())
+        assert predictor.prototypes.collapsed == (precision == "bfloat16")
+
+
 def test_a_collapsed_encoder_is_told(digits: TrainingData, cell_of: Cells) -> None:
     """Images that are all the same are one point."""
     blank = replace(digits.train, items=np.full((1347, 8, 8, 1), 9, np.uint8))

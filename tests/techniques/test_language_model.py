@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.cli.calling import Caller, assert_clear
 from tests.contracts.small import Bench, cell_of, corpus, resolved, run_of, same_bits
 from tests.models.causal_models import KINDS, save_causal
@@ -108,6 +109,19 @@ def _is_read_by_peft(folder: Path, weights: str, texts: Any) -> None:
     wanted = loaded.predict(texts)
     loaded.causal = dataclasses.replace(loaded.causal, module=theirs.base_model.model)
     np.testing.assert_allclose(loaded.predict(texts), wanted, rtol=1e-5)
+
+
+def test_a_model_that_gives_no_number_has_infinite_nats(tmp_path: Path) -> None:
+    """What it gives none for counts as scored all the same."""
+    predictor, data, _ = fit(tmp_path, "a")
+    items = [text for text in data.validation.items if "8" in text][:3]
+    clean = predictor.predict(items)
+    with torch.no_grad():
+        module: Any = predictor.causal.module
+        module.get_input_embeddings().weight[ord("8")] = np.nan
+    found = predictor.predict(items)
+    assert np.isinf(found[:, 0]).all()
+    assert np.array_equal(found[:, 1:], clean[:, 1:])
 
 
 def test_texts(tmp_path: Path) -> None:
@@ -255,6 +269,37 @@ def test_study(
     assert figures["perplexity[token,context=16,stride=8]"] < 300
     told = assert_clear(bakeoff("generate", out, "number 7 is"))
     assert "not a cell (needed: its folder, or DIR:recipe[:seed])" in told
+
+
+def test_texts_without_spaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They have no figure per word, and all others; a figure per word cannot be asked for."""
+    bakeoff = Caller(monkeypatch, capsys)
+    generator = np.random.default_rng(0)
+    letters = "\u5929\u5730\u7384\u9ec4\u5b87\u5b99\u6d2a\u8352"
+    texts = ["".join(generator.choice(list(letters), 100)) for _ in range(300)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    text = STUDY.replace("CORPUS", str(tmp_path / "texts.txt")).replace("words: 40", "words: 1")
+    text = text.replace("exactly: 3", "exactly: 2")
+    text = text[: text.index("  llama")] + "  wild: {training.learning_rate: 1.0e+30}\n"
+    path, out = tmp_path / "study.yaml", tmp_path / "run"
+    path.write_text(text.replace("test/perplexity", "test/word_perplexity"), encoding="utf-8")
+    told = assert_clear(bakeoff("run", path, "--out", out))
+    assert "between spaces in the train texts" in told
+    assert "has 300 bytes on average (allowed per word: 42; test/byte_perplexity" in told
+    path.write_text(text, encoding="utf-8")
+    called = bakeoff("run", path, "--out", out)
+    assert called.code == 0, called
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert results["recipes"]["gpt2"]["statuses"] == ["done", "done"]
+    assert results["recipes"]["wild"]["statuses"] == ["diverged", "diverged"]
+    for recipe in results["recipes"].values():
+        names = {name.partition("/")[2] for name in recipe["metrics"]}
+        assert names == {"perplexity", "byte_perplexity", "cross_entropy"}
+    judged = {verdict["metric"] for verdict in results["verdicts"]}
+    assert judged == {"test/perplexity", "test/byte_perplexity", "test/cross_entropy"}
+    assert bakeoff("verify", out).code == 0
 
 
 def test_figures_per_token_of_different_tokens_are_refused(

@@ -30,16 +30,19 @@ def weights(tmp_path: Path) -> Path:
     return save_tiny(tmp_path / "bert")
 
 
-def fit(folder: Path, place: Path, **model: object) -> PretrainedPredictor:
+def fit(
+    folder: Path, place: Path, precision: str | None = None, **model: object
+) -> PretrainedPredictor:
     technique = find("pretrained")
     settings = PretrainedSettings.parse(
         {"model": {"weights": str(folder), "max_tokens": 16, **model}}
     )
+    numerics = resolved("torch")
     recipe = Recipe(
         name="it",
         technique="pretrained",
         data=DataSettings(set="digits"),
-        numerics=resolved("torch"),
+        numerics=numerics.model_copy(update={"precision": precision or numerics.precision}),
         settings=settings,
     )
     data = Bench(technique, place).data()
@@ -47,6 +50,15 @@ def fit(folder: Path, place: Path, **model: object) -> PretrainedPredictor:
     fitted = technique.fit(cell_of(recipe), data, {}, run)
     assert isinstance(fitted, PretrainedPredictor)
     return fitted
+
+
+def test_collapse_is_judged_in_the_precision_of_the_encoder(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.core.collapse.SHARES", {"float32": 0.0, "bfloat16": 1e9})
+    for precision in ("float32", "bfloat16"):
+        fitted = fit(weights, tmp_path, precision)
+        assert fitted.prototypes.collapsed == (precision == "bfloat16")
 
 
 def test_predictions_are_those_of_the_nearest_mean(weights: Path, tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ def test_one_point_tells_nothing_apart() -> None:
     assert Prototypes.of(np.zeros((200, 5), np.float32), examples(), tuple("abcd")).collapsed
 
 
+def test_one_point_as_far_as_its_precision_tells() -> None:
+    """A share of 3e-6 is rounding in bfloat16, and tells classes apart in float32."""
+    near = np.full((200, 5), 700, np.float32) + VECTORS
+    assert not Prototypes.of(near, examples(), tuple("abcd")).collapsed
+    assert Prototypes.of(near, examples(), tuple("abcd"), "bfloat16").collapsed
+
+
 def test_perfectly_tight_classes_have_not_collapsed() -> None:
     tight = np.eye(4, dtype=np.float32)[LABELS]
     found = Prototypes.of(tight, examples(), tuple("abcd"))

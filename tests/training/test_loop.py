@@ -1,6 +1,7 @@
 """The one loop: its updates, rows and selected weights, and what interruptions must not change."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -522,6 +523,23 @@ def test_divergence_ends_the_loop_with_the_weights_before_it(
     again = Refusing()
     assert run_loop(again, TinyBatches(), plan, where) == (fitted, progress)
     assert bits(again.state()) == bits(step.state())
+
+
+@pytest.mark.parametrize("value", [None, math.inf])
+@pytest.mark.parametrize(
+    ("name", "diverges"), [("accuracy", True), ("log_loss", True), ("f1_macro", False)]
+)
+def test_loss_and_what_selects_must_be_numbers_and_nothing_else(
+    name: str, diverges: bool, value: float | None
+) -> None:
+    plan = make_plan(iterations=4, validate_every=4)
+
+    def score(labels: NDArray[Any], outputs: NDArray[Any]) -> dict[str, float]:
+        found = {k: v for k, v in plan.score(labels, outputs).items() if k != name}
+        return found if value is None else {**found, name: value}
+
+    fitted, _ = run_loop(TinyStep(), TinyBatches(), replace(plan, score=score))
+    assert (fitted.diverged_at is not None) == diverges
 
 
 def test_the_best_weights_stay_the_best_when_the_loop_diverges() -> None:

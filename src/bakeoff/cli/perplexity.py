@@ -11,6 +11,9 @@ from bakeoff.cli.output import count, print_json, print_table
 from bakeoff.core.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bakeoff.core.perplexity import Protocol
     from bakeoff.core.recipe import DeviceName
 
@@ -59,8 +62,6 @@ def perplexity(
     """
     import time
 
-    import numpy as np
-
     from bakeoff.cli.weights import load_language_model
     from bakeoff.core import perplexity as measured
     from bakeoff.data.corpus import read_utf8
@@ -73,10 +74,11 @@ def perplexity(
     began = time.perf_counter()
     nats = text_nats(model.causal, text, protocol, model.precision)
     seconds = time.perf_counter() - began
-    tokens, scored = len(nats) - bos, int(np.isfinite(nats).sum())
+    tokens = len(nats) - bos
+    scored, total = _scored(nats, weights)
     if not scored:
         raise InputError(f"{file}: {tokens} token, at least two are needed, or one with --bos")
-    found = measured.figures(protocol, float(np.nansum(nats)), scored, text)
+    found = measured.figures(protocol, total, scored, text)
     if as_json:
         content: dict[str, Any] = {
             "weights": weights,
@@ -86,7 +88,7 @@ def perplexity(
             "scored_tokens": scored,
             "words": measured.word_count(text),
             "bytes": measured.byte_count(text),
-            "nats": float(np.nansum(nats)),
+            "nats": total,
             "figures": found,
             "seconds": round(seconds, 3),
         }
@@ -100,6 +102,23 @@ def perplexity(
         f"{count(scored)} of {count(tokens)} tokens scored, "
         f"{count(measured.word_count(text))} words, {count(measured.byte_count(text))} bytes"
     )
+
+
+def _scored(nats: "NDArray[np.float64]", weights: str) -> tuple[int, float]:
+    """How many tokens were scored, and the sum of their nats.
+
+    Raises:
+        InputError: where the model gives no number for some.
+    """
+    import numpy as np
+
+    found = nats[~np.isnan(nats)]
+    if wrong := int(np.isinf(found).sum()):
+        raise InputError(
+            f"{weights}: gives no number for {count(wrong)} of {count(len(found))} tokens (needed: "
+            "a probability of each)"
+        )
+    return len(found), float(found.sum())
 
 
 def _protocol(

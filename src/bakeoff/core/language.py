@@ -19,6 +19,8 @@ from bakeoff.core.task import NumberTask
 
 DIRECTIONS = directions("perplexity", "word_perplexity", "byte_perplexity", "cross_entropy")
 """`perplexity` is per token, `cross_entropy` its logarithm: nats per token."""
+LARGEST = 1e100
+"""A figure beyond it is left out: it says nothing, and sums of squares of such are no numbers."""
 COUNTS: Mapping[Unit | None, str] = {"token": "weight", "word": "truth", "byte": "bytes"}
 """The columns of answers that nats are shared out among."""
 
@@ -39,12 +41,17 @@ class LanguageModelling(NumberTask):
     loss = "cross_entropy"
 
     def metrics(self, predictions: Table) -> dict[str, float]:
-        """Every metric of the rows that are to be scored; empty where none is."""
+        """Every metric of the rows that are to be scored; empty where none is.
+
+        Without those that are too large (`LARGEST`), as per word of texts that are written without
+        spaces.
+        """
         rows = self.answers(predictions)
         if not rows.length or not rows["weight"].sum() > 0:
             return {}
         known = [name for name in DIRECTIONS if COUNTS[measure_of(name).unit] in rows]
-        return {name: self.value(name, rows) for name in known}
+        found = {name: self.value(name, rows) for name in known}
+        return {name: value for name, value in found.items() if value <= LARGEST}
 
     @staticmethod
     def value(metric: str, answers: Table) -> float:

@@ -84,7 +84,7 @@ def perplexity(nats: float, count: float) -> float:
 
 
 def figures(protocol: Protocol, nats: float, tokens: int, text: str) -> dict[str, float]:
-    """One figure a unit, each by its full name.
+    """One figure a unit, each by its full name; without those beyond float64.
 
     Per word and per byte, the same nats are shared out among the words and the bytes of the text as
     it stood in its file, so that tokenisers of all kinds, and detokenised texts, can be compared.
@@ -96,7 +96,8 @@ def figures(protocol: Protocol, nats: float, tokens: int, text: str) -> dict[str
         text: As it stood in its file.
     """
     counts: dict[Unit, int] = {"token": tokens, "word": word_count(text), "byte": byte_count(text)}
-    return {protocol.name(unit): perplexity(nats, count) for unit, count in counts.items() if count}
+    every = {unit: perplexity(nats, count) for unit, count in counts.items() if count}
+    return {protocol.name(unit): value for unit, value in every.items() if math.isfinite(value)}
 
 
 def word_count(text: str) -> int:

@@ -1,6 +1,7 @@
 """Records: what a cell leaves. `record.json` is written last and is the commit mark."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +88,7 @@ class Record(Frozen):
     test_ledger: int
     """Recipes ever scored on this test set on this machine, this one included; 0: not opened."""
     metrics: dict[str, float]
-    """`split/name` of every split, training too."""
+    """`split/name` of every split, training too; without those that are no finite numbers."""
     left_out: int | None = None
     """Where a technique remembers its training examples: how many `train/*` is of, drawn by name,
     each predicted by all the others alone. None: of all, as they were learnt."""
@@ -121,6 +122,15 @@ class Record(Frozen):
         """
         content = self.model_dump(mode="json", by_alias=True)
         write_atomic(folder / RECORD, pretty_json(content))
+
+
+def common_metrics(records: Iterable[Record]) -> list[str]:
+    """The metrics that each of some records has, in alphabetical order.
+
+    A mean over the others alone would leave out the worst: a figure too large for a number.
+    """
+    names = [set(record.metrics) for record in records]
+    return sorted(set.intersection(*names)) if names else []
 
 
 def read_record(folder: Path) -> Record | None:

@@ -258,8 +258,14 @@ class _Scores:
 def _evaluate(
     cell: Cell, ready: Prepared, predictor: Predictor, folder: Path, before_test: BeforeTest
 ) -> _Scores:
-    """Score every split; the only place where labels of test or of the fold held out are read."""
-    task = ready.data.task
+    """Score every split; the only place where labels of test or of the fold held out are read.
+
+    Raises:
+        InputError: where the figure that selects is no number of use, before test is opened if it
+            is none on validation.
+    """
+    task, training = ready.data.task, getattr(cell.recipe.settings, "training", None)
+    select = getattr(training, "select", None)
     metrics: dict[str, float] = {}
 
     def tell(split: str, examples: Examples, outputs: NDArray[Any]) -> Table:
@@ -272,6 +278,8 @@ def _evaluate(
         outputs = predictor.predict(examples.items)
         seconds = time.perf_counter() - began
         table = tell(split, examples, outputs)
+        if select in task.directions and f"{split}/{select}" not in metrics:
+            raise InputError(f"{split}/{select}: too large a figure to compare anything by")
         write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         return table, seconds
 

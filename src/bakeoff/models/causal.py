@@ -93,7 +93,7 @@ def sliding_nats(
 ) -> NDArray[np.float64]:
     """(T,) the nats of each token of a text by the sliding window; NaN where it is not scored.
 
-    Windows of one length pass together.
+    They are infinite where the model itself gives NaN. Windows of one length pass together.
 
     Args:
         model: Causal, in evaluation mode.
@@ -112,7 +112,7 @@ def sliding_nats(
         targets = torch.cat([given[i, a:b] for i, (a, b) in enumerate(spans)])
         nats = nats_of(model, states, targets).double().cpu().numpy()
         places = np.concatenate([np.arange(w.scored, w.end) for w in some])
-        found[places] = nats
+        found[places] = np.where(np.isnan(nats), np.inf, nats)
     return found
 
 

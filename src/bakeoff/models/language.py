@@ -228,6 +228,8 @@ def text_nats(
 ) -> NDArray[np.float64]:
     """(T,) the nats of each token of a text by a protocol; NaN where it is not scored.
 
+    They are infinite where the model itself gives NaN.
+
     Args:
         causal: The model; its device computes.
         text: Of fewer than two tokens, none is scored.

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.func import functional_call
 
 
 class UsedRows(nn.Module):
@@ -28,22 +28,27 @@ class UsedRows(nn.Module):
         # No buffer: those are saved with the weights.
         self.place = torch.full((whole.num_embeddings,), -1, device=used.device)
         self.place[used] = torch.arange(len(used), device=used.device)
-        padding = whole.padding_idx
-        found = -1 if padding is None else int(self.place[padding])
-        self.padding = None if found < 0 else found
+        self._padding = whole.padding_idx
+        found = -1 if self._padding is None else int(self.place[self._padding])
+        whole.padding_idx = None if found < 0 else found  # of `weight`; gradients alone read it
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, T) int64 to (B, T, D); while it trains, of used ids alone."""
         at = self.place[ids]
         if self.training:
-            return embedding(at, self.weight, self.padding)
+            return self._learnt(at)
         known = (at >= 0)[..., None]
-        return torch.where(known, embedding(at.clamp(min=0), self.weight), self.whole(ids))
+        return torch.where(known, self._learnt(at.clamp(min=0)), self.whole(ids))
+
+    def _learnt(self, at: Tensor) -> Tensor:
+        """Rows that learn, read as the embedding reads its own: Gemma's scales them."""
+        return cast(Tensor, functional_call(self.whole, {"weight": self.weight}, (at,)))
 
     def merged(self) -> nn.Embedding:
         """The whole embedding with what was learnt."""
         with torch.no_grad():
             self.whole.weight[self.place >= 0] = self.weight
+        self.whole.padding_idx = self._padding
         return self.whole.requires_grad_()
 
 

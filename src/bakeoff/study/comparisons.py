@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.measures import bare, measure_of
+from bakeoff.core.record import common_metrics
 from bakeoff.core.tasks import metric_owner
 from bakeoff.study.folder import Folder
 from bakeoff.study.plan import Plan, vocabularies
@@ -53,11 +54,13 @@ def comparisons(plan: Plan, role: Role = "planned") -> list[Comparison]:
 def other_metrics(folder: Folder) -> list[str]:
     """The metrics, without a split, in which recipes are compared beside the study's own.
 
-    Those that no record has, since an earlier version did not know them, are left out; and so are
-    figures per token where recipes cut texts into different ones.
+    Those that a record lacks, since an earlier version did not know them or they were no finite
+    numbers, are left out; and so are figures per token where recipes cut texts into different ones.
     """
     plan, own = folder.plan, bare(folder.plan["metric"])
-    known = {bare(name) for record in folder.everything() for name in record.metrics}
+    records = [record for found in folder.records.values() for record in found.values()]
+    split = plan["metric"].partition("/")[0]
+    known = {bare(name) for name in common_metrics(records) if name.startswith(f"{split}/")}
     per_token = len(vocabularies(plan)) < 2
     return [
         name

@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.measures import measure_of
-from bakeoff.core.record import Record
+from bakeoff.core.record import Record, common_metrics
 from bakeoff.core.tasks import metric_owner, task_of
 from bakeoff.study.comparisons import comparisons, other_metrics
 from bakeoff.study.costs import macs_ratio
@@ -157,7 +157,7 @@ def _final(folder: Folder) -> dict[str, Any] | None:
 
 def _test_metrics(records: Mapping[int, Record]) -> dict[str, float]:
     """Means over seeds of every test metric."""
-    names = sorted({n for r in records.values() for n in r.metrics if n.startswith("test/")})
+    names = [name for name in common_metrics(records.values()) if name.startswith("test/")]
     return {n: float(np.mean([r.metrics[n] for r in records.values()])) for n in names}
 
 

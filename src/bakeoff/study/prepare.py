@@ -1,6 +1,7 @@
 """From a study to cells that are ready to run: all that can be refused is refused here."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +14,9 @@ from bakeoff.core.checking import Checking, Offer, OnEncoders, vectors_from
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.frozen import plain
+from bakeoff.core.language import LARGEST
 from bakeoff.core.measures import measure_of
+from bakeoff.core.perplexity import byte_count
 from bakeoff.core.protocols import Predictor, Tokenising
 from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
 from bakeoff.data import catalogue, splits
@@ -123,6 +126,7 @@ def prepare(
     found = {p.name: _vocabulary(p) for p in planned}
     vocabularies = {name: tokens for name, tokens in found.items() if tokens}
     _refuse_foreign_tokens(study, vocabularies)
+    _refuse_long_words(study, dataset)
     return replace(ready, weights=weights, vocabularies=vocabularies)
 
 
@@ -147,6 +151,27 @@ def _refuse_foreign_tokens(study: Declaration, vocabularies: Mapping[str, str]) 
         f"metric: {study.metric} received, but {first} and {other} cut texts into different "
         f"tokens, so that a figure per token compares nothing (allowed: {allowed})"
     )
+
+
+def _refuse_long_words(study: Declaration, dataset: Dataset) -> None:
+    """Texts that are written without spaces have no figures per word.
+
+    Raises:
+        InputError: where the study's metric is one, and a model that says nothing (8 bits a byte)
+            would have a figure that is too large.
+    """
+    if measure_of(study.metric).unit != "word":
+        return
+    longest = math.log(LARGEST) / math.log(256)
+    for name, examples in dataset.splits.items():
+        known = examples.take(np.flatnonzero(examples.known))
+        words, size = known.labels.sum(), sum(byte_count(str(text)) for text in known.items)
+        if size > longest * words:
+            raise InputError(
+                f"metric: {study.metric} received, but what stands between spaces in the {name} "
+                f"texts of {dataset.name} has {size / max(words, 1):.0f} bytes on average (allowed "
+                f"per word: {longest:.0f}; {study.scored_split}/byte_perplexity needs no words)"
+            )
 
 
 def _offer(dataset: Dataset, drawn: Sequence[splits.Split]) -> Offer:

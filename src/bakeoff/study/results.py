@@ -17,6 +17,7 @@ from bakeoff import __version__
 from bakeoff.core.cell import Replicate
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.measures import heading, measure_of
+from bakeoff.core.record import common_metrics
 from bakeoff.core.tasks import task_of
 from bakeoff.data import catalogue
 from bakeoff.study.comparisons import comparisons, other_metrics
@@ -79,7 +80,7 @@ def results(folder: Folder) -> dict[str, Any]:
 def _recipe(folder: Folder, name: str) -> dict[str, Any]:
     """What is known of one recipe over its seeds, or its folds."""
     planned, records = folder.plan["recipes"][name], folder.records[name]
-    names = sorted({metric for record in records.values() for metric in record.metrics})
+    names = common_metrics(records.values())
     of_metric = {n: {at: record.metrics[n] for at, record in records.items()} for n in names}
     resampling = folder.resampling
     missing = [at for at in asked(planned["cells"]) if at not in records]

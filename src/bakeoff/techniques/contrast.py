@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.augmentation import AugmentationSettings
-from bakeoff.core.collapse import at_one_point
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.protocols import Batch, Run, TrainingData
@@ -179,9 +178,10 @@ def learn(
 
     def prototypes(encoder: "Network") -> Prototypes:
         vectors = encoder.outputs(known)
-        if at_one_point(vectors, encoder.precision) and COLLAPSED not in step.notes:
+        found = Prototypes.of(vectors, reference, tuple(classes), encoder.precision)
+        if found.collapsed and COLLAPSED not in step.notes:
             step.notes += [COLLAPSED]
-        return Prototypes.of(vectors, reference, tuple(classes))
+        return found
 
     def judge(encoder: "Network", given: NDArray[Any]) -> NDArray[np.float32]:
         return prototypes(encoder).probabilities(encoder.outputs(given))

@@ -149,6 +149,8 @@ class LanguagePredictor:
     def predict(self, items: Items) -> NDArray[np.float64]:
         """Nats, scored tokens and bytes (N, 3) of N texts, each by itself.
 
+        Nats are infinite where the model gives no number for a token that is scored.
+
         Raises:
             InputError: where the items are no texts.
         """
@@ -159,7 +161,8 @@ class LanguagePredictor:
         from bakeoff.models.language import text_nats
 
         nats = text_nats(self.causal, text, self.scoring, self.precision)
-        return float(np.nansum(nats)), float(np.isfinite(nats).sum()), float(byte_count(text))
+        scored = nats[~np.isnan(nats)]
+        return float(scored.sum()), float(len(scored)), float(byte_count(text))
 
     @property
     def device(self) -> DeviceName:
@@ -242,9 +245,11 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     """2: attention in float32 beside products in bfloat16; 3: bytes of texts beside their nats,
-    texts are whole where a tokenizer's file says otherwise, OPT drops nothing, GPT-Neo is read."""
+    texts are whole where a tokenizer's file says otherwise, OPT drops nothing, GPT-Neo is read;
+    4: a model that gives NaN for a token has diverged, and no longer one with an infinite figure
+    that nothing is selected by."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -163,9 +163,10 @@ class Pretrained:
     """A pretrained encoder as it is."""
 
     name: ClassVar[str] = "pretrained"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: attention in float32 beside bfloat16; 3: twice the variance; 4: MPNet does not see the
-    padding, ModernBERT's windows end, OPT's layers are given without its norm at the end."""
+    padding, ModernBERT's windows end, OPT's layers are given without its norm at the end; 5:
+    collapse as far as bfloat16 tells."""
     settings: ClassVar[type[Settings]] = PretrainedSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -193,7 +194,7 @@ class Pretrained:
 
         share = _vectors_key(settings, tokeniser, inference)
         found = run.solve_rows("vectors", item_digests(texts), encode, share)
-        means = Prototypes.of(found, data.train, data.task.classes)
+        means = Prototypes.of(found, data.train, data.task.classes, inference.precision)
         return PretrainedPredictor(settings, tokeniser, inference, means)
 
     def load(self, folder: Path, device: DeviceName = "auto") -> PretrainedPredictor:

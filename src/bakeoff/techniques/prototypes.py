@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.collapse import at_one_point
+from bakeoff.core.collapse import Precision, at_one_point
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Arrays, LayerProfile
 from bakeoff.core.softmax import softmax
@@ -78,8 +78,21 @@ class Prototypes:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], examples: Examples, classes: tuple[str, ...]) -> Self:
-        """Of the vectors (N, D) of N examples; not finite where those are not."""
+    def of(
+        cls,
+        vectors: NDArray[np.float32],
+        examples: Examples,
+        classes: tuple[str, ...],
+        precision: Precision = "float32",
+    ) -> Self:
+        """Of the vectors (N, D) of N examples; not finite where those are not.
+
+        Args:
+            vectors: The examples'.
+            examples: Their labels are read.
+            classes: The K class names.
+            precision: In which the vectors were computed.
+        """
         exact, labels = vectors.astype(np.float64), examples.labels
         hot = np.zeros((len(labels), len(classes)))
         hot[np.arange(len(labels)), labels] = 1
@@ -88,7 +101,8 @@ class Prototypes:
             means = hot.T @ exact / np.maximum(counts, 1)[:, None]
             spread = float(np.square(exact - means[labels]).sum(axis=1).mean())
         # Classes that are points have no width; that of the least number is told apart from 0.
-        width = 0.0 if at_one_point(vectors) else max(spread, float(np.finfo(np.float32).tiny))
+        least = float(np.finfo(np.float32).tiny)
+        width = 0.0 if at_one_point(vectors, precision) else max(spread, least)
         return cls(means.astype(np.float32), counts > 0, width, classes)
 
     @classmethod

@@ -55,10 +55,10 @@ def run_loop(
     """Train to the end of the plan, from the last checkpoint if there is one.
 
     The step is left holding the selected weights: the best on validation, or the last ones (always
-    the last ones where nothing validates). Where training sums, validation outputs or their scores
-    are not finite, the loop ends at that validation with the weights selected before;
-    `selected_step` 0 says that there are none. A step that computed in less than full precision
-    first goes back to the validation before, and on from there in full.
+    the last ones where nothing validates). Where training sums, validation outputs, their loss or
+    the score that selects are not finite, the loop ends at that validation with the weights
+    selected before; `selected_step` 0 says that there are none. A step that computed in less than
+    full precision first goes back to the validation before, and on from there in full.
 
     Args:
         step: What an update and an evaluation are.
@@ -173,7 +173,8 @@ class _Loop:
             outputs = np.concatenate([self.step.evaluate(batch) for batch in batches])
             if np.isfinite(outputs).all():
                 scores = plan.score(np.concatenate([batch.labels for batch in batches]), outputs)
-            if not scores or not _finite(scores):
+            asked = {name: scores.get(name, math.nan) for name in (plan.select, plan.loss)}
+            if not _finite(asked):
                 return self._diverge()
             score = scores[plan.select] if plan.direction == "max" else -scores[plan.select]
             loss = scores[plan.loss]
