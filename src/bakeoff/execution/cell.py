@@ -59,7 +59,6 @@ class Context:
     """What running a cell needs from around it."""
 
     store: Store
-    offline: bool = False
     sharing: bool = False
     """Whether other cells run at the same time: seconds are then no price."""
     observer: Observer = field(default_factory=Silent)
@@ -214,7 +213,7 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     recipe = cell.recipe
     technique = find(recipe.technique)
     fingerprint = numerics.apply(recipe.numerics, framework_of(recipe))
-    dataset = catalogue.load(recipe.data.set, offline=context.offline)
+    dataset = catalogue.load(recipe.data.set)
     split = splits.draw_cell(dataset, recipe.data, cell.replicate, cell.folds)
     if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):
         raise InputError(f"{dataset.name}: the data set changed after the study began")

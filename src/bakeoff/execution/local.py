@@ -52,7 +52,7 @@ def _tell_crowding(cells: Cells, missing: Sequence[Cell]) -> None:
 def _run_here(
     cells: Cells, missing: Sequence[Cell], outcome: Outcome, check: Callable[[], None]
 ) -> None:
-    context = Context(cells.store, cells.offline, check=check, before_test=cells.before_test)
+    context = Context(cells.store, check=check, before_test=cells.before_test)
     for number, cell in enumerate(missing, start=1):
         check()
         if (reason := lacking(cell, outcome)) is not None:

@@ -73,7 +73,6 @@ def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
     records = {name: outcome.records[key] for name, key in cell.inputs.items()}
     return {
         "out": str(cells.store.folder),
-        "offline": cells.offline,
         "name": cell.recipe.name,
         "recipe": cell.recipe.resolved() | {"numerics": plain(cell.recipe.numerics)},
         "replicate": plain(cell.replicate),
@@ -261,7 +260,7 @@ def _serve_cell(message: Message, check: Callable[[], None]) -> dict[str, Any]:
     )
     try:
         inputs = {n: _record(store.folder / folder) for n, folder in message["folders"].items()}
-        context = Context(store, message["offline"], sharing=True, check=check)
+        context = Context(store, sharing=True, check=check)
         return {"done": run_cell(cell, context, inputs).key}
     except (Interrupted, DiskError):
         raise
