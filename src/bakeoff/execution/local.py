@@ -59,9 +59,8 @@ def _run_here(
             cells.fail(cell, reason, outcome)
             continue
         observer = cells.watcher.begin(cell, number, len(missing))
-        inputs = {name: outcome.records[key] for name, key in cell.inputs.items()}
         try:
-            record = run_cell(cell, replace(context, observer=observer), inputs)
+            record = run_cell(cell, replace(context, observer=observer), outcome.records)
         except (Interrupted, DiskError):
             raise
         except Exception as error:
