@@ -23,6 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info
 
 from bakeoff.core.errors import BakeoffError
+from bakeoff.core.offline import offline
 from bakeoff.data import catalogue
 from bakeoff.techniques.neighbours import Neighbours, squared_lengths
 
@@ -37,7 +38,8 @@ def threads() -> int:
 def vectors(count: int, queries: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Vectors and queries (N, 784) float32, and what they are."""
     try:
-        dataset = catalogue.load("fashion-mnist", offline=True)
+        with offline():
+            dataset = catalogue.load("fashion-mnist")
         assert dataset.test is not None
         parts = (np.asarray(p.items, "f4").reshape(-1, 784) for p in (dataset.train, dataset.test))
         train, test = (part / np.float32(255) for part in parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.calling import TINY, Caller
 
+from bakeoff.core.offline import VARIABLES
 from bakeoff.data import catalogue
 from bakeoff.study import run
 from bakeoff.study.study import load_study
@@ -16,7 +17,7 @@ from bakeoff.study.study import load_study
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No data set and no setting of the user is seen; runs go into a folder of the test's."""
-    for name in ("BAKEOFF_DATA", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("BAKEOFF_DATA", *VARIABLES, "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     work = tmp_path / "work"
     work.mkdir()

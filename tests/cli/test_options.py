@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 import pytest
 
-from bakeoff.cli.options import OFFLINE, can_be_made, offline_option, parse_settings
+from bakeoff.cli.options import can_be_made, offline_option, parse_settings
 from bakeoff.core.errors import InputError
+from bakeoff.core.offline import is_offline
 
 
 def test_values_are_yaml() -> None:
@@ -73,22 +74,15 @@ def test_no_right_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert f"no right to write in {tmp_path}" in refusal(tmp_path / "run")
 
 
-@pytest.mark.parametrize("before", [None, "0"])
-def test_offline_is_said_to_all_below_and_to_nobody_after(
-    before: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if before is None:
-        monkeypatch.delenv(OFFLINE, raising=False)
-    else:
-        monkeypatch.setenv(OFFLINE, before)
+def test_offline_is_said_to_all_below_and_to_nobody_after() -> None:
     seen = []
 
     @click.command()
     @offline_option
     def command() -> None:
-        seen.append(os.environ.get(OFFLINE))
+        seen.append(is_offline())
 
     command.main(["--offline"], standalone_mode=False)
     command.main([], standalone_mode=False)
-    assert seen == ["1", before]
-    assert os.environ.get(OFFLINE) == before
+    assert seen == [True, False]
+    assert not is_offline()

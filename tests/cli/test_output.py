@@ -12,7 +12,6 @@ from bakeoff.cli.output import (
     compact,
     console,
     count,
-    duration,
     on_terminal,
     paragraph,
     print_json,
@@ -20,28 +19,6 @@ from bakeoff.cli.output import (
     say,
     size,
 )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (0, "0.0 s"),
-        (0.0001, "1 ms"),
-        (0.0123, "12 ms"),
-        (0.0994, "99 ms"),
-        (0.1, "0.1 s"),
-        (9.94, "9.9 s"),
-        (9.96, "10 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 0 s"),
-        (200, "3 min 20 s"),
-        (3600, "1 h 0 min"),
-        (7800, "2 h 10 min"),
-    ],
-)
-def test_duration(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_can_be_planned(study: Study, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(dataset: object, *, offline: bool) -> Dataset:
+    def load(dataset: object) -> Dataset:
         return made_up(entry_of(study), ENOUGH)
 
     monkeypatch.setattr("bakeoff.data.catalogue.load", load)

@@ -13,6 +13,7 @@ from tests.data.contract import real_set
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
+from bakeoff.core.offline import VARIABLES
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset, numbered
 
@@ -27,7 +28,7 @@ Images = NDArray[np.uint8]
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No data set, cache or setting of the user is seen."""
-    for name in ("BAKEOFF_DATA", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"):
+    for name in ("BAKEOFF_DATA", *VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BAKEOFF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bakeoff.core.offline import offline
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.sources import Entry
@@ -13,7 +14,8 @@ _loaded: dict[str, Dataset] = {}
 def real_set(name: str) -> Dataset:
     """A real set of the catalogue, the same for all tests of a process; none writes into it."""
     if name not in _loaded:
-        _loaded[name] = catalogue.load(name, offline=True)
+        with offline():
+            _loaded[name] = catalogue.load(name)
     return _loaded[name]
 
 

@@ -9,6 +9,7 @@ from tests.data.contract import keeps_contract
 
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
+from bakeoff.core.offline import offline
 from bakeoff.core.recipe import FolderSource, TableSource
 from bakeoff.data import catalogue
 from bakeoff.data.catalogue import DATASETS, find, load
@@ -34,11 +35,11 @@ def test_small_counterparts_keep_the_contract(
 ) -> None:
     folder = write_toy(name)
     monkeypatch.setenv("BAKEOFF_DATA", str(folder.parent))
-    dataset = load(name, offline=True)
+    dataset = load(name)
     keeps_contract(dataset, DATASETS[name])
     runs_under_a_data_loader(dataset.train)
     catalogue.forget()
-    again = load(name, offline=True)
+    again = load(name)
     assert again is not dataset
     assert again.hash == dataset.hash
     if DATASETS[name].hash is not None:
@@ -125,7 +126,7 @@ def test_what_is_missing_is_told_by_place(
     folder = write_toy("mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()
     monkeypatch.setenv("BAKEOFF_DATA", str(folder.parent))
-    with pytest.raises(InputError) as caught:
-        load("mnist", offline=True)
+    with offline(), pytest.raises(InputError) as caught:
+        load("mnist")
     assert caught.value.faults[1] == f"  {folder}: lacks t10k-labels-idx1-ubyte"
     assert caught.value.faults[2] == "  data/mnist: no such folder"

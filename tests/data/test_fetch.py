@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.errors import DiskError, InputError
+from bakeoff.core.offline import offline
 from bakeoff.data import catalogue, fetch
 from bakeoff.data.cifar10 import CIFAR10
 from bakeoff.data.fetch import download, extract
@@ -293,7 +294,8 @@ def test_a_set_is_fetched_once_and_loaded(site: Site, small_cifar: Entry, tmp_pa
     assert len(dataset.train) == 60
     assert dataset.notes == ()
     catalogue.forget()
-    catalogue.load("cifar10", offline=True)
+    with offline():
+        catalogue.load("cifar10")
     assert fetch.fetch(small_cifar) == cached_set(small_cifar)
     assert len(site.asked) == 1
     left = [p.name for p in (tmp_path / "cache" / "downloads").iterdir()]
@@ -311,8 +313,8 @@ def test_several_at_once_download_once(site: Site, small_cifar: Entry) -> None:
 
 
 def test_offline_says_where_it_looked(site: Site, small_cifar: Entry, tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        catalogue.load("cifar10", offline=True)
+    with offline(), pytest.raises(InputError) as caught:
+        catalogue.load("cifar10")
     message = str(caught.value)
     assert "data set 'cifar10' is not on this machine, and downloads are off" in message
     assert f"{tmp_path / 'cache' / 'datasets' / 'cifar10'}: no such folder" in message

@@ -20,6 +20,6 @@ def test_unpacked_files_will_do(
     folder.mkdir()
     toys["mnist"](folder, packed=False)  # type: ignore[operator]
     monkeypatch.setenv("BAKEOFF_DATA", str(tmp_path))
-    dataset = load("mnist", offline=True)
+    dataset = load("mnist")
     assert dataset.shape == MNIST.shape
     assert dataset.train.labels[:3].tolist() == [0, 1, 2]

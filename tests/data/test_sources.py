@@ -7,7 +7,7 @@ import pytest
 
 from bakeoff.core.cache import cache_folder
 from bakeoff.data.catalogue import DATASETS
-from bakeoff.data.sources import candidates, is_offline, locate, mirrored, missing_files
+from bakeoff.data.sources import candidates, locate, mirrored, missing_files
 
 MNIST = DATASETS["mnist"]
 
@@ -50,15 +50,6 @@ def test_the_nearest_layout_tells_what_is_missing(tmp_path: Path) -> None:
         "kmnist-train-labels.npz",
         "kmnist-test-labels.npz",
     )
-
-
-@pytest.mark.parametrize("name", ["BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_by_argument_or_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    assert not is_offline()
-    assert is_offline(True)
-    for value, off in (("1", True), ("ON", True), ("true", True), ("0", False), ("", False)):
-        monkeypatch.setenv(name, value)
-        assert is_offline() is off
 
 
 def test_mirrors_offer_the_same_files() -> None:

@@ -26,6 +26,7 @@ from bakeoff.execution.cell import (
     Context,
     load_again,
     load_predictor,
+    needed,
     of_split,
     recipe_yaml,
     run_cell,
@@ -204,7 +205,7 @@ def test_inputs_compute_where_the_cell_does(
     context = Context(Store(tmp_path))
     record = run_cell(first, context, {})
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert run_cell(second, context, {"net": record}).fingerprint["device"] == "cpu"
+    assert run_cell(second, context, {record.key: record}).fingerprint["device"] == "cpu"
 
 
 @pytest.mark.parametrize(("gpu", "wanted"), [(True, "cuda"), (False, "cpu")])
@@ -384,7 +385,22 @@ def test_a_price_with_an_input_needs_the_inputs_price(tmp_path: Path) -> None:
     _, first, second = cells(study(variants={"mlp": mlp, "encoded": encoded}))
     context = Context(Store(tmp_path))
     shared = run_cell(first, replace(context, sharing=True), {})
-    assert not run_cell(second, context, {"mlp": shared}).cost.alone
+    assert not run_cell(second, context, {shared.key: shared}).cost.alone
+
+
+def test_a_price_needs_that_of_what_an_input_used(tmp_path: Path) -> None:
+    mlp = {"technique": "mlp", "model": {"hidden": [4]}, "training": {"iterations": 9}}
+    probe = {"technique": "probe", "encoder": {"recipe": "mlp"}, "training": {"iterations": 9}}
+    taught = mlp | {"training": {"iterations": 9, "teacher": {"recipe": "probe"}}}
+    given = study(variants={"mlp": mlp, "probe": probe, "taught": taught})
+    _, first, second, third = cells(given)
+    context, records = Context(Store(tmp_path)), dict[str, Record]()
+    for cell in (first, second):
+        records[cell.key] = run_cell(cell, context, records)
+    assert [r.name for r in needed(third, records)] == ["probe", "mlp"]
+    left = {second.key: records[second.key]}  # the other was lost since
+    assert [r.name for r in needed(third, left)] == ["probe"]
+    assert not run_cell(third, context, left).cost.alone
 
 
 # What a cell relies on.

@@ -146,7 +146,7 @@ def test_unknown_classes() -> None:
 
 
 def test_faulty_settings_are_told_before_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(reference: object, *, offline: bool) -> Dataset:
+    def load(reference: object) -> Dataset:
         raise AssertionError("data were asked for")
 
     monkeypatch.setattr(catalogue, "load", load)

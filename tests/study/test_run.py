@@ -16,6 +16,7 @@ from tests.study.tiny import FAILING, QUICK, Watch, bits, openings, records, run
 from bakeoff.core import ledger
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import BakeoffError, InputError
+from bakeoff.core.offline import VARIABLES, is_offline
 from bakeoff.core.store import Store
 from bakeoff.data import catalogue
 from bakeoff.execution import cores
@@ -135,6 +136,17 @@ def pretrained_study(home: Path, weights: Path) -> Study:
             "majority": {"technique": "majority"},
         },
     )
+
+
+def test_weights_are_not_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BAKEOFF_MODELS", raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    given = pretrained_study(tmp_path, Path("some/bert"))
+    with pytest.raises(InputError, match=r"huggingface\.co \(not asked: offline\)"):
+        run(tmp_path / "run", given, offline=True)
+    assert not is_offline()
 
 
 def test_other_weights_in_the_same_folder_supersede(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.study.sentences import Circumstances, Verdict, duration, sentence
+from bakeoff.study.sentences import Circumstances, Verdict, sentence
 
 SCOPE = ", for these settings, over seeds, on new examples like the test examples."
 FACTS = Circumstances(seed_count=5, comparison_count=3, look_count=3, last_look=20, margin=0.005)
@@ -177,6 +177,12 @@ def test_equivalent_and_measurably_ahead() -> None:
     assert "; plain is measurably ahead, by less than your margin," in found
 
 
+@pytest.mark.parametrize(("seconds", "price"), [(0.02, "1 s"), (1.46, "7 s"), (6.68, "33 s")])
+def test_the_price_is_in_whole_seconds(seconds: float, price: str) -> None:
+    facts = replace(FACTS, seconds_per_seed=seconds)
+    assert f"about 5 more seeds ({price}) may" in told(UNDECIDED, facts, seeds_to_decide=(10, 10))
+
+
 def test_undecided_with_the_price_in_seeds() -> None:
     facts = replace(FACTS, seconds_per_seed=1560.0)
     assert told(UNDECIDED, facts, seeds_to_decide=(10, 20), limited_by="seeds") == (
@@ -237,21 +243,6 @@ def test_without_outcome() -> None:
     )
     nothing = told(UNDECIDED, reason="no seed in common", difference=None, exploratory=True)
     assert nothing == ("exploratory, no verdict on batch-norm against plain: no seed in common.")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.2, "1 s"),
-        (59.6, "1 min"),
-        (130, "2 min 10 s"),
-        (7800, "2 h 10 min"),
-        (7201, "2 h"),
-        (273600, "3 d 4 h"),
-    ],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 def test_rows_are_plain_json() -> None:

@@ -47,6 +47,11 @@ def given(**changes: Any) -> Study:
             "classifier": {"hidden": [8], "fine_tune": "all"},
             "training": FEW,
         },
+        "taught": {
+            "technique": "probe",
+            "encoder": {"recipe": "encoder"},
+            "training": FEW | {"teacher": {"recipe": "network-b"}},
+        },
     }
     return study(variants=variants, **changes)
 
@@ -94,7 +99,8 @@ def test_upstream_seconds_are_those_of_all_that_was_needed(folder: Path) -> None
     assert upstream("encoder") == upstream("majority") == 0
     for name in ("probe", "neighbours", "network-b"):
         assert upstream(name) == pytest.approx(own(encoder))
-    assert upstream("tuned") == pytest.approx(own(encoder) + own(network))
+    for name in ("tuned", "taught"):  # the encoder is paid for once
+        assert upstream(name) == pytest.approx(own(encoder) + own(network))
     assert own(encoder) > 0
 
 

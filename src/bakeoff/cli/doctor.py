@@ -12,6 +12,7 @@ import click
 
 from bakeoff.cli.options import json_option
 from bakeoff.cli.output import print_json, size
+from bakeoff.core import offline
 
 EXTRAS = {
     "parquet": "pyarrow",
@@ -26,7 +27,7 @@ EXTRAS = {
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "tensorflow_cpu", "keras")
 VARIABLES = (
-    *("BAKEOFF_DATA", "BAKEOFF_CACHE", "BAKEOFF_STATE", "BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"),
+    *("BAKEOFF_DATA", "BAKEOFF_CACHE", "BAKEOFF_STATE", *offline.VARIABLES),
     *("BAKEOFF_KERNELS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "NO_COLOR"),
 )
 """What changes how we work."""

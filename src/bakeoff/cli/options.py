@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from bakeoff.core.errors import InputError
-
-OFFLINE = "BAKEOFF_OFFLINE"
+from bakeoff.core.offline import offline
 
 json_option = click.option("--json", "as_json", is_flag=True, help="A JSON document on stdout.")
 
@@ -16,15 +15,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="A JSON docum
 def _stay_offline(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     """Say so to all that this command does, workers and looking for weights included."""
     if value:
-        before = os.environ.get(OFFLINE)
-        os.environ[OFFLINE] = "1"
-
-        @context.call_on_close
-        def restore() -> None:
-            if before is None:
-                os.environ.pop(OFFLINE, None)
-            else:
-                os.environ[OFFLINE] = before
+        context.with_resource(offline())
 
 
 offline_option = click.option(

@@ -160,18 +160,3 @@ def size(number: float | None) -> str:
             return f"{number:.0f} {unit}"
         number /= 1024
     return f"{number:.1f} GiB"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in units that fit: `12 ms`, `0.8 s`, `12 s`, `3 min 20 s`, `2 h 10 min`."""
-    if seconds is None:
-        return "-"
-    if 0 < seconds < 0.0995:
-        return f"{max(seconds * 1000, 1):.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes_left = divmod(minutes, 60)
-    return f"{minutes} min {rest} s" if hours == 0 else f"{hours} h {minutes_left} min"

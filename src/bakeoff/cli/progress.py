@@ -4,8 +4,9 @@ import sys
 import time
 from typing import Any, Protocol
 
-from bakeoff.cli.output import Unheard, console, duration, on_terminal, say
+from bakeoff.cli.output import Unheard, console, on_terminal, say
 from bakeoff.core.cell import Cell
+from bakeoff.core.duration import duration
 from bakeoff.core.record import Record
 from bakeoff.execution.cells import Unwatched, Watcher
 from bakeoff.training.observers import Observer, Silent

@@ -14,7 +14,8 @@ from bakeoff.cli.options import (
     seeds_option,
     set_option,
 )
-from bakeoff.cli.output import compact, duration, paragraph, print_json, print_table, size
+from bakeoff.cli.output import compact, paragraph, print_json, print_table, size
+from bakeoff.core.duration import duration
 
 Row = dict[str, Any]
 

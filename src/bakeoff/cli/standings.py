@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bakeoff.cli.output import compact, duration, on_terminal, paragraph, print_table, size
+from bakeoff.cli.output import compact, on_terminal, paragraph, print_table, size
+from bakeoff.core.duration import duration
 from bakeoff.core.measures import heading
 from bakeoff.study.costs import training_seconds
 

@@ -41,7 +41,8 @@ class Cost(Frozen):
     gpu_utilisation: float | None = None
     """Share of the time in which this process kept the GPU busy, 0..1."""
     upstream_seconds: float = 0.0
-    """Training seconds of the cells whose results it used."""
+    """Training seconds of all cells whose results it used, itself or through others, each once.
+    Records of before this was so count a cell as often as it was used."""
     tuning_seconds: float = 0.0
     alone: bool = True
     """Whether the machine did nothing else of weight meanwhile."""

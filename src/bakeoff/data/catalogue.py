@@ -12,6 +12,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from bakeoff.core.errors import InputError, unknown
+from bakeoff.core.offline import is_offline
 from bakeoff.core.recipe import (
     CorpusSource,
     DatasetReference,
@@ -60,16 +61,15 @@ _kept: "OrderedDict[tuple[object, ...], Dataset]" = OrderedDict()
 _lock = threading.RLock()
 
 
-def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
+def load(reference: DatasetReference) -> Dataset:
     """A data set, in memory; the same object again while its files do not change.
 
     A set of the catalogue is looked for in `$BAKEOFF_DATA`, `./data` and the cache, and is then
-    downloaded into the cache.
+    downloaded into the cache, unless the program is offline.
 
     Args:
         reference: A name of the catalogue, a folder of images, a table of texts or numbers, texts
             of a hub, or a text file.
-        offline: Do not download. `BAKEOFF_OFFLINE=1` and `HF_HUB_OFFLINE=1` say the same.
 
     Returns:
         The set with its test split. Its arrays are shared: do not write into them.
@@ -79,10 +79,10 @@ def load(reference: DatasetReference, *, offline: bool = False) -> Dataset:
         DiskError: where the cache cannot be written.
     """
     with _lock:
-        folder = None if not isinstance(reference, str) else _folder(find(reference), offline)
+        folder = None if not isinstance(reference, str) else _folder(find(reference))
         key = (reference, *_state(reference, folder))
         if key not in _kept:
-            _kept[key] = _read(reference, folder, offline)
+            _kept[key] = _read(reference, folder)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
@@ -106,14 +106,14 @@ def find(name: str) -> Entry:
     return DATASETS[name]
 
 
-def _folder(entry: Entry, offline: bool) -> Path | None:
+def _folder(entry: Entry) -> Path | None:
     """The folder a set is in, downloaded if need be; None for one that comes with a package."""
     if entry.folder is None:
         return None
     folder = sources.locate(entry)
     if folder is not None:
         return folder
-    if sources.is_offline(offline) or not entry.downloads:
+    if is_offline() or not entry.downloads:
         raise InputError(_not_found(entry))
     from bakeoff.data.fetch import fetch
 
@@ -130,7 +130,7 @@ def _not_found(entry: Entry) -> list[str]:
     return [f"data set '{entry.name}' is not on this machine, {reason}; looked in", *looked]
 
 
-def _read(reference: DatasetReference, folder: Path | None, offline: bool) -> Dataset:
+def _read(reference: DatasetReference, folder: Path | None) -> Dataset:
     if isinstance(reference, FolderSource):
         from bakeoff.data.folder import load_folder
 
@@ -146,7 +146,7 @@ def _read(reference: DatasetReference, folder: Path | None, offline: bool) -> Da
     if isinstance(reference, HubSource):
         from bakeoff.data.hub import load_hub
 
-        return load_hub(reference, offline=offline)
+        return load_hub(reference)
     if isinstance(reference, CorpusSource):
         from bakeoff.data.corpus import load_corpus
 

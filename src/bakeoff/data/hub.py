@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.core.errors import InputError, first_line, shown, suggest
+from bakeoff.core.offline import is_offline
 from bakeoff.core.recipe import HubSource, TableSource
-from bakeoff.data import sources
 from bakeoff.data.dataset import SPLIT_NAMES, Dataset
 from bakeoff.data.tables import USUAL_NAMES, texts_of_rows
 from bakeoff.data.tabular import Rows
@@ -41,13 +41,14 @@ class HubSplit:
         return len(next(iter(self.columns.values()), ()))
 
 
-def load_hub(source: HubSource, *, offline: bool = False) -> Dataset:
+def load_hub(source: HubSource) -> Dataset:
     """The texts of a data set of a hub.
+
+    Offline, the hub is not asked. What the library has in its own cache is read where
+    `HF_HUB_OFFLINE` is set when the program starts.
 
     Args:
         source: Which, and its columns and splits where they should not be guessed.
-        offline: Do not ask the hub. What the library has in its own cache is read where
-            `HF_HUB_OFFLINE` is set when the program starts.
 
     Raises:
         InputError: where the library is missing or too old, the hub cannot be reached, there is no
@@ -56,7 +57,7 @@ def load_hub(source: HubSource, *, offline: bool = False) -> Dataset:
     library = _library()
     folder = Path(source.hub).expanduser()
     local = folder.is_dir()
-    if sources.is_offline(offline) and not local and not _cached_alone(library):
+    if is_offline() and not local and not _cached_alone(library):
         raise InputError(
             f"data set {{hub: {shown(source.hub)}}}: downloads are off (with HF_HUB_OFFLINE=1 what "
             "`datasets` has in its cache is read; a folder can be given by its path)"

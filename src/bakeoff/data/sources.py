@@ -9,8 +9,6 @@ from bakeoff.core.cache import cache_folder
 from bakeoff.core.examples import Modality
 from bakeoff.data.dataset import Dataset
 
-OFFLINE_VARIABLES = ("BAKEOFF_OFFLINE", "HF_HUB_OFFLINE")
-
 
 @dataclass(frozen=True)
 class Member:
@@ -132,12 +130,6 @@ def missing_files(entry: Entry, folder: Path) -> tuple[str, ...]:
 def locate(entry: Entry) -> Path | None:
     """The first folder that holds the whole set, or None. Never looks beyond this machine."""
     return next((f for f in candidates(entry) if not missing_files(entry, f)), None)
-
-
-def is_offline(asked: bool = False) -> bool:
-    """Whether downloads are off: by `--offline`, `BAKEOFF_OFFLINE` or `HF_HUB_OFFLINE`."""
-    yes = {"1", "true", "yes", "on"}
-    return asked or any(os.environ.get(name, "").lower() in yes for name in OFFLINE_VARIABLES)
 
 
 def _there(folder: Path, name: str) -> bool:

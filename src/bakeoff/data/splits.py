@@ -227,12 +227,6 @@ def encode_positions(positions: Positions, count: int) -> str:
     return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
 
 
-def decode_positions(text: str, count: int) -> Positions:
-    """The positions that `encode_positions` wrote, ascending."""
-    data = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-    return np.flatnonzero(np.unpackbits(data, count=count))
-
-
 def _carve(dataset: Dataset, known: Positions, share: float, streams: Streams) -> Positions:
     """Validation out of the training examples to draw from, each prefix stratified.
 

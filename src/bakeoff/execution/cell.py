@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.cell import Cell
+from bakeoff.core.cell import Cell, Key
 from bakeoff.core.checking import vectors_from
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
@@ -59,7 +59,6 @@ class Context:
     """What running a cell needs from around it."""
 
     store: Store
-    offline: bool = False
     sharing: bool = False
     """Whether other cells run at the same time: seconds are then no price."""
     observer: Observer = field(default_factory=Silent)
@@ -79,13 +78,13 @@ class Prepared:
     fingerprint: dict[str, Any]
 
 
-def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Record:
+def run_cell(cell: Cell, context: Context, records: Mapping[Key, Record]) -> Record:
     """Run or resume a cell and commit its record.
 
     Args:
         cell: Resolved.
         context: Store, observer, interruption.
-        inputs: The records of the cells it needs, by recipe name.
+        records: Of finished cells; among them those that it needs, and those that they needed.
 
     Raises:
         InputError: where the data are not those the cell was planned for.
@@ -97,6 +96,7 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
     resumed = (folder / "checkpoints" / "last").exists()
     write_atomic(folder / "recipe.yaml", recipe_yaml(cell))
     ready = _prepare(cell, context)
+    inputs = {name: records[key] for name, key in cell.inputs.items()}
     cells, device = context.store.folder / "cells", cell.recipe.numerics.device
     predictors = {
         name: load_predictor(cells / r.name / r.replicate.folder, device)
@@ -125,14 +125,29 @@ def run_cell(cell: Cell, context: Context, inputs: Mapping[str, Record]) -> Reco
         write_atomic(folder / CURVES, lines)
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
-    cost = _cost(run, predictor.layers(), meter, scores, inputs)
-    priced = run.alone and all(r.cost.alone for r in inputs.values())
+    upstream = needed(cell, records)
+    cost = _cost(run, predictor.layers(), meter, scores, upstream)
+    # What an input needed may be lost since, and with it a part of the price.
+    whole = all(key in records for r in upstream for key in r.inputs.values())
+    priced = run.alone and whole and all(r.cost.alone for r in upstream)
     if context.sharing or resumed or not priced:
         cost = cost.model_copy(update={"alone": False})
     content = _content(cell, ready, run, scores)
     record = Record.model_validate(content | {"cost": cost, "files": _files(folder)})
     context.store.commit(folder, record)
     return record
+
+
+def needed(cell: Cell, records: Mapping[Key, Record]) -> list[Record]:
+    """What a cell uses, itself or through what it uses, each once; lost ones are left out."""
+    found: dict[Key, Record] = {}
+    left = list(cell.inputs.values())
+    while left:
+        key = left.pop()
+        if key in records and key not in found:
+            found[key] = records[key]
+            left += records[key].inputs.values()
+    return list(found.values())
 
 
 def _fit(
@@ -214,7 +229,7 @@ def _prepare(cell: Cell, context: Context) -> Prepared:
     recipe = cell.recipe
     technique = find(recipe.technique)
     fingerprint = numerics.apply(recipe.numerics, framework_of(recipe))
-    dataset = catalogue.load(recipe.data.set, offline=context.offline)
+    dataset = catalogue.load(recipe.data.set)
     split = splits.draw_cell(dataset, recipe.data, cell.replicate, cell.folds)
     if (dataset.hash, split.hash) != (cell.data_hash, cell.split_hash):
         raise InputError(f"{dataset.name}: the data set changed after the study began")
@@ -362,7 +377,7 @@ def _cost(
     layers: tuple[LayerProfile, ...],
     meter: Meter,
     scores: _Scores,
-    inputs: Mapping[str, Record],
+    upstream: Sequence[Record],
 ) -> Cost:
     rate = scores.examples_per_second
     return Cost(
@@ -377,9 +392,7 @@ def _cost(
         optimiser_bytes=run.optimiser_bytes,
         gpu_peak_bytes=meter.gpu_peak_bytes,
         gpu_utilisation=meter.gpu_utilisation,
-        upstream_seconds=sum(
-            r.cost.train_seconds + r.cost.upstream_seconds for r in inputs.values()
-        ),
+        upstream_seconds=sum(r.cost.train_seconds for r in upstream),
         alone=meter.alone,
     )
 

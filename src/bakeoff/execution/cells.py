@@ -65,7 +65,6 @@ class Cells:
     Args:
         cells: In the order to run them.
         store: Their run folder.
-        offline: Whether nothing may be fetched.
         jobs: Worker processes; 1 runs in this process.
         others: Cores that other programs keep busy.
         watcher: Told what happens.
@@ -76,7 +75,6 @@ class Cells:
 
     cells: Sequence[Cell]
     store: Store
-    offline: bool = False
     jobs: int = 1
     others: float = 0.0
     watcher: Watcher = field(default_factory=Unwatched)

@@ -52,16 +52,15 @@ def _tell_crowding(cells: Cells, missing: Sequence[Cell]) -> None:
 def _run_here(
     cells: Cells, missing: Sequence[Cell], outcome: Outcome, check: Callable[[], None]
 ) -> None:
-    context = Context(cells.store, cells.offline, check=check, before_test=cells.before_test)
+    context = Context(cells.store, check=check, before_test=cells.before_test)
     for number, cell in enumerate(missing, start=1):
         check()
         if (reason := lacking(cell, outcome)) is not None:
             cells.fail(cell, reason, outcome)
             continue
         observer = cells.watcher.begin(cell, number, len(missing))
-        inputs = {name: outcome.records[key] for name, key in cell.inputs.items()}
         try:
-            record = run_cell(cell, replace(context, observer=observer), inputs)
+            record = run_cell(cell, replace(context, observer=observer), outcome.records)
         except (Interrupted, DiskError):
             raise
         except Exception as error:

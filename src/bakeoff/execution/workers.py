@@ -22,7 +22,7 @@ from bakeoff.core.errors import DiskError, InputError, Interrupted
 from bakeoff.core.frozen import plain
 from bakeoff.core.record import Record, read_record
 from bakeoff.core.store import Store
-from bakeoff.execution.cell import Context, run_cell
+from bakeoff.execution.cell import Context, needed, run_cell
 from bakeoff.execution.cells import Cells, Outcome, lacking, note_failure, tell
 from bakeoff.execution.signals import Interruptions, interruptions
 from bakeoff.techniques.recipes import parse_recipe
@@ -70,10 +70,9 @@ def _hand_out(cells: Cells, outcome: Outcome, waiting: list[Cell], crew: "Crew")
 
 def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
     """A cell as a worker gets it, JSON-ready."""
-    records = {name: outcome.records[key] for name, key in cell.inputs.items()}
+    records = needed(cell, outcome.records)
     return {
         "out": str(cells.store.folder),
-        "offline": cells.offline,
         "name": cell.recipe.name,
         "recipe": cell.recipe.resolved() | {"numerics": plain(cell.recipe.numerics)},
         "replicate": plain(cell.replicate),
@@ -84,7 +83,7 @@ def message(cells: Cells, outcome: Outcome, cell: Cell) -> dict[str, Any]:
         "inputs": dict(cell.inputs),
         "purpose": cell.purpose,
         "weights": dict(cell.weights),
-        "folders": {n: f"cells/{r.name}/{r.replicate.folder}" for n, r in records.items()},
+        "folders": [f"cells/{r.name}/{r.replicate.folder}" for r in records],
     }
 
 
@@ -260,9 +259,9 @@ def _serve_cell(message: Message, check: Callable[[], None]) -> dict[str, Any]:
         weights=message["weights"],
     )
     try:
-        inputs = {n: _record(store.folder / folder) for n, folder in message["folders"].items()}
-        context = Context(store, message["offline"], sharing=True, check=check)
-        return {"done": run_cell(cell, context, inputs).key}
+        records = [_record(store.folder / folder) for folder in message["folders"]]
+        context = Context(store, sharing=True, check=check)
+        return {"done": run_cell(cell, context, {r.key: r for r in records}).key}
     except (Interrupted, DiskError):
         raise
     except Exception as error:

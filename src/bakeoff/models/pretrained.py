@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bakeoff.core.errors import InputError, first_line, shown, suggest
+from bakeoff.core.offline import is_offline
 from bakeoff.core.recipe import parts
 from bakeoff.models.settings import NamedWeights
 
@@ -178,8 +179,8 @@ def find_folder(name: str) -> Path:
 
     Looked for in this order: the path `name`; below `$BAKEOFF_MODELS`, by name, by the last part
     of a hub id and by short name; in the package of extra `samples`; in the cache of Hugging Face
-    (`$HF_HUB_CACHE`, `$HF_HOME`), where they can be loaded from; and, unless `HF_HUB_OFFLINE` or
-    `BAKEOFF_OFFLINE` is set, at the hub.
+    (`$HF_HUB_CACHE`, `$HF_HOME`), where they can be loaded from; and, unless the program is
+    offline, at the hub.
 
     Raises:
         InputError: where it is nowhere, with all that was looked at, or what is in the cache or at
@@ -403,14 +404,11 @@ def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
     from huggingface_hub import constants, snapshot_download
 
     cache = Path(os.environ.get("HF_HUB_CACHE") or _hub_cache(constants)).expanduser()
-    offline = any(
-        os.environ.get(name, "0").lower() not in ("", "0", "false", "no")
-        for name in ("HF_HUB_OFFLINE", "BAKEOFF_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
+    alone = is_offline()
     looked.append(f"the Hugging Face cache ({cache})")
     faults: tuple[str, ...] = ()
     why = ""  # the hub was of no help, where it did not answer
-    for local in (True,) if offline else (True, False):
+    for local in (True,) if alone else (True, False):
         try:
             found = snapshot_download(
                 hub, cache_dir=cache, local_files_only=local, allow_patterns=list(WANTED)
@@ -420,7 +418,7 @@ def _from_hub(name: str, hub: str, looked: list[str]) -> Path:
             faults, why = error.faults, ""
         except Exception as error:  # as many kinds as there are ways of not being reached
             why = first_line(error)
-    why = "not asked: offline" if offline else why
+    why = "not asked: offline" if alone else why
     if faults:
         rest = f"weights '{shown(name)}': the rest is not to be had from huggingface.co ({why})"
         raise InputError([*faults, rest] if why else faults)

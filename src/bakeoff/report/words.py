@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from bakeoff.core.duration import duration as in_units
 from bakeoff.core.measures import bare, in_words, scale_of
 
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
@@ -161,17 +162,7 @@ def size(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """A time in its two largest units."""
-    if seconds is None:
-        return MISSING
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}{THIN}ms"
-    if seconds < 60:
-        return f"{seconds:.{1 if seconds < 10 else 0}f}{THIN}s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}{THIN}min {rest}{THIN}s" if rest else f"{minutes}{THIN}min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}{THIN}h {minutes}{THIN}min" if minutes else f"{hours}{THIN}h"
+    return MISSING if seconds is None else in_units(seconds, THIN)
 
 
 def ratio(value: float | None) -> str:

@@ -68,21 +68,18 @@ class Ready:
         return splits.draw_cell(self.dataset, settings, replicate, cut)
 
 
-def prepare(
-    study: Declaration, offline: bool = False, before: Mapping[str, Any] | None = None
-) -> Ready:
+def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Ready:
     """Check everything that can be wrong, before anything runs.
 
     Args:
         study: What is asked.
-        offline: Fetch nothing.
         before: The plan of an earlier run in the same folder: what `auto` came to then, holds.
 
     Raises:
         InputError: for settings, data, names or metrics that are not allowed.
     """
     declare(study)  # its faults are told before any data are fetched
-    dataset = catalogue.load(study.dataset, offline=offline)
+    dataset = catalogue.load(study.dataset)
     resampling = study.resampling
     on_test = resampling is None or resampling.then_test
     if on_test and (dataset.test is None or not dataset.test.known.any()):

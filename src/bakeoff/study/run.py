@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.errors import BakeoffError, InputError
 from bakeoff.core.files import write_atomic
 from bakeoff.core.frozen import plain
+from bakeoff.core.offline import offline
 from bakeoff.core.store import Store
 from bakeoff.execution.local import Cells, Unwatched, Watcher, run_cells
 from bakeoff.execution.measure import Company
@@ -84,24 +86,25 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
         BakeoffError: where another run works in the folder, or the control fails while the margin
             is to be set from its validation score.
     """
-    before = read_plan(out)
-    if before is None:
-        _check_place(out)
-    company = Company()
-    ready = prepare(study, options.offline, before)
-    if before is not None and (faults := altered(open_folder(out))):
-        told = "not as the run left them; without their cells' folders they are run again"
-        raise InputError([f"{out}: {told}:", *faults])
-    store = Store(out)
-    with store.locked(), interruptions() as signals:
-        runner = _Runner(ready, store, options, signals, company.cores(LOOK_SECONDS))
-        runner.all_looks()
-        content = write_results(out)
-        write_artifacts(ready, out)
-        store.reindex()
-        write_manifest(out)
-        report.write(out)
-        return Finished(out, content, runner.failures)
+    with offline() if options.offline else nullcontext():
+        before = read_plan(out)
+        if before is None:
+            _check_place(out)
+        company = Company()
+        ready = prepare(study, before)
+        if before is not None and (faults := altered(open_folder(out))):
+            told = "not as the run left them; without their cells' folders they are run again"
+            raise InputError([f"{out}: {told}:", *faults])
+        store = Store(out)
+        with store.locked(), interruptions() as signals:
+            runner = _Runner(ready, store, options, signals, company.cores(LOOK_SECONDS))
+            runner.all_looks()
+            content = write_results(out)
+            write_artifacts(ready, out)
+            store.reindex()
+            write_manifest(out)
+            report.write(out)
+            return Finished(out, content, runner.failures)
 
 
 def _check_place(out: Path) -> None:
@@ -232,7 +235,6 @@ class _Runner:
         return Cells(
             list(cells.values()),
             self.store,
-            self.options.offline,
             jobs,
             others=self.others,
             watcher=self.options.watcher,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from bakeoff.core.duration import duration
 from bakeoff.core.measures import Direction, bare, in_words, scale_of
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -194,19 +195,6 @@ def effect_sentence(effect: Mapping[str, Any], content: Mapping[str, Any]) -> st
         f"({known}{seeds}, on these test examples): {signed(effect['alone'])} alone, "
         f"{signed(effect['beside_all'])} beside all the others."
     )
-
-
-def duration(seconds: float) -> str:
-    """A time in its two largest units: `40 s`, `2 h 10 min`, `3 d 4 h`."""
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    left = max(1, round(seconds))
-    for i, (name, size) in enumerate(units):
-        if left >= size:
-            count, rest = divmod(left, size)
-            smaller = units[i + 1 : i + 2]
-            more = [f"{rest // part} {unit}" for unit, part in smaller if rest // part]
-            return " ".join([f"{count} {name}", *more])
-    raise AssertionError("at least one second")
 
 
 def _scope(facts: Circumstances) -> str:
@@ -418,7 +406,7 @@ def _time(first: int, last: int, facts: Circumstances) -> str:
     each = facts.seconds_per_seed
     if each is None:
         return ""
-    shortest, longest = duration(first * each), duration(last * each)
+    shortest, longest = (duration(max(1, round(count * each))) for count in (first, last))
     return f" ({shortest})" if shortest == longest else f" ({shortest} to {longest})"
 
 
