@@ -121,7 +121,9 @@ def _text(path: Path) -> str | None:
 def _cells(path: Path, results: Results) -> dict[str, tuple[FinishedCell, ...]]:
     keys = {recipe.name: recipe.keys for recipe in results.recipes}
     if results.final:
-        keys[results.final.recipe] = keys.get(results.final.recipe, frozenset()) | results.final.keys
+        keys[results.final.recipe] = (
+            keys.get(results.final.recipe, frozenset()) | results.final.keys
+        )
     found: dict[str, list[FinishedCell]] = {}
     files = cell_files(path)
     for name in files.finished():
