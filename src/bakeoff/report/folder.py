@@ -120,10 +120,8 @@ def _text(path: Path) -> str | None:
 
 def _cells(path: Path, results: Results) -> dict[str, tuple[FinishedCell, ...]]:
     keys = {recipe.name: recipe.keys for recipe in results.recipes}
-    if results.final:
-        keys[results.final.recipe] = (
-            keys.get(results.final.recipe, frozenset()) | results.final.keys
-        )
+    if final := results.final:
+        keys[final.recipe] = keys.get(final.recipe, frozenset()) | final.keys
     found: dict[str, list[FinishedCell]] = {}
     files = cell_files(path)
     for name in files.finished():
