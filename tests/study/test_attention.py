@@ -9,6 +9,7 @@ from tests.models.tiny import save_tiny
 
 from bakeoff.core.examples import Examples
 from bakeoff.core.record import Record
+from bakeoff.execution.cell import load_again
 from bakeoff.study import attention
 from bakeoff.study.attention import MOST_SIGNS, _shown
 from bakeoff.study.folder import open_folder
@@ -104,11 +105,11 @@ def test_what_is_there_is_not_made_again(
 ) -> None:
     """Nor where no predictor can tell where it looks, which only a loaded one says."""
     path, loaded = finished.folder / "artifacts/attention.json", list[str]()
-    before, honest = path.read_bytes(), attention.load_again
+    before = path.read_bytes()
 
     def counted(place: Path, record: Record) -> object:
         loaded.append(record.name)
-        return honest(place, record) if attending else object()
+        return load_again(place, record) if attending else object()
 
     monkeypatch.setattr(attention, "load_again", counted)
     write_again(finished)

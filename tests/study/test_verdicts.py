@@ -388,7 +388,7 @@ def test_cost_ratio_is_of_cells_that_ran_alone() -> None:
     assert one(given).cost_ratio is None
     seconds = (2.0, None, 8.0, 2.0, 2.0)
     a = {
-        s: replace(x, train_seconds=t and Seconds(t, ("a CPU",)))
+        s: replace(x, train_seconds=None if t is None else Seconds(t, ("a CPU",)))
         for (s, x), t in zip(given.scored_a.items(), seconds, strict=True)
     }
     two = Seconds(2.0, ("a CPU",))
