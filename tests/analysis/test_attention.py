@@ -55,7 +55,7 @@ def test_from_the_first_token() -> None:
 
 def test_the_file(tmp_path: Path) -> None:
     texts = [Attended(("[CLS]", "<b>"), uniform(1, 2, 2), "good", "bad")]
-    write_attention(tmp_path / "attention.json", {"recipe": texts})
+    write_attention(tmp_path / "attention.json", {"recipe": texts}, {"keys": {"recipe": "0"}})
     content = json.loads((tmp_path / "attention.json").read_text())["recipes"]["recipe"][0]
     assert content["tokens"] == ["[CLS]", "<b>"]
     assert content["weights"] == [[[[0.5, 0.5]] * 2] * 2]

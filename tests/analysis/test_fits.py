@@ -19,7 +19,7 @@ def scene(size: int, ordered: bool = False, count: int = 500) -> Scene:
 
 
 def written(folder: Path, shown: Scene, fit: Fit) -> dict[str, Any]:
-    write_fits(folder, shown, {"a": fit})
+    write_fits(folder, shown, {"a": fit}, {"keys": {"a": "0"}})
     content: dict[str, Any] = json.loads((folder / "fits.json").read_text(encoding="utf-8"))
     return content
 

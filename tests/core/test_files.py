@@ -125,18 +125,48 @@ def test_a_folder_is_old_or_new_after_a_kill_at_any_point(tmp_path: Path) -> Non
 
 
 def test_a_kill_while_recovering_is_recovered_from(tmp_path: Path) -> None:
-    path = tmp_path / "best"
+    path, aside = tmp_path / "best", tmp_path / ".best.bakeoff-old"
     for disk in each_call("killed"):
-        path.with_name("best.old").mkdir(exist_ok=True)
-        if not any(path.with_name("best.old").iterdir()):
-            fill(path.with_name("best.old"), OLD)
+        aside.mkdir(exist_ok=True)
+        if not any(aside.iterdir()):
+            fill(aside, OLD)
         scrap = tmp_path / ".best.0123abcd.partial"
         scrap.mkdir(exist_ok=True)
         (scrap / "half").write_bytes(b"x")
         run_on(disk, files.recover_folder, path)
         files.recover_folder(path)
         assert content(tmp_path) == {f"best/{name}": data for name, data in whole(OLD).items()}
-        os.replace(path, path.with_name("best.old"))
+        os.replace(path, aside)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_of_the_user_beside_it_stays(tmp_path: Path, there: bool) -> None:
+    path, own = tmp_path / "best", ["best.old", ".best.old", "best.0123abcd.partial", "best2.old"]
+    for name in own:
+        (tmp_path / name).mkdir()
+        fill(tmp_path / name, OLD)
+    if there:
+        replace_folder(path, OLD)
+    files.recover_folder(path)
+    replace_folder(path, NEW)
+    files.clear_scraps(tmp_path)
+    assert content(path) == whole(NEW)
+    assert {p.name for p in tmp_path.iterdir()} == {"best", *own}
+    assert all(content(tmp_path / name) == whole(OLD) for name in own)
+
+
+def test_what_kills_left_half_replaced_below_a_folder_is_finished(tmp_path: Path) -> None:
+    path, seen = tmp_path / "artifacts" / "inside", set()
+    for disk in each_call("killed"):
+        replace_folder(path, OLD)
+        run_on(disk, replace_folder, path, NEW)
+        listed = files.folder_digests(tmp_path)
+        files.clear_scraps(tmp_path)
+        assert content(path) in (whole(OLD), whole(NEW))
+        assert [p.name for p in path.parent.iterdir()] == ["inside"]
+        assert listed in ({}, files.folder_digests(tmp_path))
+        seen.add(bool(listed))
+    assert seen == {False, True}
 
 
 def test_work_goes_on_after_a_kill_without_recovering(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def _recipe(sketch: Sketch, records: list[Record]) -> dict[str, Any]:
         "recipe": _resolved(sketch),
         "seeds": list(SEEDS),
         "failed": [],
-        "keys": {str(r.replicate.seed): r.key for r in records},
+        "keys": [r.key for r in records],
         "statuses": {str(r.replicate.seed): r.status for r in records},
         "metrics": {n: _summary(np.array([r.metrics[n] for r in records])) for n in names},
         "cost": {

@@ -24,7 +24,7 @@ def looked(own_folder: Path) -> RunFolder:
     path = own_folder / "artifacts" / "attention.json"
     path.parent.mkdir(exist_ok=True)
     texts = {"plain": [attended(4), attended(3)], "swish": [attended(4, heads=5)]}
-    write_attention(path, texts)
+    write_attention(path, texts, {})
     return read_folder(own_folder)
 
 

@@ -75,6 +75,15 @@ def test_trials_are_no_cells_of_the_report(own_folder: Path) -> None:
     assert len(read_folder(own_folder).cells["plain"]) == 4
 
 
+def test_cells_of_other_settings_are_no_cells_of_the_report(own_folder: Path) -> None:
+    path = own_folder / "cells" / "plain" / "seed-0" / "record.json"
+    content = json.loads(path.read_bytes())
+    path.write_text(json.dumps(content | {"key": "0" * 16}))
+    run = read_folder(own_folder)
+    assert [cell.record.replicate.seed for cell in run.cells["plain"]] == [1, 2, 3, 4]
+    assert len(list(run.records())) == 24
+
+
 def test_images_are_pngs_of_this_folder(own_folder: Path, tmp_path: Path) -> None:
     run = read_folder(own_folder)
     inside = "artifacts/disagreements/0.png"

@@ -29,7 +29,7 @@ def folder(path: Path, content: object = None) -> RunFolder:
 
 
 def test_texts_stand_side_by_side(tmp_path: Path) -> None:
-    variety, texts = tables(folder(tmp_path, {"lm": ENTRY, "gone": ENTRY}))
+    variety, texts = tables(folder(tmp_path, {"recipes": {"lm": ENTRY, "gone": ENTRY}}))
     shown = [cell.text.replace(THIN, "") for cell in variety.rows[0]]
     assert shown[:4] == ["lm", "25%", "100%", "50%"]
     assert variety.rows[0][4].text == "\N{EN DASH}"
@@ -47,5 +47,5 @@ def test_nothing_where_nothing_was_written(tmp_path: Path) -> None:
     assert tables(folder(other, ["no mapping"])) == []
     broken = tmp_path / "broken"
     broken.mkdir()
-    found = tables(folder(broken, {"lm": {"prompts": 3}}))
+    found = tables(folder(broken, {"recipes": {"lm": {"prompts": 3}}}))
     assert [len(table.rows) for table in found] == [1, 0]

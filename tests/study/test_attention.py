@@ -1,13 +1,20 @@
 """A study of pretrained encoders from its file to its report, attention included."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.models.tiny import save_tiny
 
 from bakeoff.core.examples import Examples
+from bakeoff.core.record import Record
+from bakeoff.execution.cell import load_again
+from bakeoff.study import attention
 from bakeoff.study.attention import MOST_SIGNS, _shown
+from bakeoff.study.folder import open_folder
+from bakeoff.study.plan import read_plan
+from bakeoff.study.prepare import prepare
 from bakeoff.study.run import Finished
 from bakeoff.study.study import load_study
 from bakeoff.study.verify import verify
@@ -47,6 +54,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return load_study(str(path)).run(home / "out")
 
 
+def write_again(finished: Finished) -> None:
+    given = load_study(finished.folder.parent / "study.yaml")
+    ready = prepare(given, before=read_plan(finished.folder))
+    folder = open_folder(finished.folder)
+    attention.write_attended(ready, folder, finished.folder / "artifacts" / "attention.json")
+
+
 def test_everything_ran_and_can_be_recomputed(finished: Finished) -> None:
     assert not finished.failures
     assert verify(finished.folder).ok
@@ -83,3 +97,27 @@ def test_attention_is_kept_and_drawn(finished: Finished) -> None:
     page = finished.report.read_text(encoding="utf-8")
     assert 'id="attention"' in page
     assert "Where each token looks" in page
+
+
+@pytest.mark.parametrize("attending", [True, False])
+def test_what_is_there_is_not_made_again(
+    finished: Finished, attending: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where no predictor can tell where it looks, which only a loaded one says."""
+    path, loaded = finished.folder / "artifacts/attention.json", list[str]()
+    before = path.read_bytes()
+
+    def counted(place: Path, record: Record) -> object:
+        loaded.append(record.name)
+        return load_again(place, record) if attending else object()
+
+    monkeypatch.setattr(attention, "load_again", counted)
+    write_again(finished)
+    assert not loaded
+    path.write_text(json.dumps({"recipes": json.loads(before)["recipes"]}))  # an older version's
+    write_again(finished)
+    assert loaded == ["adapters", "frozen", "neighbours"]
+    assert (path.read_bytes() == before) == attending
+    write_again(finished)
+    assert len(loaded) == 3
+    path.write_bytes(before)

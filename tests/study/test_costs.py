@@ -59,7 +59,9 @@ def test_what_a_recipe_needs_is_part_of_its_price(folder: Path) -> None:
     opened = open_folder(folder)
     assert seconds_per_seed(opened, ("majority",)) == 9.0
     assert seconds_per_seed(opened, ("majority", "softmax")) == 27.0
-    assert records(folder, "softmax")[0].priced_seconds == 11.0
+    priced = records(folder, "softmax")[0].priced_seconds
+    assert priced is not None
+    assert priced.value == 11.0
 
 
 def test_no_time_is_told_where_nothing_ran_alone(folder: Path) -> None:
@@ -79,9 +81,39 @@ def test_no_time_is_told_where_nothing_ran_alone(folder: Path) -> None:
     ],
 )
 def test_what_is_no_price(folder: Path, change: dict[str, object]) -> None:
-    assert records(folder, "softmax")[0].priced_seconds == 8.0
+    assert records(folder, "softmax")[0].priced_seconds is not None
     change_json(folder / "cells/softmax/seed-0/record.json", change)
     assert records(folder, "softmax")[0].priced_seconds is None
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"processor": "another"},
+        {"cores": 64},
+        {"threads": 7},
+        {"device": "cuda"},
+        {"device": "cuda", "device_name": "a GPU"},
+    ],
+)
+def test_no_ratio_of_costs_is_told_across_hardware(
+    folder: Path, elsewhere: dict[str, object]
+) -> None:
+    def ratio() -> object:
+        verdict = results(open_folder(folder))["verdicts"][0]
+        assert (verdict["a"], verdict["b"]) == ("softmax", "majority")
+        return verdict["cost_ratio"]
+
+    def move(name: str) -> None:
+        for seed, record in enumerate(records(folder, name)):
+            change = {"fingerprint": record.fingerprint | elsewhere}
+            change_json(folder / f"cells/{name}/seed-{seed}/record.json", change)
+
+    assert ratio() is not None
+    move("softmax")
+    assert ratio() is None
+    move("majority")
+    assert ratio() is not None
 
 
 def test_arithmetic_beside_the_control(folder: Path) -> None:

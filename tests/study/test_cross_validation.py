@@ -10,6 +10,7 @@ from scipy import stats
 
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
+from bakeoff.core.record import Seconds
 from bakeoff.study.cross_validation import Cut, FoldPair, FoldScore, by_fold, judge_folds
 from bakeoff.study.sentences import Verdict
 
@@ -155,10 +156,12 @@ def test_other_examples_are_refused() -> None:
 
 
 def test_the_cost_ratio_is_over_cells_measured_alone() -> None:
-    slow = scores(0.9, 1, train_seconds=2.0)
+    slow = scores(0.9, 1, train_seconds=Seconds(2.0, ("a CPU",)))
     assert one(pair(scored_a=slow)).cost_ratio is None
-    fast = scores(0.8, 2, train_seconds=1.0)
+    fast = scores(0.8, 2, train_seconds=Seconds(1.0, ("a CPU",)))
     assert one(pair(scored_a=slow, scored_b=fast)).cost_ratio == pytest.approx(2)
+    elsewhere = scores(0.8, 2, train_seconds=Seconds(1.0, ("another",)))
+    assert one(pair(scored_a=slow, scored_b=elsewhere)).cost_ratio is None
 
 
 def test_means_by_fold() -> None:

@@ -65,6 +65,16 @@ def test_older_evidence_is_replaced_as_a_whole(
     assert verify(target).ok
 
 
+def test_a_folder_beside_the_evidence_stays(small_run: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "evidence.old"
+    kept.mkdir()
+    (kept / "mine.txt").write_text("mine")
+    for _ in range(2):
+        pack(small_run, tmp_path / "evidence")
+    assert (kept / "mine.txt").read_text() == "mine"
+    assert {p.name for p in tmp_path.iterdir()} == {"evidence", "evidence.old"}
+
+
 def test_an_empty_folder_will_do(small_run: Path, tmp_path: Path) -> None:
     (tmp_path / "evidence").mkdir()
     assert verify(pack(small_run, tmp_path / "evidence")).ok

@@ -1,5 +1,6 @@
 """The first cell of each recipe: what is shown of a run."""
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,7 +8,7 @@ import pytest
 from tests.study.tiny import QUICK, study
 
 from bakeoff.core.cell import Replicate
-from bakeoff.study.first_cells import first_cells
+from bakeoff.study.first_cells import first_cells, is_made
 from bakeoff.study.folder import Folder
 from bakeoff.study.prepare import Ready, prepare
 
@@ -51,3 +52,15 @@ def test_recipes_without_a_first_cell_are_left_out(ready: Ready) -> None:
     some = folder(ready, "softmax@labels=100")
     found = [planned.name for planned, _ in first_cells(ready, some)]
     assert found == ["majority@labels=100", "other@labels=100"]
+
+
+def test_what_is_made_tells_of_which_cells(tmp_path: Path) -> None:
+    path, about = tmp_path / "x.json", {"version": 1, "keys": {"a": "0", "b": "1"}}
+    assert not is_made(path, about)
+    for content in ("", "[]", "{}", '{"about": 3}', '{"about": {"version": 1}}'):
+        path.write_text(content)
+        assert not is_made(path, about)
+    path.write_text(json.dumps({"about": about | {"more": [1]}}))
+    assert is_made(path, about)
+    assert not is_made(path, about | {"keys": {"a": "0"}})
+    assert not is_made(path, about | {"version": 2})

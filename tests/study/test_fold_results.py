@@ -13,6 +13,7 @@ from tests.study.tiny import QUICK, Watch, bits, change_json, forge, openings, r
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.data import catalogue
+from bakeoff.report.folder import read_folder
 from bakeoff.study.evidence import pack
 from bakeoff.study.fold_results import choose_best, interval_on_test
 from bakeoff.study.folder import open_folder
@@ -115,6 +116,10 @@ def test_what_was_chosen_on_folds_is_scored_on_test_once(finished: Path) -> None
     assert final["seeds"] == [0, 1]
     tested = sorted(path.parent.parent for path in finished.glob("cells/*/*/predictions/test.csv"))
     assert [path.name for path in tested] == ["seed-0", "seed-1"]
+    assert [cell.name for cell in read_folder(finished).final] == [
+        "softmax/seed-0",
+        "softmax/seed-1",
+    ]
     scores = [content(path, "record.json")["metrics"]["test/accuracy"] for path in tested]
     assert final["values"] == scores
     assert content(tested[0], "record.json")["sizes"]["train"] > 800

@@ -22,6 +22,7 @@ from bakeoff.data import catalogue
 from bakeoff.execution import cores
 from bakeoff.execution.measure import Company
 from bakeoff.models.pretrained import find_pretrained
+from bakeoff.report.folder import read_folder
 from bakeoff.study import run as module
 from bakeoff.study.folder import open_folder
 from bakeoff.study.looks import LookPlan
@@ -198,6 +199,9 @@ def test_what_other_settings_left_is_not_counted(tmp_path: Path) -> None:
     assert results["recipes"]["softmax"]["seeds"] == [0, 1]
     assert results["recipes"]["softmax"]["failed"] == []
     assert results["recipes"]["majority"]["seeds"] == [0, 1, 2]
+    drawn = read_folder(tmp_path).cells
+    shown = {name: [c.record.replicate.seed for c in cells] for name, cells in drawn.items()}
+    assert shown == {"majority": [0, 1, 2], "softmax": [0, 1]}
 
 
 def test_auto_stays_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bakeoff.core.errors import InputError
+from bakeoff.core.record import Seconds
 from bakeoff.study import statistics
 from bakeoff.study.statistics import Ahead, FoldSpread, Price, Spreads
 
@@ -271,17 +272,28 @@ def test_noise_floor_is_that_of_two_blocks_of_seeds() -> None:
 
 
 def test_cost_ratio_is_a_geometric_mean() -> None:
-    found = statistics.cost_ratio([(2.0, 1.0), (None, 9.0), (8.0, 2.0), (4.0, 4.0)])
+    one, two, four, eight = (Seconds(value, ("a CPU", 2)) for value in (1.0, 2.0, 4.0, 8.0))
+    found = statistics.cost_ratio([(two, one), (None, eight), (eight, two), (four, four)])
     assert found is not None
     assert found.ratio == pytest.approx(2)
     logs = np.log([2.0, 4.0, 1.0])
     low, high = stats.ttest_1samp(logs, 0).confidence_interval()
     assert found.ci95 == pytest.approx((math.exp(low), math.exp(high)))
-    single = statistics.cost_ratio([(3.0, 2.0)])
+    single = statistics.cost_ratio([(eight, two)])
     assert single is not None
-    assert single.ratio == pytest.approx(1.5)
+    assert single.ratio == pytest.approx(4)
     assert single.ci95 is None
-    assert statistics.cost_ratio([(3.0, None)]) is None
+    assert statistics.cost_ratio([(eight, None)]) is None
+
+
+def test_cost_ratio_is_not_told_across_hardware() -> None:
+    here, there = (Seconds(2.0, (name, 2)) for name in ("a CPU", "another"))
+    assert statistics.cost_ratio([(here, there), (there, here)]) is None
+    slow = Seconds(6.0, here.measured_on)
+    found = statistics.cost_ratio([(slow, here), (slow, there)])
+    assert found is not None
+    assert found.ratio == pytest.approx(3)
+    assert found.ci95 is None, "one pair is left"
 
 
 def test_mean_interval_is_a_t_interval() -> None:

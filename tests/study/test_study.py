@@ -137,6 +137,62 @@ def test_settings_change_fields(
     assert found == value
 
 
+DOTTED = {
+    "question": "Which rate?",
+    "dataset": "digits",
+    "control": {"technique": "softmax"},
+    "variants": {
+        "rate-0": {"training.learning_rate": 0.2},
+        "rate-0.3": {"training.learning_rate": 0.3},
+        "rate-0.3.slow": {"training": {"learning_rate": 0.3}},
+    },
+    "factors": {"data.labels": [100, 200], "data.validation": [0.1]},
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "section", "name", "expected"),
+    [
+        ("variants.rate-0.training.epochs", 3, "variants", "rate-0", None),
+        ("variants.rate-0.3.training.epochs", 3, "variants", "rate-0.3", None),
+        (
+            "variants.rate-0.3.slow.training.epochs",
+            3,
+            "variants",
+            "rate-0.3.slow",
+            {"training": {"learning_rate": 0.3, "epochs": 3}},
+        ),
+        ("variants.rate-0.3", {"technique": "mlp"}, "variants", "rate-0.3", {"technique": "mlp"}),
+        ("variants.more", {"technique": "mlp"}, "variants", "more", {"technique": "mlp"}),
+        ("factors.data.labels", [100], "factors", "data.labels", [100]),
+        ("factors.training.epochs", [1, 2], "factors", "training.epochs", [1, 2]),
+    ],
+)
+def test_names_with_dots_can_be_set(
+    tmp_path: Path, field: str, value: object, section: str, name: str, expected: object
+) -> None:
+    path = write(tmp_path, json.dumps(DOTTED))
+    found, before = plain(load_study(path, {field: value})), plain(load_study(path))
+    if expected is None:
+        expected = before[section][name] | {"training.epochs": 3}
+    assert found == before | {section: before[section] | {name: expected}}
+
+
+@pytest.mark.parametrize("section", ["variants", "factors"])
+def test_what_has_no_names_is_refused(tmp_path: Path, section: str) -> None:
+    path = write(tmp_path, json.dumps(DOTTED | {section: [1]}))
+    with pytest.raises(InputError, match=f"{section}.*has no field 'a'"):
+        load_study(path, {f"{section}.a.b": 3})
+
+
+def test_built_in_names_with_dots_can_be_set() -> None:
+    rates = load_study("learning-rate", {"variants.rate-0.3.training.epochs": 1})
+    assert rates.variants["rate-0.3"] == {"training.learning_rate": 0.3, "training.epochs": 1}
+    assert load_study("label-budget", {"factors.data.labels": [100]}).factors == {
+        "data.labels": [100]
+    }
+
+
 def test_settings_of_a_variant_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'softmax'"):
         load_study(write(tmp_path, TEXT), {"variants.sofmax.training.epochs": 3})

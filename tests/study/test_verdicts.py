@@ -12,6 +12,7 @@ from scipy import stats
 
 from bakeoff.core import metrics
 from bakeoff.core.errors import InputError
+from bakeoff.core.record import Seconds
 from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.verdicts import PairInput, Scored, Verdict, judge
 
@@ -387,10 +388,11 @@ def test_cost_ratio_is_of_cells_that_ran_alone() -> None:
     assert one(given).cost_ratio is None
     seconds = (2.0, None, 8.0, 2.0, 2.0)
     a = {
-        s: replace(x, train_seconds=t)
+        s: replace(x, train_seconds=None if t is None else Seconds(t, ("a CPU",)))
         for (s, x), t in zip(given.scored_a.items(), seconds, strict=True)
     }
-    b = {s: replace(x, train_seconds=2.0) for s, x in given.scored_b.items()}
+    two = Seconds(2.0, ("a CPU",))
+    b = {s: replace(x, train_seconds=two) for s, x in given.scored_b.items()}
     found = one(replace(given, scored_a=a, scored_b=b))
     assert found.cost_ratio == pytest.approx(4 ** (1 / 4))
     assert found.cost_ratio_ci95 is not None

@@ -67,18 +67,22 @@ def from_first(weights: Weights) -> NDArray[np.float64]:
     return seen
 
 
-def write_attention(path: Path, recipes: Mapping[str, Sequence[Attended]]) -> None:
+def write_attention(
+    path: Path, recipes: Mapping[str, Sequence[Attended]], about: Mapping[str, Any]
+) -> None:
     """Write `attention.json`.
 
     Args:
         path: Of the file.
         recipes: Some texts of each.
+        about: How it was made, JSON-ready.
 
     Raises:
         DiskError: where it cannot be written.
     """
     content = {
-        "recipes": {name: [_described(text) for text in texts] for name, texts in recipes.items()}
+        "about": about,
+        "recipes": {name: [_described(text) for text in texts] for name, texts in recipes.items()},
     }
     write_atomic(path, canonical_json(content))
 

@@ -71,18 +71,22 @@ def grid(scene: Scene) -> Floats | None:
     return np.column_stack([np.tile(first, GRID), np.repeat(second, GRID)])
 
 
-def write_fits(folder: Path, scene: Scene, fits: Mapping[str, Fit]) -> None:
+def write_fits(
+    folder: Path, scene: Scene, fits: Mapping[str, Fit], about: Mapping[str, Any]
+) -> None:
     """Write `fits.json` into the artifacts of a study.
 
     Args:
         folder: The study's `artifacts/`.
         scene: The test examples.
         fits: By recipe.
+        about: How it was made, JSON-ready.
 
     Raises:
         DiskError: where it cannot be written.
     """
     content: dict[str, Any] = {
+        "about": about,
         "columns": list(scene.columns),
         "points": _points(scene),
         "signal": _signal(scene),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bakeoff.core.files import pretty_json, write_atomic
 from bakeoff.core.protocols import Written
@@ -10,7 +11,7 @@ from bakeoff.core.variety import variety
 WRITING = "writing.json"
 
 
-def write_writing(folder: Path, written: Mapping[str, Written]) -> None:
+def write_writing(folder: Path, written: Mapping[str, Written], about: Mapping[str, Any]) -> None:
     """Write `writing.json`: of each recipe the prompts, and what followed them.
 
     Figures of variety count words.
@@ -18,11 +19,12 @@ def write_writing(folder: Path, written: Mapping[str, Written]) -> None:
     Args:
         folder: Of the artifacts.
         written: By recipe.
+        about: How it was made, JSON-ready.
 
     Raises:
         DiskError: where it cannot be written.
     """
-    content = {
+    recipes = {
         name: {
             "prompts": list(texts.prompts),
             "before": list(texts.before),
@@ -34,5 +36,4 @@ def write_writing(folder: Path, written: Mapping[str, Written]) -> None:
         }
         for name, texts in written.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / WRITING, pretty_json(content))
+    write_atomic(folder / WRITING, pretty_json({"about": about, "recipes": recipes}))

@@ -7,15 +7,17 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bakeoff.core.errors import DiskError
 
-_SCRAP = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
-"""What is being written: the file's or folder's name, and something random."""
+_OLD = "bakeoff-old"
+_SCRAP = re.compile(rf"\.(.+)\.(?:[0-9a-f]{{8}}\.partial|{_OLD})")
+"""What is being written: the file's or folder's name, and something random. Or a folder that is
+being replaced, by a name that nobody gives to their own."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -133,9 +135,9 @@ def new_file(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a temporary folder, then put it in the place of `path` in one step.
 
-    The old folder, if any, is moved aside to `path` + ".old" before the new one takes its place,
-    so that one of the two is always whole; `recover_folder` chooses between them. One process at
-    a time may write a folder.
+    The old folder, if any, is moved aside, to a hidden name, before the new one takes its place, so
+    that one of the two is always whole; `recover_folder` chooses between them. One process at a
+    time may write a folder.
 
     Raises:
         DiskError: where the disk is full or the folder cannot be written.
@@ -165,30 +167,22 @@ def recover_folder(path: Path) -> None:
     Raises:
         DiskError: where the old folder cannot be put back.
     """
-    old = _aside(path)
     with disk_errors(str(path)):
-        if old.exists():
-            if path.exists():
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                os.replace(old, path)
-        for scrap in _scraps(path.parent, recursive=False):
-            if scrap.name.startswith(f".{path.name}."):
-                shutil.rmtree(scrap, ignore_errors=True)
+        for scrap, whole in _scraps(path.parent.glob(".*")):
+            if whole == path:
+                _finish(scrap, whole, ignore_errors=True)
 
 
 def clear_scraps(folder: Path) -> None:
-    """Remove all that killed writes left half done below `folder`, where nothing may be writing.
+    """Finish all that killed writes left half done below `folder`, where nothing may be writing.
 
     Raises:
-        DiskError: where it cannot be removed.
+        DiskError: where that cannot be done.
     """
     with disk_errors(str(folder)):
-        for scrap in _scraps(folder, recursive=True):
-            if scrap.is_dir():
-                shutil.rmtree(scrap)
-            else:
-                scrap.unlink(missing_ok=True)
+        for scrap, whole in _scraps(folder.rglob(".*")):
+            if scrap.exists():  # it may have lain in another
+                _finish(scrap, whole, ignore_errors=False)
 
 
 def _partial(path: Path) -> Path:
@@ -196,12 +190,23 @@ def _partial(path: Path) -> Path:
 
 
 def _aside(path: Path) -> Path:
-    return path.with_name(path.name + ".old")
+    return path.with_name(f".{path.name}.{_OLD}")
 
 
-def _scraps(folder: Path, recursive: bool) -> list[Path]:
-    found = folder.rglob(".*.partial") if recursive else folder.glob(".*.partial")
-    return [path for path in found if _SCRAP.fullmatch(path.name)]
+def _scraps(found: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """What is half done among these, each with what it is or was to be."""
+    matches = [(path, _SCRAP.fullmatch(path.name)) for path in sorted(found)]
+    return [(path, path.with_name(match[1])) for path, match in matches if match]
+
+
+def _finish(scrap: Path, whole: Path, ignore_errors: bool) -> None:
+    """Put the old folder back where no new one took its place; remove all else."""
+    if scrap == _aside(whole) and not whole.exists():
+        os.replace(scrap, whole)
+    elif scrap.is_dir():
+        shutil.rmtree(scrap, ignore_errors=ignore_errors)
+    else:
+        scrap.unlink(missing_ok=True)
 
 
 def _sync_below(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ SCHEMA: Literal[1] = 1
 RECORD = "record.json"
 LEAST_SECONDS = 0.2
 """A fit that took less has no price: nobody can tell whether it had the machine to itself."""
+MACHINE = ("processor", "cores", "threads")
+"""Of a fingerprint what seconds depend on, besides what is computed and on which device."""
+DEVICE = ("device", "device_name")
 CURVES = "metrics.jsonl"
 """Of a cell's loop or solve, a line a validation; beside its record."""
 
@@ -46,6 +49,13 @@ class Cost(Frozen):
     tuning_seconds: float = 0.0
     alone: bool = True
     """Whether the machine did nothing else of weight meanwhile."""
+
+
+class Seconds(NamedTuple):
+    """Seconds that are a price, and on what: only those of one machine and device compare."""
+
+    value: float
+    measured_on: tuple[Any, ...]
 
 
 class Interruption(Frozen):
@@ -106,14 +116,15 @@ class Record(Frozen):
     """SHA-256 of every other file of the cell, by relative path."""
 
     @property
-    def priced_seconds(self) -> float | None:
+    def priced_seconds(self) -> Seconds | None:
         """What training took, that of the cells it used included; None where that is no price.
 
         It is none beside other work, of a fit too short to tell, and of one that broke off.
         """
         seconds = self.cost.train_seconds + self.cost.upstream_seconds
         is_price = self.cost.alone and self.status == "done" and seconds >= LEAST_SECONDS
-        return seconds if is_price else None
+        measured_on = tuple(self.fingerprint.get(name) for name in (*MACHINE, *DEVICE))
+        return Seconds(seconds, measured_on) if is_price else None
 
     def write(self, folder: Path) -> None:
         """Commit the cell: write `record.json`.

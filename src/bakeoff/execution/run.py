@@ -23,16 +23,13 @@ from bakeoff.core.protocols import (
     Step,
     ToRows,
 )
-from bakeoff.core.record import Interruption
+from bakeoff.core.record import MACHINE, Interruption
 from bakeoff.core.rows import rows_at, rows_folder
 from bakeoff.core.streams import Streams
 from bakeoff.execution.measure import Company
 from bakeoff.training.checkpoint import Progress
 from bakeoff.training.loop import Surroundings, run_loop
 from bakeoff.training.observers import Observer
-
-MACHINE = ("processor", "cores", "threads")
-"""Of a fingerprint what seconds depend on, besides what is computed."""
 
 
 class CellRun:

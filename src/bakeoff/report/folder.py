@@ -40,7 +40,8 @@ class RunFolder:
         path: Where it is.
         results: Of `results.json`.
         study: The text of `study.yaml`, or None.
-        cells: Finished cells that were compared, by recipe, in the order of their replicates.
+        cells: The finished cells that the results are of, by recipe, in the order of their
+            replicates. What other settings left behind is not among them.
         final: In a cross-validated study, the cells of the chosen recipe that were scored on test.
     """
 
@@ -96,7 +97,8 @@ def read_folder(path: Path) -> RunFolder:
         raise InputError(f"{source}: cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{source}: not a JSON object")
-    results, cells = parse(content), _cells(path)
+    results = parse(content)
+    cells = _cells(path, results)
     final: tuple[FinishedCell, ...] = ()
     if results.folds:
         whole = {name: [c for c in own if not _has_fold(c)] for name, own in cells.items()}
@@ -116,7 +118,10 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _cells(path: Path) -> dict[str, tuple[FinishedCell, ...]]:
+def _cells(path: Path, results: Results) -> dict[str, tuple[FinishedCell, ...]]:
+    keys = {recipe.name: recipe.keys for recipe in results.recipes}
+    if final := results.final:
+        keys[final.recipe] = keys.get(final.recipe, frozenset()) | final.keys
     found: dict[str, list[FinishedCell]] = {}
     files = cell_files(path)
     for name in files.finished():
@@ -124,7 +129,9 @@ def _cells(path: Path) -> dict[str, tuple[FinishedCell, ...]]:
             record = record_of(files, name, path)
         except InputError:
             continue  # of another schema: its results are in results.json all the same
-        if record is not None and record.purpose == "final":
+        if record is None or record.purpose != "final":
+            continue
+        if record.key in keys.get(record.name, ()):
             found.setdefault(record.name, []).append(FinishedCell(files, name, record))
     return {name: tuple(sorted(cells, key=_replicate)) for name, cells in found.items()}
 

@@ -53,6 +53,7 @@ class RecipeResult:
         late: Whether it was added after a test score, or a fold score, was read.
         dropped: Whether it was taken out of the study after that.
         parts: Of the test split, by name, where some are told apart.
+        keys: Of the cells that all this is of.
         vocabulary: What the tokens are that it cuts texts into; empty where it cuts none.
     """
 
@@ -71,6 +72,7 @@ class RecipeResult:
     late: bool
     dropped: bool
     parts: Mapping[str, Part]
+    keys: frozenset[str]
     vocabulary: str = ""
 
 
@@ -127,12 +129,13 @@ class Folds:
 
 @dataclass(frozen=True)
 class Final:
-    """The recipe chosen on folds, and its means over seeds on test, by `test/name`."""
+    """The recipe chosen on folds, its means over seeds on test, by `test/name`, and its cells."""
 
     recipe: str
     sentence: str
     metrics: Mapping[str, float | None]
     failed: tuple[str, ...]
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -301,8 +304,13 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
             part: Part(whole(value.get("count")), _scores(value.get("metrics")))
             for part, value in parts.items()
         },
+        keys=_keys(row),
         vocabulary=text(row.get("vocabulary")),
     )
+
+
+def _keys(row: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(text(key) for key in listing(row.get("keys")))
 
 
 def _scores(given: object) -> dict[str, Score]:
@@ -329,6 +337,7 @@ def _final(row: dict[str, Any]) -> Final | None:
         sentence=text(row.get("sentence")),
         metrics={name: number(value) for name, value in mapping(row.get("metrics")).items()},
         failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
+        keys=_keys(row),
     )
 
 

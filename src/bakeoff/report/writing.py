@@ -22,7 +22,8 @@ FIGURES = {
 def tables(run: RunFolder) -> list[Table]:
     """A table of variety, and one of texts for each recipe; none where none were written."""
     try:
-        content = mapping(json.loads((run.path / "artifacts" / "writing.json").read_bytes()))
+        path = run.path / "artifacts" / "writing.json"
+        content = mapping(mapping(json.loads(path.read_bytes())).get("recipes"))
     except (OSError, ValueError):
         return []
     found = {

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from bakeoff.analysis.attention import NAME as ATTENTION
 from bakeoff.analysis.disagreements import write_disagreements
+from bakeoff.analysis.fits import NAME as FITS
 from bakeoff.analysis.fits import Fit, Scene, grid, write_fits
 from bakeoff.analysis.texts import Answers, write_texts
-from bakeoff.analysis.writing import write_writing
+from bakeoff.analysis.writing import WRITING, write_writing
 from bakeoff.core.cell import Replicate
 from bakeoff.core.examples import Examples, concatenated
 from bakeoff.core.protocols import Noted, Traced, Writing, Written
@@ -18,7 +19,7 @@ from bakeoff.core.record import Record
 from bakeoff.data import splits
 from bakeoff.execution.cell import load_again, saved_by
 from bakeoff.study.attention import write_attended
-from bakeoff.study.first_cells import first_cells
+from bakeoff.study.first_cells import first_cells, is_made, keys_of
 from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.inside import write_looks
 from bakeoff.study.prepare import Ready
@@ -27,6 +28,8 @@ from bakeoff.study.spaces import write_vectors
 from bakeoff.techniques import find
 
 ARTIFACTS = "artifacts"
+VERSION = 1
+"""Raised when fits or writing of the same cells would be shown otherwise."""
 
 
 def write_artifacts(ready: Ready, out: Path) -> None:
@@ -103,7 +106,14 @@ def _predicted(folder: Folder, name: str, ready: Ready) -> list[tuple[NDArray[An
 
 
 def _write_fits(ready: Ready, folder: Folder) -> None:
-    """The fits of the first level's recipes, each by its first seed, or that seed's first fold."""
+    """The fits of the first level's recipes, each by its first seed, or that seed's first fold.
+
+    Unless they are there already.
+    """
+    path, cells = folder.path / ARTIFACTS, list(first_cells(ready, folder))
+    about = {"version": VERSION, "keys": keys_of(cells)}
+    if is_made(path / FITS, about):
+        return
     dataset, data = ready.dataset, ready.control.recipe.data
     first = ready.replicates(ready.looks.seeds)[0]
     if first.fold is None:
@@ -111,29 +121,29 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
     else:
         scored = ready.split(data, first).fold_examples()
     scene = Scene(scored, dataset.columns, dataset.ordered, dataset.clean)
-    fits: dict[str, Fit] = {}
-    for planned, record in first_cells(ready, folder):
-        fits[planned.name] = _fit(planned, record, ready, folder, scene)
-    if fits:
-        write_fits(folder.path / ARTIFACTS, scene, fits)
+    fits = {planned.name: _fit(planned, record, ready, folder, scene) for planned, record in cells}
+    write_fits(path, scene, fits, about)
 
 
 def _write_writing(ready: Ready, folder: Folder) -> None:
     """What the first level's recipes write, each as its first seed left it.
 
-    What diverged at once left something else, which writes nothing.
+    Unless it is there already. What diverged at once left something else, which writes nothing.
     """
+    path, cells = folder.path / ARTIFACTS, list(first_cells(ready, folder))
+    about = {"version": VERSION, "keys": keys_of(cells)}
+    if is_made(path / WRITING, about):
+        return
     first = ready.replicates(ready.looks.seeds)[0]
     written: dict[str, Written] = {}
-    for planned, record in first_cells(ready, folder):
+    for planned, record in cells:
         technique, recipe = find(planned.recipe.technique), planned.recipe
         place = folder.path / cell_folder(record)
         if isinstance(technique, Writing) and saved_by(place) == recipe.technique:
             data = ready.split(recipe.data, first).training_data()
             fitted = load_again(place, record)
             written[planned.name] = technique.texts(recipe.settings, fitted, data, first.streams)
-    if written:
-        write_writing(folder.path / ARTIFACTS, written)
+    write_writing(path, written, about)
 
 
 def _fit(planned: Planned, record: Record, ready: Ready, folder: Folder, scene: Scene) -> Fit:

@@ -12,10 +12,12 @@ from bakeoff.analysis.attention import Attended, write_attention
 from bakeoff.core.examples import Examples
 from bakeoff.core.protocols import Attending
 from bakeoff.execution.cell import load_again
-from bakeoff.study.first_cells import first_cells
+from bakeoff.study.first_cells import first_cells, is_made, keys_of
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 
+VERSION = 1
+"""Raised when the same cells would be shown otherwise."""
 MOST_RECIPES = 3
 MOST_TEXTS = 3
 MOST_SIGNS = 120
@@ -24,13 +26,19 @@ MOST_TOKENS = 32
 
 
 def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
-    """Write what attention looks at, or take the file away where no recipe can tell.
+    """Write what attention looks at, unless it is there already.
+
+    Only a loaded predictor tells whether it attends: the file is also written where none does.
 
     Raises:
         DiskError: where it cannot be written.
     """
+    cells = list(first_cells(ready, folder))
+    about = {"version": VERSION, "keys": keys_of(cells)}
+    if is_made(path, about):
+        return
     found: dict[str, list[Attended]] = {}
-    for planned, record in first_cells(ready, folder):
+    for planned, record in cells:
         if len(found) == MOST_RECIPES:
             break
         predictor = load_again(folder.path / cell_folder(record), record)
@@ -44,11 +52,7 @@ def write_attended(ready: Ready, folder: Folder, path: Path) -> None:
             Attended(tokens, weights, classes[label], classes[guess])
             for (tokens, weights), label, guess in zip(told, texts.labels, guesses, strict=True)
         ]
-    if found:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_attention(path, found)
-    else:
-        path.unlink(missing_ok=True)
+    write_attention(path, found, about)
 
 
 def _shown(examples: Examples) -> Examples:

@@ -16,6 +16,7 @@ import numpy as np
 from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.measures import measure_of
+from bakeoff.core.record import Seconds
 from bakeoff.study.looks import TOTAL_LEVEL, judge_looks
 from bakeoff.study.sentences import Circumstances, Outcome, Verdict, sentence
 from bakeoff.study.statistics import Floats, FoldSpread, cost_ratio
@@ -44,7 +45,7 @@ class FoldScore:
     score: float
     examples: int
     scored: str
-    train_seconds: float | None = None
+    train_seconds: Seconds | None = None
     diverged: bool = False
 
 

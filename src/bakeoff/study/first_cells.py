@@ -1,6 +1,12 @@
-"""Which cells of a finished run are loaded again to be shown: the first one of each recipe."""
+"""Which cells of a finished run are loaded again to be shown: the first one of each recipe.
 
-from collections.abc import Iterator
+What is made of them says how and of which, so that a run that is done again makes it once.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from bakeoff.core.record import Record
 from bakeoff.study.folder import Folder
@@ -26,3 +32,17 @@ def first_cells(
         shown = every_level or planned.level == ready.control.level
         if record is not None and shown and not planned.seed_offset:
             yield planned, record
+
+
+def keys_of(cells: Iterable[tuple[Planned, Record]]) -> dict[str, str]:
+    """The keys of cells, by recipe."""
+    return {planned.name: record.key for planned, record in cells}
+
+
+def is_made(path: Path, about: Mapping[str, Any]) -> bool:
+    """Whether a file of artifacts is there and tells all this of how it was made."""
+    try:
+        told = json.loads(path.read_bytes())["about"]
+        return bool(about.items() <= told.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False

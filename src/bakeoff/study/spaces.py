@@ -4,11 +4,9 @@ They are loaded again when all cells have run, like the networks that are opened
 and no second of any price, and reads no test data.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +16,7 @@ from bakeoff.core.files import new_folder
 from bakeoff.core.protocols import Encoding, Representer
 from bakeoff.core.record import Record
 from bakeoff.execution.cell import load_again
-from bakeoff.study.first_cells import first_cells
+from bakeoff.study.first_cells import first_cells, is_made, keys_of
 from bakeoff.study.folder import Folder, cell_folder
 from bakeoff.study.prepare import Ready
 from bakeoff.study.resolve import Planned
@@ -51,9 +49,9 @@ def write_vectors(ready: Ready, folder: Folder, target: Path) -> None:
         return
     shown = chosen[:MOST_RECIPES]
     points = _points(ready, *shown[0])
-    keys = {planned.name: record.key for planned, record in shown}
-    about = {"version": VERSION, "recipes": len(chosen), "keys": keys}
-    if _written(target) == about:
+    # Of all that were to be shown, though the vectors of one may not be finite.
+    about = {"version": VERSION, "recipes": len(chosen), "keys": keys_of(shown)}
+    if is_made(target / NAME, about):
         return
     spaces: dict[str, Space] = {}
     for planned, record in shown:
@@ -106,15 +104,3 @@ def _space(predictor: Encoder, record: Record, points: Points) -> Space:
     vectors, guesses = vectors_and_guesses(predictor, both)
     precision = precision_of(predictor)
     return Space(record.replicate.seed, record.key, vectors, guesses, precision)
-
-
-def _written(target: Path) -> dict[str, Any] | None:
-    """How and of which cells the folder was made; None where there is none.
-
-    They are more than it shows where the vectors of one are not finite.
-    """
-    try:
-        content = json.loads((target / NAME).read_bytes())
-        return {name: content["about"][name] for name in ("version", "recipes", "keys")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

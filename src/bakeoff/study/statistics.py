@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bakeoff.core.measures import bare, measure_of
+from bakeoff.core.record import Seconds
 
 Floats = NDArray[np.float64]
 
@@ -364,17 +365,19 @@ class CostRatio(NamedTuple):
     ci95: tuple[float, float] | None  # None for one seed
 
 
-def cost_ratio(seconds: Iterable[tuple[float | None, float | None]]) -> CostRatio | None:
+def cost_ratio(seconds: Iterable[tuple[Seconds | None, Seconds | None]]) -> CostRatio | None:
     """Geometric mean of the ratios a/b over seeds, with a t-interval on their logarithms.
 
     Args:
-        seconds: Of both recipes' cells with one seed; None, which is left out, where one of the
-            two did not run alone.
+        seconds: Of both recipes' cells with one seed; None where they are no price. A pair without
+            both, or measured on different machines or devices, is left out.
 
     Returns:
         None where nothing is left.
     """
-    measured = [(a, b) for a, b in seconds if a and b]
+    measured = [
+        (a.value, b.value) for a, b in seconds if a and b and a.measured_on == b.measured_on
+    ]
     if not measured:
         return None
     of_a, of_b = (np.array(column, np.float64) for column in zip(*measured, strict=True))

@@ -132,7 +132,8 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
     Args:
         name_or_file: `digits-first`, or a path that ends in .yaml, .yml or .json.
         settings: Changed fields by dotted path; paths that name a recipe's section
-            (`training.epochs`) mean the control.
+            (`training.epochs`) mean the control. Behind `variants.` the longest name of a variant
+            counts, and all behind `factors.` is the field that varies: both may hold dots.
 
     Raises:
         InputError: for an unknown study, a file that is not YAML, or fields that are not allowed.
@@ -145,27 +146,41 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
         path = BUILT_IN / f"{name_or_file}.yaml"
     content = {"name": path.stem} | read_yaml(path)
     for field, value in (settings or {}).items():
-        section, *inner = field.split(".", 2)
-        if section == "variants" and len(inner) == 2:
-            content = _with_variant(content, inner[0], inner[1], value)
-        else:
-            inside = section in Study.model_fields
-            content = changed(content, {field if inside else f"control.{field}": value})
+        content = _with_field(content, field, value)
     return Study.parse(content)
 
 
-def _with_variant(
-    content: Mapping[str, Any], name: str, path: str, value: object
-) -> dict[str, Any]:
-    """A study's content with one field of one of its variants set.
+def _with_field(content: Mapping[str, Any], field: str, value: object) -> dict[str, Any]:
+    """A study's content with one field set.
+
+    Raises:
+        InputError: where it has no such variant, or something on the way has no fields.
+    """
+    section, _, inside = field.partition(".")
+    named = content.get(section) or {}
+    if inside and isinstance(named, Mapping):
+        if section == "factors":
+            return {**content, section: {**named, inside: value}}
+        if section == "variants":
+            return {**content, section: _with_variant(named, inside, value)}
+    whole = field if section in Study.model_fields else f"control.{field}"
+    return changed(content, {whole: value})
+
+
+def _with_variant(variants: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """A study's variants with one of them, or one field of one, set.
 
     Raises:
         InputError: where it has no such variant.
     """
-    variants = content.get("variants") or {}
+    names = [str(name) for name in variants if f"{path}.".startswith(f"{name}.")]
+    name = max(names, key=len, default=path.partition(".")[0])
+    field = path[len(name) + 1 :]
+    if not field:
+        return {**variants, name: value}
     if name not in variants:
         raise unknown("variant", name, list(variants))
-    return {**content, "variants": {**variants, name: extended(variants[name] or {}, path, value)}}
+    return {**variants, name: extended(variants[name] or {}, field, value)}
 
 
 class _Loader(yaml.SafeLoader):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bakeoff.core.errors import InputError
 from bakeoff.core.measures import bare, measure_of
 from bakeoff.core.metrics import JACKKNIFED, Floats
+from bakeoff.core.record import Seconds
 from bakeoff.core.table import Table
 from bakeoff.core.tasks import metric_owner
 from bakeoff.study import statistics
@@ -50,7 +51,7 @@ class Scored:
     predictions: NDArray[Any]
     label_probabilities: NDArray[np.floating[Any]] | None = None
     groups: NDArray[Any] | None = None
-    train_seconds: float | None = None
+    train_seconds: Seconds | None = None
     weights: NDArray[np.float64] | None = None
     bytes: NDArray[np.float64] | None = None
     diverged: bool = False
