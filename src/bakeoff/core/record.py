@@ -16,9 +16,10 @@ SCHEMA: Literal[1] = 1
 RECORD = "record.json"
 LEAST_SECONDS = 0.2
 """A fit that took less has no price: nobody can tell whether it had the machine to itself."""
+HARDWARE = ("processor", "cores", "device", "device_name")
+"""Of a fingerprint what a price is measured on: threads are a setting, whose price may be asked."""
 MACHINE = ("processor", "cores", "threads")
-"""Of a fingerprint what seconds depend on, besides what is computed and on which device."""
-DEVICE = ("device", "device_name")
+"""What seconds depend on, besides what is computed and on which device."""
 CURVES = "metrics.jsonl"
 """Of a cell's loop or solve, a line a validation; beside its record."""
 
@@ -123,7 +124,7 @@ class Record(Frozen):
         """
         seconds = self.cost.train_seconds + self.cost.upstream_seconds
         is_price = self.cost.alone and self.status == "done" and seconds >= LEAST_SECONDS
-        measured_on = tuple(self.fingerprint.get(name) for name in (*MACHINE, *DEVICE))
+        measured_on = tuple(self.fingerprint.get(name) for name in HARDWARE)
         return Seconds(seconds, measured_on) if is_price else None
 
     def write(self, folder: Path) -> None:
