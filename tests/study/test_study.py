@@ -185,6 +185,12 @@ def test_what_has_no_names_is_refused(tmp_path: Path, section: str) -> None:
         load_study(path, {f"{section}.a.b": 3})
 
 
+def test_a_field_of_a_variant_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps(DOTTED | {"variants": {"a": 3}}))
+    with pytest.raises(InputError, match=r"variants\.a: input should be a mapping \(received 3\)"):
+        load_study(path, {"variants.a.training.epochs": 3})
+
+
 def test_built_in_names_with_dots_can_be_set() -> None:
     rates = load_study("learning-rate", {"variants.rate-0.3.training.epochs": 1})
     assert rates.variants["rate-0.3"] == {"training.learning_rate": 0.3, "training.epochs": 1}

@@ -171,7 +171,7 @@ def _with_variant(variants: Mapping[str, Any], path: str, value: object) -> dict
     """A study's variants with one of them, or one field of one, set.
 
     Raises:
-        InputError: where it has no such variant.
+        InputError: where it has no such variant, or that is no mapping.
     """
     names = [str(name) for name in variants if f"{path}.".startswith(f"{name}.")]
     name = max(names, key=len, default=path.partition(".")[0])
@@ -180,7 +180,10 @@ def _with_variant(variants: Mapping[str, Any], path: str, value: object) -> dict
         return {**variants, name: value}
     if name not in variants:
         raise unknown("variant", name, list(variants))
-    return {**variants, name: extended(variants[name] or {}, field, value)}
+    change = variants[name] or {}
+    if not isinstance(change, Mapping):
+        raise InputError(f"variants.{name}: input should be a mapping (received {change!r})")
+    return {**variants, name: extended(change, field, value)}
 
 
 class _Loader(yaml.SafeLoader):
