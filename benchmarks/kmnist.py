@@ -118,7 +118,7 @@ def compare(
     dataset: Dataset, recipe: Mapping[str, Any], chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Test accuracy and seconds of both perceptrons over the seeds, in turn, and of neighbours."""
-    test = splits.test_examples(dataset, DataSettings(set=DATASET))
+    test = splits.examples_of_test(dataset, DataSettings(set=DATASET))
     accuracy: dict[str, list[float]] = {"bakeoff": [], "scikit-learn": []}
     seconds: dict[str, list[float]] = {"bakeoff": [], "scikit-learn": []}
     for seed in SEEDS:
@@ -147,7 +147,7 @@ def compare(
 
 def neighbours(dataset: Dataset) -> dict[str, Any]:
     """Test accuracy of the nearest images, their votes alike or by distance."""
-    test = splits.test_examples(dataset, DataSettings(set=DATASET))
+    test = splits.examples_of_test(dataset, DataSettings(set=DATASET))
     found, data = {}, carved(dataset, 0)
     for name, training in (("all", replace(data, train=dataset.train)), ("carved", data)):
         for weights in ("uniform", "distance"):

@@ -76,7 +76,7 @@ def main() -> None:
     numerics.apply(Numerics(threads=arguments.threads), "numpy")
     dataset = catalogue.load("cifar10")
     data = splits.draw(dataset, settings, Streams(0)).training_data()
-    test = splits.test_examples(dataset, settings)
+    test = splits.examples_of_test(dataset, settings)
     arrays = {
         "x": data.normaliser(data.train.items).reshape(len(data.train), -1),
         "y": data.train.labels,

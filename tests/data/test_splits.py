@@ -125,7 +125,7 @@ def test_classes_are_relabelled_in_the_order_given(make_dataset: Make) -> None:
     assert data.task.classes == ("d", "b")
     old = dataset.train.labels[split.train]
     assert data.train.labels.tolist() == [{3: 0, 1: 1}[label] for label in old.tolist()]
-    test = splits.test_examples(dataset, asked)
+    test = splits.examples_of_test(dataset, asked)
     assert dataset.test is not None
     kept = dataset.test.labels[split.test]
     assert test.labels.tolist() == [{3: 0, 1: 1}[label] for label in kept.tolist()]
@@ -143,7 +143,7 @@ def test_unknown_labels_are_not_trained_on_but_tested(make_dataset: Make) -> Non
     dataset.test.labels[:] = -1
     split = ask(dataset)
     assert min(split.train.min(), split.validation.min()) >= 10
-    assert set(splits.test_examples(dataset, split.settings).labels.tolist()) == {-1}
+    assert set(splits.examples_of_test(dataset, split.settings).labels.tolist()) == {-1}
 
 
 def test_training_data_is_what_the_positions_say(make_dataset: Make) -> None:
@@ -186,7 +186,7 @@ def test_too_little_data_is_refused(make_dataset: Make) -> None:
         ask(make_dataset([1, 2, 3] * 5))
     asked = DataSettings(set="made")
     with pytest.raises(InputError, match="made: has no test examples of a, b"):
-        splits.test_examples(make_dataset([0, 1] * 5, test=0), asked)
+        splits.examples_of_test(make_dataset([0, 1] * 5, test=0), asked)
 
 
 def decoded(text: str, count: int) -> list[int]:

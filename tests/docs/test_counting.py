@@ -1,27 +1,20 @@
 """The page on counters says what was counted, and what was counted is right."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from tests.docs.conftest import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def counters() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("counters", ROOT / "benchmarks" / "counters.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["counters"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def counters(program: Program) -> ModuleType:
+    return program("benchmarks/counters.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,18 @@
 """The page of fields says what the classes say, of every field."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.docs.conftest import Program
 
 from bakeoff.core.recipe import Numerics
 from bakeoff.models import MODELS
 from bakeoff.techniques import find, names
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
-def fields() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fields", ROOT / "docs" / "fields.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def fields(program: Program) -> ModuleType:
+    return program("docs/fields.py")
 
 
 @pytest.fixture(scope="module")

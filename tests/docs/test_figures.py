@@ -1,22 +1,17 @@
 """Every figure in README and docs comes from committed evidence."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.docs.conftest import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def figures(program: Program) -> ModuleType:
+    return program("docs/figures.py")
 
 
 def test_pages_say_what_the_evidence_says(figures: ModuleType) -> None:

@@ -131,7 +131,7 @@ def test_test_data_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
     ready = prepare(given(seeds={"exactly": 2}), before=read_plan(folder))
     (folder / "artifacts" / "inside" / "inside.json").unlink()
-    monkeypatch.setattr(splits, "test_examples", refuse)
+    monkeypatch.setattr(splits, "examples_of_test", refuse)
     from bakeoff.study.folder import open_folder
 
     inside.write_looks(ready, open_folder(folder), folder / "artifacts" / "inside")

@@ -202,7 +202,7 @@ def draw(
     )
 
 
-def test_examples(dataset: Dataset, settings: DataSettings) -> Examples:
+def examples_of_test(dataset: Dataset, settings: DataSettings) -> Examples:
     """The test examples of the classes asked for; labels count within them, -1 where unknown.
 
     Raises:
@@ -214,10 +214,6 @@ def test_examples(dataset: Dataset, settings: DataSettings) -> Examples:
         of = f" of {', '.join(classes)}" if classes else ""
         raise InputError(f"{dataset.name}: has no test examples{of}")
     return _select(dataset.test, positions, dataset, classes)
-
-
-# Pytest collects what is called test_* wherever it is imported.
-test_examples.__test__ = False  # type: ignore[attr-defined]
 
 
 def encode_positions(positions: Positions, count: int) -> str:

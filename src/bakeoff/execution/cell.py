@@ -314,7 +314,7 @@ def _evaluate(
         table, seconds = score("fold", ready.split.fold_examples())
         sealed = Sealed("fold", scored_hash(table), table.length)
     else:
-        test = splits.test_examples(ready.dataset, cell.recipe.data)
+        test = splits.examples_of_test(ready.dataset, cell.recipe.data)
         recipe_hash = digest(canonical_json(cell.recipe.resolved()))
         opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
         _, seconds = score("test", test)

@@ -78,7 +78,7 @@ def _scored_examples(ready: Ready) -> Examples:
     """What the control's level is scored on: the test split, or all folds of the first repeat."""
     data = ready.control.recipe.data
     if ready.study.resampling is None:
-        return splits.test_examples(ready.dataset, data)
+        return splits.examples_of_test(ready.dataset, data)
     folds = range(ready.study.resampling.folds)
     drawn = [ready.split(data, Replicate(seed=0, fold=fold)) for fold in folds]
     return concatenated([split.fold_examples() for split in drawn])
@@ -117,7 +117,7 @@ def _write_fits(ready: Ready, folder: Folder) -> None:
     dataset, data = ready.dataset, ready.control.recipe.data
     first = ready.replicates(ready.looks.seeds)[0]
     if first.fold is None:
-        scored = splits.test_examples(dataset, data)
+        scored = splits.examples_of_test(dataset, data)
     else:
         scored = ready.split(data, first).fold_examples()
     scene = Scene(scored, dataset.columns, dataset.ordered, dataset.clean)

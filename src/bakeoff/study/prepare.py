@@ -103,7 +103,7 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
             drawn = [ready.split(settings, r) for r in ready.replicates(ready.looks.seeds[:1])]
             offers[settings] = _offer(dataset, drawn)
             if on_test:
-                splits.test_examples(dataset, settings)
+                splits.examples_of_test(dataset, settings)
         except InputError as error:
             faults += error.faults
     if faults := list(dict.fromkeys(faults)):
