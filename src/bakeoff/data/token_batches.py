@@ -45,7 +45,9 @@ class TokenBatches:
     Epoch e goes through the permutation that the stream ("order", e) draws, the same as for every
     other technique. With buckets, pools of `POOL_BATCHES` batches of it are sorted by length and
     cut into batches, whose order the stream ("buckets", e) draws: a batch holds sequences of
-    about one length, and every example still comes once an epoch.
+    about one length, and every example still comes once an epoch. The batch of the longest comes
+    first: where memory does not suffice, that shows at once, and where it does, all that follows
+    fits into what that one has freed.
 
     Args:
         examples: N token sequences with labels.
@@ -84,7 +86,8 @@ class TokenBatches:
             for rows in _cut(pool[np.argsort(lengths[pool], kind="stable")], self.batch_size)
         ]
         shuffled = self._streams.generator("buckets", number).permutation(len(batches))
-        return [batches[i] for i in shuffled]
+        longest = max(shuffled, key=lambda i: lengths[batches[i]].max())
+        return [batches[longest], *(batches[i] for i in shuffled if i != longest)]
 
 
 class PaddedBatches:

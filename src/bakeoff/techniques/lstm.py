@@ -137,7 +137,7 @@ class Lstm:
     """A recurrent network on texts."""
 
     name: ClassVar[str] = "lstm"
-    version: ClassVar[int] = 2  # 2: batches have one of a few widths
+    version: ClassVar[int] = 3  # 2: batches have one of a few widths; 3: the longest comes first
     settings: ClassVar[type[Settings]] = LstmSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
