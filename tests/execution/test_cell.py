@@ -317,6 +317,32 @@ def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
     assert not (tmp_path / "run/cells/lm/seed-0/predictions/test.csv").exists()
 
 
+@pytest.mark.parametrize("folds", [False, True])
+def test_sealed_texts_that_are_cut_are_counted(folds: bool, tmp_path: Path) -> None:
+    rows = [f"{'very ' * (i % 5)}good {i},yes\n{'very ' * (i % 5)}bad {i},no\n" for i in range(50)]
+    (tmp_path / "texts.csv").write_text("text,label\n" + "".join(rows))
+    judged = {"resampling": {"folds": 2}} if folds else {"seeds": {"exactly": 1}}
+    control = {
+        "name": "lstm",
+        "technique": "lstm",
+        "numerics": {"threads": 1},
+        "words": {"length": 4, "minimum_count": 1},
+        "model": {"embedding": 4, "hidden": 4},
+        "training": {"epochs": 1},
+    }
+    source = {"table": str(tmp_path / "texts.csv")}
+    declared = {"question": "?", "dataset": source, "control": control, "variants": {}}
+    record = run(tmp_path / "run", cells(Study.parse(declared | judged))[0])
+    split = "fold" if folds else "test"
+    texts = [line.split(",")[0] for line in "".join(rows).splitlines()]
+    folder = next((tmp_path / "run/cells/lstm").iterdir())
+    ids = (folder / "predictions" / f"{split}.csv").read_text().splitlines()[1:]
+    long = [len(texts[int(row.split(",")[0])].split()) > 4 for row in ids]
+    told = f"{split}: {sum(long)} of {len(long)} texts are longer than 4 words and lose their end"
+    assert 0 < sum(long) < len(long)
+    assert record.notes[-1] == told
+
+
 # Price.
 
 

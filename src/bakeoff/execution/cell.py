@@ -19,6 +19,7 @@ from bakeoff.core.files import canonical_json, digest, folder_digests, new_folde
 from bakeoff.core.frozen import plain
 from bakeoff.core.ledger import open_test
 from bakeoff.core.protocols import (
+    Cutting,
     Fitted,
     LayerProfile,
     Normaliser,
@@ -125,6 +126,7 @@ def run_cell(cell: Cell, context: Context, records: Mapping[Key, Record]) -> Rec
         write_atomic(folder / CURVES, lines)
     context.check()
     scores = _evaluate(cell, ready, predictor, folder, context.before_test)
+    run.remark(scores.cut)
     upstream = needed(cell, records)
     cost = _cost(run, predictor.layers(), meter, scores, upstream)
     # What an input needed may be lost since, and with it a part of the price.
@@ -268,6 +270,8 @@ class _Scores:
     sealed: Sealed
     examples_per_second: float | None
     left_out: int | None
+    cut: Sequence[str] = ()
+    """What is said of sealed texts that are longer than is read."""
 
 
 def _evaluate(
@@ -311,15 +315,18 @@ def _evaluate(
         return _Scores(metrics, Sealed(""), None, left_out)
     before_test(cell, of_split(metrics, "validation"))
     if cell.replicate.fold is not None:  # no test, so none of the ledger's business
-        table, seconds = score("fold", ready.split.fold_examples())
+        judged = ready.split.fold_examples()
+        table, seconds = score("fold", judged)
         sealed = Sealed("fold", scored_hash(table), table.length)
     else:
-        test = splits.examples_of_test(ready.dataset, cell.recipe.data)
+        judged = splits.examples_of_test(ready.dataset, cell.recipe.data)
         recipe_hash = digest(canonical_json(cell.recipe.resolved()))
         opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
-        _, seconds = score("test", test)
-        sealed = Sealed("test", ready.dataset.test_hash, len(test), opened, ledger)
-    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9), left_out)
+        _, seconds = score("test", judged)
+        sealed = Sealed("test", ready.dataset.test_hash, len(judged), opened, ledger)
+    cut = predictor.cut_notes(judged.items) if isinstance(predictor, Cutting) else []
+    cut = [f"{sealed.split}: {note}" for note in cut]
+    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9), left_out, cut)
 
 
 def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict[str, Any]:
