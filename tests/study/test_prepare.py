@@ -12,8 +12,8 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
+from bakeoff.study.planned import AGAIN_SEEDS
 from bakeoff.study.prepare import cells_of, prepare
-from bakeoff.study.resolve import AGAIN_SEEDS
 from bakeoff.study.study import Study
 from bakeoff.techniques.cnn import Cnn
 from bakeoff.techniques.softmax import Softmax

@@ -11,7 +11,8 @@ from bakeoff.data.catalogue import load
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.study.declaration import Declaration
-from bakeoff.study.resolve import Input, Planned, declare, resolve
+from bakeoff.study.planned import Input, Planned
+from bakeoff.study.resolve import declare, resolve
 
 PLAIN: dict[str, Any] = {
     "name": "plain",

@@ -281,7 +281,9 @@ def validated(metric: str) -> str:
 
 def told(record: Record, metric: str) -> str:
     """A finished cell in one line."""
-    if metric not in record.metrics:  # of a fold, but this cell was scored on test
+    if record.purpose == "trial":
+        metric = validated(metric)
+    elif metric not in record.metrics:  # of a fold, but this cell was scored on test
         metric = f"test/{metric.partition('/')[2]}"
     value = record.metrics.get(metric)
     score = "no score" if value is None else f"{metric} {value:.4f}"

@@ -106,6 +106,8 @@ def show(study: str, pairs: tuple[str, ...], only: tuple[str, ...], as_json: boo
             ("variant", f"{name}: {changes(change) or 'nothing (the control on other seeds)'}")
         )
     lines += [("factor", f"{path}: {changes(values)}") for path, values in loaded.factors.items()]
+    if loaded.search is not None:
+        lines.append(("search", changes(plain(loaded)["search"])))
     lines += [("reference", f"{r.label}: {r.value} ({r.source})") for r in loaded.references]
     click.echo(paragraph(f"{loaded.name}: {loaded.question}") + "\n")
     for name, value in lines:
@@ -166,11 +168,12 @@ def plan(
         whole = {"recipes": rows, "final": last, "total_seconds": total, "disk_bytes": disk}
         print_json(whole | {"cores_of_others": round(others, 2)})
         return
-    header = ["recipe", "cells", "params", "MACs", "a cell", "all cells", "memory"]
+    cells = "cells + trials" if any(e.trials for e in every) else "cells"
+    header = ["recipe", cells, "params", "MACs", "a cell", "all cells", "memory"]
     table = [
         [
             e.recipe,
-            str(e.cells),
+            f"{e.cells} + {e.trials}" if e.trials else str(e.cells),
             compact(e.parameters),
             compact(e.macs_per_example),
             duration(e.seconds),

@@ -11,6 +11,7 @@ from bakeoff.cli.output import compact, on_terminal, paragraph, print_table, siz
 from bakeoff.core.duration import duration
 from bakeoff.core.measures import heading
 from bakeoff.study.costs import training_seconds
+from bakeoff.study.tables import search_sentences
 
 MARGINS = {
     "declared": "as declared",
@@ -35,6 +36,7 @@ def tell(results: Results) -> None:
     sentences += [effect["sentence"] for effect in results.get("effects", ())]
     if final := results.get("final"):
         sentences.append(final["sentence"])
+    sentences += search_sentences(results)
     if sentences:
         click.echo()
         for sentence in sentences:

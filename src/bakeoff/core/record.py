@@ -48,6 +48,7 @@ class Cost(Frozen):
     """Training seconds of all cells whose results it used, itself or through others, each once.
     Records of before this was so count a cell as often as it was used."""
     tuning_seconds: float = 0.0
+    """0: what trying settings took is a recipe's, and stands in `results.json`."""
     alone: bool = True
     """Whether the machine did nothing else of weight meanwhile."""
 
@@ -126,6 +127,11 @@ class Record(Frozen):
         is_price = self.cost.alone and self.status == "done" and seconds >= LEAST_SECONDS
         measured_on = tuple(self.fingerprint.get(name) for name in HARDWARE)
         return Seconds(seconds, measured_on) if is_price else None
+
+    @property
+    def predicted_splits(self) -> tuple[str, ...]:
+        """The splits of which it left predictions: a trial never saw what was held out."""
+        return ("validation", self.replicate.split) if self.purpose == "final" else ("validation",)
 
     def write(self, folder: Path) -> None:
         """Commit the cell: write `record.json`.

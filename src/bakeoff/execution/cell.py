@@ -119,8 +119,9 @@ def run_cell(cell: Cell, context: Context, records: Mapping[Key, Record]) -> Rec
     }
     with Meter() as meter:
         predictor = _fit(cell, ready, predictors, run, lost)
-    with new_folder(folder / BEST) as partial:
-        predictor.save(partial)
+    if cell.purpose != "trial":  # which is scored once, and never asked again
+        with new_folder(folder / BEST) as partial:
+            predictor.save(partial)
     if run.rows:
         lines = b"".join(canonical_json(row) + b"\n" for row in run.rows)
         write_atomic(folder / CURVES, lines)
@@ -308,10 +309,10 @@ def _evaluate(
         rows = np.sort(drawn[:LEFT_OUT])
         left_out = len(rows)
         tell("train", train.take(rows), predictor.left_out(rows))
-    else:
+    elif cell.purpose != "trial":  # of which nobody asks how well it knows what it learnt from
         tell("train", train, predictor.predict(train.items))
     score("validation", ready.data.validation)
-    if cell.purpose == "input":
+    if cell.purpose != "final":
         return _Scores(metrics, Sealed(""), None, left_out)
     before_test(cell, of_split(metrics, "validation"))
     if cell.replicate.fold is not None:  # no test, so none of the ledger's business

@@ -53,7 +53,8 @@ def differences(results: Results) -> list[Differences]:
 
 def _differences(recipe: RecipeResult, base: Mapping[str, Any]) -> Differences:
     declared = []
-    for path, value in flatten({**recipe.changed, **recipe.level}).items():
+    chosen = mapping(recipe.search.get("values"))
+    for path, value in flatten({**recipe.changed, **recipe.level, **chosen}).items():
         change = Change(path, _shown(_at(base, path)), _shown(value))
         if change.before != change.after:
             declared.append(change)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bakeoff.core.measures import MEASURES, bare, measure_of
@@ -55,6 +55,7 @@ class RecipeResult:
         parts: Of the test split, by name, where some are told apart.
         keys: Of the cells that all this is of.
         vocabulary: What the tokens are that it cuts texts into; empty where it cuts none.
+        search: How values of its fields were chosen on validation; empty where none were.
     """
 
     name: str
@@ -74,6 +75,7 @@ class RecipeResult:
     parts: Mapping[str, Part]
     keys: frozenset[str]
     vocabulary: str = ""
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -306,6 +308,7 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
         },
         keys=_keys(row),
         vocabulary=text(row.get("vocabulary")),
+        search=mapping(row.get("search")),
     )
 
 

@@ -22,8 +22,8 @@ from bakeoff.study.attention import write_attended
 from bakeoff.study.first_cells import first_cells, is_made, keys_of
 from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.inside import write_looks
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready
-from bakeoff.study.resolve import Planned
 from bakeoff.study.spaces import write_vectors
 from bakeoff.techniques import find
 

@@ -15,8 +15,10 @@ from bakeoff.study.looks import plan_looks
 Changes = dict[str, Any]
 STAND_IN = {"technique": "majority"}
 """Changes that are right with any control."""
-RECIPES = ("resampling", "metric", "variants", "factors")
+RECIPES = ("resampling", "metric", "variants", "factors", "search")
 """Besides data set and control, what a study's recipes depend on."""
+NEVER_SEARCHED = ("data", "numerics", "scoring", "technique", "name")
+"""Sections whose values decide what a validation score means."""
 AGAIN = "again"
 """A variant without changes: the control on other seeds, to see the noise."""
 
@@ -51,6 +53,29 @@ class Resampling(Frozen):
         return Folds(count=self.folds, seed=self.seed)
 
 
+class Search(Frozen):
+    """Fields whose values are chosen on validation, for every recipe alike, before test is read."""
+
+    grid: dict[str, list[Any]]
+    """Values by field, crossed; a recipe is tried with those of the fields that it has."""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """How often each combination is tried; none of these seeds is one of the study's."""
+    of: tuple[str, ...] | None = None
+    """The recipes that are searched: all that have one of the fields, unless told."""
+
+    @field_validator("grid")
+    @classmethod
+    def _something_to_choose(cls, grid: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        if max((len(values) for values in grid.values()), default=0) < 2:
+            raise ValueError("needs a field with two values or more to choose from")
+        if found := [path for path in grid if path.partition(".")[0] in NEVER_SEARCHED]:
+            raise ValueError(
+                f"{', '.join(found)}: cannot be searched, since scores would be of other examples "
+                "or on another scale, or computed otherwise (a factor can cross it)"
+            )
+        return grid
+
+
 class Declaration(Frozen):
     """The fields of a study; `bakeoff.Study` says what they mean."""
 
@@ -64,6 +89,7 @@ class Declaration(Frozen):
     control: Changes
     variants: dict[str, Changes] = {}
     factors: dict[str, list[Any]] = {}
+    search: Search | None = None
     references: tuple[Reference, ...] = ()
 
     @model_validator(mode="before")
@@ -128,6 +154,20 @@ class Declaration(Frozen):
         if not isinstance(variants, Mapping):
             return variants
         return {name: {} if change is None else change for name, change in variants.items()}
+
+    @field_validator("search")
+    @classmethod
+    def _searchable(cls, search: Search | None, info: ValidationInfo) -> Search | None:
+        if search is None:
+            return None
+        if info.data.get("resampling") is not None:
+            raise ValueError(
+                "must be left out with resampling, whose folds choose: among variants or levels of "
+                "a factor, with then_test"
+            )
+        if both := [path for path in search.grid if path in info.data.get("factors", {})]:
+            raise ValueError(f"{', '.join(both)}: is a factor, which sets it at every level")
+        return search
 
     @property
     def scored_split(self) -> str:

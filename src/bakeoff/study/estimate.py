@@ -18,8 +18,8 @@ from bakeoff.core.protocols import Normaliser, Predictor
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready
-from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.patches import (
     LEVELS_FROM,
@@ -50,6 +50,7 @@ class Estimate:
 
     Attributes:
         cells: How many there are of it, finished ones included.
+        trials: Fits that choose its settings on validation.
         seconds: Of one cell: training and evaluation.
         memory_bytes: Resident, above the data.
         disk_bytes: Of one cell: weights and predictions.
@@ -63,11 +64,12 @@ class Estimate:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    trials: int = 0
 
     @property
     def total_seconds(self) -> float:
-        """Of all its cells, one after another."""
-        return self.seconds * self.cells
+        """Of all its cells and trials, one after another."""
+        return self.seconds * (self.cells + self.trials)
 
 
 def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
@@ -89,12 +91,13 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
         for planned in ready.planned:
             inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
             probe = _Probe(ready, planned, first, inputs, Path(folder) / planned.name)
+            trials = len(planned.tries) * (ready.study.search.seeds if ready.study.search else 0)
             if (same := alike.get(probe.price_key)) and planned.name not in serving:
-                found.append(replace(same, recipe=planned.name))
+                found.append(replace(same, recipe=planned.name, trials=trials))
                 continue
             row, fitted[planned.name] = probe.run(len(replicates))
             alike[probe.price_key] = row
-            found.append(row)
+            found.append(replace(row, trials=trials))
     return found
 
 

@@ -72,6 +72,6 @@ def _archive(folder: Folder) -> bytes:
             content = folder.files.read(cell, name)
             if content is not None:
                 files[f"{cell}/{name}"] = content
-        for split in ("validation", record.replicate.split):
+        for split in record.predicted_splits:
             tables[cell, split] = task.reduced(folder.predictions(record, split))
     return archive_bytes(files, tables)

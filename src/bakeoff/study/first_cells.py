@@ -10,8 +10,8 @@ from typing import Any
 
 from bakeoff.core.record import Record
 from bakeoff.study.folder import Folder
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready
-from bakeoff.study.resolve import Planned
 
 
 def first_cells(

@@ -1,6 +1,6 @@
 """A run folder for reading: its plan, and the records and predictions the plan asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class Folder:
         records: Of the cells the plan asks for, by recipe, then by replicate (the plan's, without
             the offset of a recipe run again). What other settings left behind is not among them.
         final: Of the recipe chosen on folds, scored on test, by seed.
+        trials: Of the cells that tried settings, by recipe: for each combination, in the plan's
+            order.
     """
 
     path: Path
@@ -33,11 +35,13 @@ class Folder:
     files: CellFiles
     records: Mapping[str, Mapping[Replicate, Record]]
     final: Mapping[int, Record] = field(default_factory=dict)
+    trials: Mapping[str, Sequence[Sequence[Record]]] = field(default_factory=dict)
 
     def everything(self) -> list[Record]:
-        """All records."""
+        """All records, those of trials last."""
         compared = [record for records in self.records.values() for record in records.values()]
-        return [*compared, *self.final.values()]
+        tried = [record for trials in self.trials.values() for some in trials for record in some]
+        return [*compared, *self.final.values(), *tried]
 
     @property
     def resampling(self) -> Resampling | None:
@@ -94,4 +98,10 @@ def open_folder(path: Path) -> Folder:
     planned, chosen = plan["recipes"], plan.get("final")
     every = {n: records(n, recipe["cells"], recipe["seed_offset"]) for n, recipe in planned.items()}
     final = records(chosen["recipe"], chosen["cells"], 0) if chosen else {}
-    return Folder(path, plan, files, every, {at.seed: record for at, record in final.items()})
+    trials = {
+        name: [list(records(t["name"], t["cells"], 0).values()) for t in recipe["trials"]]
+        for name, recipe in planned.items()
+        if "trials" in recipe
+    }
+    of_seed = {at.seed: record for at, record in final.items()}
+    return Folder(path, plan, files, every, of_seed, trials)

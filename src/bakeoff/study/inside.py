@@ -24,8 +24,8 @@ from bakeoff.core.record import Record
 from bakeoff.execution.cell import load_again, saved_by
 from bakeoff.study.first_cells import first_cells
 from bakeoff.study.folder import Folder, cell_folder
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready
-from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
 
 VERSION = 1

@@ -4,7 +4,8 @@
 metric. Once a test score was read, these four stay: a recipe that comes or changes later is marked
 `late` and exploratory, one that is taken out stays in the plan as `dropped`, and both go on
 counting among the comparisons that the verdicts correct for. In cross-validation the same holds
-once a fold was scored. What was chosen on folds to be scored on test is noted before that.
+once a fold was scored. What was chosen on folds to be scored on test is noted before that, and so
+is what a search chose on validation, with the cells that tried it.
 """
 
 import json
@@ -20,8 +21,9 @@ from bakeoff.core.language import LanguageModelling
 from bakeoff.core.measures import measure_of
 from bakeoff.core.perplexity import Protocol
 from bakeoff.core.recipe import renamed
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready, cells_of
-from bakeoff.study.resolve import Planned
+from bakeoff.study.tuning import trial_cells
 
 SCHEMA = 1
 PLAN = "plan.json"
@@ -93,6 +95,8 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
         "dataset": _dataset(ready),
         "references": [plain(reference) for reference in study.references],
     }
+    if study.search is not None:
+        plan["search"] = plain(study.search)
     if study.resampling is not None:
         plan["resampling"] = plain(study.resampling)
         plan["final"] = None if old is None else old.get("final")
@@ -120,6 +124,13 @@ def choose(plan: Plan, name: str, keys: Mapping[Replicate, str]) -> None:
 def asked(cells: Mapping[str, str]) -> dict[Replicate, str]:
     """The keys of cells that a plan asks for, by replicate as planned."""
     return {Replicate.labelled(label): key for label, key in cells.items()}
+
+
+def asked_of(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """What is asked of cells, by the recipe's name that they bear: of recipes, and of trials."""
+    recipes: dict[str, Mapping[str, Any]] = dict(plan["recipes"])
+    tried = (one for recipe in plan["recipes"].values() for one in recipe.get("trials", ()))
+    return recipes | {one["name"]: one for one in tried}
 
 
 def protocol_of(plan: Plan) -> str:
@@ -164,6 +175,7 @@ def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
         ("margin", margin, old["margin"]),
         ("seeds", plain(study)["seeds"], old["seeds"]),
         ("resampling", _cuts(plain(study)["resampling"]), _cuts(old.get("resampling"))),
+        ("search", plain(study)["search"], old.get("search")),
         ("control", study.control_name, old["control_plain"]),
         ("dataset", now["name"], then["name"]),
         ("data.classes", now["classes"], then["classes"]),
@@ -216,8 +228,26 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
         "recipe": resolved,
         "cells": cells,
     }
+    if p.values:
+        entry["values"] = dict(p.values)
+    if p.values and p.tries:
+        entry["trials"] = _trials(p, ready)
     vocabulary = ready.vocabularies.get(p.name)
     return entry if vocabulary is None else entry | {"vocabulary": vocabulary}
+
+
+def _trials(p: Planned, ready: Ready) -> list[dict[str, Any]]:
+    """What a recipe was tried with, and the cells that did so."""
+    cells = trial_cells(ready, p)
+    return [
+        {
+            "name": one.name,
+            "values": dict(one.values),
+            "recipe": one.recipe.resolved(),
+            "cells": _by_label({at: c.key for (name, at), c in cells.items() if name == one.name}),
+        }
+        for one in p.tries
+    ]
 
 
 def _dataset(ready: Ready) -> dict[str, Any]:

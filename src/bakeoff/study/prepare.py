@@ -24,7 +24,8 @@ from bakeoff.data.dataset import Dataset, strata_of
 from bakeoff.models.pretrained import weights_of
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.looks import LookPlan, plan_looks
-from bakeoff.study.resolve import Planned, declare, resolve
+from bakeoff.study.planned import Planned
+from bakeoff.study.resolve import declare, resolve
 from bakeoff.techniques import find
 
 
@@ -37,7 +38,7 @@ class Ready:
     planned: tuple[Planned, ...]
     looks: LookPlan
     weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """SHA-256 of the pretrained weights that a recipe names, by recipe and by those names."""
+    """SHA-256 of the pretrained weights that a recipe names, by recipe (or try) and by names."""
     vocabularies: Mapping[str, str] = field(default_factory=dict)
     """What the tokens are that a recipe cuts texts into, by its name."""
 
@@ -110,17 +111,17 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
         raise InputError(faults)
     known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
     new = [p for p in planned if p.recipe.resolved() not in known]
-    building = _Building(planned, offers)
-    faults += [f"{p.name}: {fault}" for p in new for fault in building.faults(p)]
+    every = [one for p in planned for one in p.whole]
+    faults += _building_faults(new, _Building(every, offers))
     weights: dict[str, Mapping[str, str]] = {}
-    for p in planned:
+    for p in every:
         try:
             weights[p.name] = weights_of(p.recipe.settings)
         except InputError as error:
             faults += [f"{p.name}: {fault}" for fault in error.faults]
     if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
-    found = {p.name: _vocabulary(p) for p in planned}
+    found = {p.name: _vocabulary(p) for p in every}
     vocabularies = {name: tokens for name, tokens in found.items() if tokens}
     _refuse_foreign_tokens(study, vocabularies)
     _refuse_long_words(study, dataset)
@@ -249,6 +250,17 @@ class _Building:
         return digest(canonical_json(content))
 
 
+def _building_faults(planned: Sequence[Planned], building: _Building) -> list[str]:
+    """For which nothing can be fitted; of a try only what is its values' fault."""
+    faults: list[str] = []
+    for p in planned:
+        own = building.faults(p)
+        faults += [f"{p.name}: {fault}" for fault in own]
+        for one in p.tries:
+            faults += [f"{one.name}: {fault}" for fault in building.faults(one) if fault not in own]
+    return faults
+
+
 def _faults_of(ask: Callable[[], object]) -> tuple[str, ...]:
     """What is refused."""
     try:
@@ -263,6 +275,7 @@ def cells_of(
     planned: Sequence[Planned],
     replicates: Sequence[Replicate],
     purpose: Purpose = "final",
+    own: Purpose = "final",
 ) -> dict[tuple[str, Replicate], Cell]:
     """The cells of some recipes, and those they need, by recipe and drawn replicate.
 
@@ -274,9 +287,10 @@ def cells_of(
         planned: Of its recipes.
         replicates: As planned: a recipe that is run again moves their seeds.
         purpose: Of inputs that are not among the recipes themselves.
+        own: Of the recipes themselves.
     """
     by_name = {p.name: p for p in ready.planned}
-    own = {p.name for p in planned}
+    asked = {p.name for p in planned}
     resampling = ready.study.resampling
     hashes: dict[tuple[DataSettings, Replicate], str] = {}
     cells: dict[tuple[str, Replicate], Cell] = {}
@@ -300,7 +314,7 @@ def cells_of(
             split_hash=hashes[data, at],
             version=find(p.recipe.technique).version,
             inputs=inputs,
-            purpose="final" if p.name in own else purpose,
+            purpose=own if p.name in asked else purpose,
             folds=None if resampling is None or at.fold is None else resampling.cut,
             weights=ready.weights[p.name],
         )

@@ -1,13 +1,11 @@
 """From a study to its recipes: overrides, factors, refs and `auto` resolved, all faults told."""
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError, unknown
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.protocols import Compiling
@@ -18,12 +16,13 @@ from bakeoff.data import catalogue
 from bakeoff.data.dataset import Dataset
 from bakeoff.execution import numerics
 from bakeoff.study.declaration import AGAIN, Changes, Declaration, changed
+from bakeoff.study.grid import of_point, overwritten, points
+from bakeoff.study.planned import Input, Planned
+from bakeoff.study.tries import grid_of, search_faults, tries
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.teachers import pin_extra
 
-AGAIN_SEEDS = 1_000_000
-"""What its seeds are moved by."""
 KEPT = ("data", "numerics")
 """Sections that a new technique keeps."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -31,15 +30,6 @@ SAME_TEST = ("data.set", "data.classes")
 """What decides which test examples there are."""
 SAME_FIGURES = "scoring."
 """Below it stands by which protocol texts are scored, which is one for all of a study."""
-
-
-class Input(NamedTuple):
-    """A recipe whose fitted result another one needs."""
-
-    recipe: str
-    """Its unique name."""
-    seed: int | None
-    """None: the seed of the recipe that needs it."""
 
 
 class Fault(NamedTuple):
@@ -51,39 +41,6 @@ class Fault(NamedTuple):
     """What it declares to differ from the control."""
     text: str
     """`.path: what is wrong` below the recipe, or `: what is wrong` with all of it."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A recipe of a study, at one level of its factors.
-
-    Args:
-        recipe: Its name is unique in the study.
-        plain_name: Without the level.
-        changed: What was declared to differ from the control.
-        level: Values of the factors.
-        inputs: What it needs, by the plain name it refers to.
-    """
-
-    recipe: Recipe
-    plain_name: str
-    changed: Mapping[str, Any]
-    level: Mapping[str, Any]
-    inputs: Mapping[str, Input] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Unique in the study, and the name of its folder."""
-        return self.recipe.name
-
-    @property
-    def seed_offset(self) -> int:
-        """What its seeds are moved by: 0, but for the control run again."""
-        return AGAIN_SEEDS if self.plain_name == AGAIN and not self.changed else 0
-
-    def drawn(self, replicate: Replicate) -> Replicate:
-        """What it runs with where a replicate is planned."""
-        return replicate.at_seed(replicate.seed + self.seed_offset)
 
 
 def declare(study: Declaration) -> list[Planned]:
@@ -102,24 +59,27 @@ def declare(study: Declaration) -> list[Planned]:
     planned: list[Planned] = []
     found: list[Fault] = []
     contents = _contents(study, faults)
-    for suffix, level in _levels(study, faults):
+    for level in points(study.factors, "factors", faults):
         of_level: list[Planned] = []
         for name, (content, change) in contents.items():
             where = _where(study, name)
             try:
-                levelled = changed(content, level)
-                recipe = parse_recipe(_with_set(levelled, study, where), name + suffix, where)
+                levelled = _with_set(changed(content, level.values), study, where)
+                recipe = parse_recipe(levelled, name + level.suffix, where)
             except InputError as error:
                 for fault in error.faults:
-                    if of_factor := _of_factor(fault, where, level):
+                    if of_factor := of_point(fault, where, "factors", level.values):
                         faults.append(of_factor)
                     else:
                         found.append(Fault(name, change, fault.removeprefix(where)))
                 continue
             wrong = _selection_faults(recipe, study.metric)
             found += [Fault(name, change, fault) for fault in wrong]
-            of_level.append(Planned(recipe, name, change, level))
+            plain_one = Planned(recipe, name, change, level.values)
+            tried = tries(study, plain_one, levelled, where, faults)
+            of_level.append(replace(plain_one, tries=tried))
         planned += [_with_inputs(p, of_level, study, found) for p in of_level]
+    faults += search_faults(study, planned)
     if faults := [*faults, *_told(study, found)]:
         raise InputError(list(dict.fromkeys(faults)))
     return _ordered(planned)
@@ -144,6 +104,16 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
     computed: dict[Numerics, Numerics] = {}
     found: list[Fault] = []
     settled: list[Planned] = []
+
+    def settle(p: Planned) -> Planned:
+        recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
+        numerics.require(framework_of(recipe))
+        asked = recipe.numerics
+        if asked not in computed:
+            computed[asked] = _numerics(asked, before, frameworks, updates)
+        ready = recipe.model_copy(update={"numerics": computed[asked]})
+        return replace(p, recipe=ready, tries=tuple(map(settle, p.tries)))
+
     for p in planned:
         technique = find(p.recipe.technique)
         if task.name not in technique.tasks:
@@ -157,16 +127,9 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
             )
             found.append(Fault(p.plain_name, p.changed, f".technique: {text}"))
         try:
-            recipe = _settled(p.recipe, dataset, study.metric.partition("/")[2])
-            numerics.require(framework_of(recipe))
-            asked = recipe.numerics
-            if asked not in computed:
-                computed[asked] = _numerics(asked, before, frameworks, updates)
+            settled.append(settle(p))
         except InputError as error:
             found += [Fault(p.plain_name, p.changed, f".{fault}") for fault in error.faults]
-        else:
-            ready = recipe.model_copy(update={"numerics": computed[asked]})
-            settled.append(replace(p, recipe=ready))
     if found:
         raise InputError(_told(study, found))
     _keep_threads(settled)
@@ -235,8 +198,10 @@ def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes,
             faults.append(
                 f"{where}: changes nothing; what runs the control on other seeds is called {AGAIN}"
             )
-        for path in _in_factors(change, study):
+        for path in overwritten(change, study.factors):
             faults.append(f"{where}.{path}: is a factor, which sets it at every level")
+        for path in overwritten(change, grid_of(study, name)):
+            faults.append(f"{where}.{path}: is searched; leave it out, or {name} out of search.of")
         kept = {key: control[key] for key in KEPT if key in control}
         try:
             contents[name] = changed(kept if "technique" in change else control, change), change
@@ -244,16 +209,6 @@ def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes,
             faults += [f"{where}.{fault}" for fault in error.faults]
     faults += _name_faults([study.control_name, *study.variants])
     return contents
-
-
-def _in_factors(change: Mapping[str, Any], study: Declaration) -> list[str]:
-    """Fields of a variant that a factor would overwrite."""
-    leaves = [path for path, value in flatten(change).items() if value != {}]
-    return [
-        path
-        for path in leaves
-        if any(path == factor or path.startswith(f"{factor}.") for factor in study.factors)
-    ]
 
 
 def _name_faults(names: Sequence[str]) -> list[str]:
@@ -268,37 +223,6 @@ def _name_faults(names: Sequence[str]) -> list[str]:
     if alike:
         faults.append(f"{', '.join(alike)}: recipes' names must differ in more than their case")
     return faults
-
-
-def _levels(study: Declaration, faults: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Every combination of the factors' values, with what it adds to a recipe's name."""
-    ends = Counter(path.rpartition(".")[2] for path in study.factors)
-    labels: list[list[str]] = []
-    for path, values in study.factors.items():
-        if not values:
-            faults.append(f"factors.{path}: at least one value is needed")
-        end = path.rpartition(".")[2]
-        shown = [f"@{end if ends[end] == 1 else path}={_label(value)}" for value in values]
-        if len(set(shown)) < len(shown):
-            faults.append(f"factors.{path}: two values with the same name ({', '.join(shown)})")
-        labels.append(shown)
-    suffixes = map("".join, itertools.product(*labels))
-    crossed = itertools.product(*study.factors.values())
-    levels = [dict(zip(study.factors, values, strict=True)) for values in crossed]
-    return list(zip(suffixes, levels, strict=True))
-
-
-def _of_factor(fault: str, where: str, level: Mapping[str, Any]) -> str | None:
-    """A fault of a recipe, told of the factor that gave the value; None: none did."""
-    inner = fault.removeprefix(f"{where}.")
-    path = inner.partition(":")[0]
-    given = any(path == factor or path.startswith(f"{factor}.") for factor in level)
-    return f"factors.{inner}" if given else None
-
-
-def _label(value: Any) -> str:
-    """A factor's value as a part of a folder's name."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")[:60]
 
 
 def _with_set(content: Mapping[str, Any], study: Declaration, where: str) -> dict[str, Any]:
@@ -337,7 +261,8 @@ def _with_inputs(
             others = [name for name in unique if name != p.plain_name]
             (text,) = unknown("recipe", ref.recipe, others).faults
             faults.append(Fault(p.plain_name, p.changed, f": {text}"))
-    return replace(p, inputs=found)
+    tried = tuple(_with_inputs(t, of_level, study, faults) for t in p.tries)
+    return replace(p, inputs=found, tries=tried)
 
 
 def _has_from_control(
@@ -490,7 +415,7 @@ def _ordered(planned: Sequence[Planned]) -> list[Planned]:
             circle = " -> ".join([*trail[trail.index(p.plain_name) :], p.plain_name])
             raise InputError(f"recipes need each other's results in a circle: {circle}")
         if p.name not in ordered:
-            for needed in p.inputs.values():
+            for needed in (needed for one in p.whole for needed in one.inputs.values()):
                 visit(by_name[needed.recipe], (*trail, p.plain_name))
             ordered[p.name] = p
 

@@ -30,6 +30,7 @@ from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.plan import SCHEMA, asked, protocol_of
 from bakeoff.study.statistics import FoldSpread, mean_interval, noise_floor
+from bakeoff.study.tuning import search_result, trial_seconds
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
 POPULATION = "new examples like the test examples; these recipes; seeds"
@@ -99,6 +100,9 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
         "precision": sorted({r.fingerprint.get("precision", "float32") for r in records.values()}),
         "recipe": planned["recipe"],
     }
+    if tried := folder.trials.get(name):
+        content["cost"]["tuning_seconds"] = trial_seconds(tried)
+        content["search"] = search_result(name, planned, tried, folder.plan["metric"])
     if parts := _parts(folder, name):
         content["parts"] = parts
     if "vocabulary" in planned:

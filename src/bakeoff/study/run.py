@@ -27,10 +27,11 @@ from bakeoff.study.identities import some
 from bakeoff.study.looks import still_racing
 from bakeoff.study.manifest import write_manifest
 from bakeoff.study.plan import ask, choose, make_plan, read_plan, write_plan
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready, cells_of, prepare
-from bakeoff.study.resolve import Planned
 from bakeoff.study.results import results, write_results
 from bakeoff.study.statistics import default_margin
+from bakeoff.study.tuning import next_to_choose, trial_cells, with_choice
 
 __all__ = ["Finished", "Options", "prepare", "run"]
 
@@ -98,9 +99,10 @@ def run(study: Declaration, out: Path, options: Options) -> Finished:
         store = Store(out)
         with store.locked(), interruptions() as signals:
             runner = _Runner(ready, store, options, signals, company.cores(LOOK_SECONDS))
+            runner.search()
             runner.all_looks()
             content = write_results(out)
-            write_artifacts(ready, out)
+            write_artifacts(runner.ready, out)
             store.reindex()
             write_manifest(out)
             report.write(out)
@@ -140,6 +142,26 @@ class _Runner:
         self.others = others
         self.plan = make_plan(ready, store.folder)
         self.failures: dict[str, str] = {}
+
+    def search(self) -> None:
+        """Try settings on validation; from now on, recipes have those that did best.
+
+        Raises:
+            BakeoffError: where a trial failed: a choice without it is not the one that was planned.
+        """
+        if self.ready.study.search is None:
+            return
+        if read_plan(self.store.folder) is None:
+            write_plan(self.store.folder, self.plan)  # whose folder it is, should this be stopped
+        while waiting := next_to_choose(self.ready):
+            cells = {at: c for p in waiting for at, c in trial_cells(self.ready, p).items()}
+            self._run_cells(self._cells(cells, self.options.jobs))
+            if self.failures:
+                told = "; ".join(f"{cell}: {why}" for cell, why in self.failures.items())
+                raise BakeoffError(f"search: nothing is chosen where trials fail: {told}")
+            for p in waiting:
+                self.ready = with_choice(self.ready, p, self.store.finished)
+        self.plan = make_plan(self.ready, self.store.folder)
 
     def all_looks(self) -> None:
         """The first look's seeds, or those asked for; a race goes on while it is undecided."""

@@ -18,8 +18,8 @@ from bakeoff.core.record import Record
 from bakeoff.execution.cell import load_again
 from bakeoff.study.first_cells import first_cells, is_made, keys_of
 from bakeoff.study.folder import Folder, cell_folder
+from bakeoff.study.planned import Planned
 from bakeoff.study.prepare import Ready
-from bakeoff.study.resolve import Planned
 from bakeoff.techniques import find
 from bakeoff.techniques.encoders import Encoder, precision_of, vectors_and_guesses
 

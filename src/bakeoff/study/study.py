@@ -44,6 +44,8 @@ class Study(Declaration):
         control: The recipe all variants are compared with.
         variants: Changed fields by name: `a.b: v` sets one field, `a: {...}` replaces all of `a`.
         factors: Values of fields, crossed with all recipes; verdicts inside each level.
+        search: Fields whose values are chosen on validation first, for every recipe alike, as in
+            `{"grid": {"training.learning_rate": [0.01, 0.1]}}`.
         resampling: Cross-validation, as in `{"folds": 5, "repeats": 1}`.
         metric: `test/<name>`, or with resampling `fold/<name>`, with scikit-learn's spellings.
         margin: Differences smaller than this do not matter; None: set from the control's
@@ -79,7 +81,8 @@ class Study(Declaration):
             return self
         needed: defaultdict[str, set[str]] = defaultdict(set)
         for planned in declare(self):
-            needed[planned.plain_name].update(planned.inputs)
+            for one in planned.whole:
+                needed[planned.plain_name].update(one.inputs)
         allowed = [self.control_name, *self.variants]
         for name in names:
             if name not in allowed:
@@ -90,7 +93,11 @@ class Study(Declaration):
                 wanted.add(name)
                 waiting += needed[name]
         kept = {name: change for name, change in self.variants.items() if name in wanted}
-        return self.model_copy(update={"variants": kept})
+        update: dict[str, Any] = {"variants": kept}
+        if self.search is not None and self.search.of is not None:
+            of = tuple(name for name in self.search.of if name in wanted)
+            update["search"] = self.search.model_copy(update={"of": of}) if of else None
+        return self.model_copy(update=update)
 
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
         """Run what is missing, judge, and write results and report into `out`.

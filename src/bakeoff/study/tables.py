@@ -47,7 +47,14 @@ def markdown(results: Mapping[str, Any]) -> str:
     lines += [f"- {effect['sentence']}" for effect in results.get("effects", ())]
     if final := results.get("final"):
         lines.append(f"- {final['sentence']}")
+    lines += [f"- {sentence}" for sentence in search_sentences(results)]
     return "\n".join(lines)
+
+
+def search_sentences(results: Mapping[str, Any]) -> list[str]:
+    """How values that were searched were chosen, a sentence a recipe."""
+    recipes = results["recipes"].values()
+    return [recipe["search"]["sentence"] for recipe in recipes if "search" in recipe]
 
 
 def _named(name: str, recipe: Mapping[str, Any]) -> str:

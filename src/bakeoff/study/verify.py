@@ -27,8 +27,10 @@ from bakeoff.study.fold_results import choose_best
 from bakeoff.study.folder import Folder, cell_folder, open_folder
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.manifest import MANIFEST, check_manifest
+from bakeoff.study.plan import asked_of
 from bakeoff.study.results import results, standings
 from bakeoff.study.statistics import default_margin
+from bakeoff.study.tuning import best, trial_of
 
 Kind = Literal["recomputed", "derived", "attested"]
 ROUNDING, TINY = 1e-11, 1e-15
@@ -78,6 +80,7 @@ def verify(path: Path) -> Verification:
         for record in folder.everything():
             _check_record(folder, record, found)
         _check_folds(folder, found)
+        _check_search(folder, found)
         _check_margin(folder, found)
         _check_results(folder, found)
     except Exception as error:
@@ -95,7 +98,7 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
     where = cell_folder(record)
     task = task_of(record.task, record.classes)
     recomputed: dict[str, float] = {}
-    for split in ("validation", record.replicate.split):
+    for split in record.predicted_splits:
         table = folder.predictions(record, split)
         recomputed |= {f"{split}/{name}": v for name, v in task.metrics(table).items()}
     if record.replicate.fold is not None:
@@ -107,7 +110,7 @@ def _check_record(folder: Folder, record: Record, found: Verification) -> None:
             continue
         found.counts["recomputed"] += 1
         _compare(found, f"{where}: {name}", recomputed.get(name), record.metrics.get(name))
-    planned = folder.plan["recipes"][record.name]
+    planned = asked_of(folder.plan)[record.name]
     # Names of other recipes may have changed since; which cells they were is in the key.
     same = renamed(planned["recipe"], {}), renamed(record.recipe, {})
     _compare(found, f"{where}: recipe", *same)
@@ -154,6 +157,20 @@ def _check_folds(folder: Folder, found: Verification) -> None:
     if final is not None:
         found.counts["derived"] += 1
         _compare(found, "plan.json: final: recipe", choose_best(folder), final["recipe"])
+
+
+def _check_search(folder: Folder, found: Verification) -> None:
+    """What a search chose follows from the validation scores of its trials."""
+    metric = folder.plan["metric"]
+    for name, tried in folder.trials.items():
+        entry = folder.plan["recipes"][name]
+        trials = [
+            trial_of(one["values"], records, metric)
+            for one, records in zip(entry["trials"], tried, strict=True)
+        ]
+        found.counts["derived"] += 1
+        chosen = trials[best(trials, metric)].values
+        _compare(found, f"plan.json: recipes.{name}: values", chosen, entry["values"])
 
 
 def _check_margin(folder: Folder, found: Verification) -> None:

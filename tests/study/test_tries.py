@@ -1,0 +1,116 @@
+"""What a search tries, and what of it is refused."""
+
+from typing import Any
+
+import pytest
+from tests.study.tiny import QUICK, study
+
+from bakeoff.core.errors import InputError
+from bakeoff.study.resolve import declare
+
+RATES = {"training.learning_rate": [0.1, 0.2]}
+MLP = {"technique": "mlp", "training": {"epochs": 1}}
+
+
+def test_every_recipe_is_tried_with_those_of_the_fields_that_it_has() -> None:
+    grid = RATES | {"model.hidden": [[4], [8]]}
+    planned = declare(study(variants={"softmax": QUICK, "mlp": MLP}, search={"grid": grid}))
+    assert [len(p.tries) for p in planned] == [0, 2, 4]
+    last = planned[2].tries[-1]
+    assert last.values == {"training.learning_rate": 0.2, "model.hidden": [8]}
+    settings: Any = last.recipe.settings
+    assert (settings.training.learning_rate, settings.model.hidden) == (0.2, (8,))
+    assert settings.training.epochs == 1
+
+
+def test_only_recipes_that_are_named_are_searched() -> None:
+    given = study(
+        variants={"softmax": QUICK | {"training": {"learning_rate": 0.3}}, "mlp": MLP},
+        search={"grid": RATES, "of": ["mlp"]},
+    )
+    assert [len(p.tries) for p in declare(given)] == [0, 0, 2]
+
+
+def test_each_level_of_a_factor_has_tries_of_its_own() -> None:
+    given = study(search={"grid": RATES}, factors={"data.labels": [20, 50]})
+    tried = {p.name: [t.name for t in p.tries] for p in declare(given) if p.tries}
+    assert tried["softmax@labels=20"] == [
+        "softmax@labels=20@learning_rate=0.1",
+        "softmax@labels=20@learning_rate=0.2",
+    ]
+    assert len(tried) == 2
+
+
+def test_the_control_run_again_has_none() -> None:
+    given = study(control=QUICK, variants={"again": {}}, search={"grid": RATES})
+    assert [len(p.tries) for p in declare(given)] == [2, 0]
+
+
+def test_a_try_can_need_another_recipe() -> None:
+    encoder = {"technique": "contrastive", "training": {"epochs": 1}}
+    probe = {"technique": "probe", "encoder": {"recipe": "one"}, "training": {"epochs": 1}}
+    grid = {"encoder": [{"recipe": "one"}, {"recipe": "two"}]}
+    variants = {"one": encoder, "two": encoder | {"vector": {"dimension": 8}}}
+    probed = declare(study(control=probe, variants=variants, search={"grid": grid}))[-1]
+    assert [list(t.inputs) for t in probed.tries] == [["one"], ["two"]]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown field": (
+        {"grid": {"training.learning_rat": [1, 2]}},
+        "search.grid.training.learning_rat: no recipe that is searched has this field; did you "
+        "mean 'training.learning_rate'?",
+    ),
+    "unknown recipe": (
+        {"grid": RATES, "of": ["softmx"]},
+        "search.of: unknown recipe 'softmx'; did you mean 'softmax'? (allowed: majority, softmax)",
+    ),
+    "recipe without": (
+        {"grid": RATES, "of": ["majority", "softmax"]},
+        "search.of: majority has none of the fields of search.grid",
+    ),
+    "bad value": (
+        {"grid": {"training.learning_rate": [0.1, -1]}},
+        "search.grid.training.learning_rate: input should be greater than 0 (received -1)",
+    ),
+    "set beside": (
+        {"grid": {"training.epochs": [1, 2]}},
+        "variants.softmax.training.epochs: is searched; leave it out, or softmax out of search.of",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_searched_is_refused(name: str) -> None:
+    search, told = REFUSED[name]
+    with pytest.raises(InputError) as refusal:
+        declare(study(search=search))
+    assert told in refusal.value.faults
+
+
+@pytest.mark.parametrize(
+    ("search", "more", "told"),
+    [
+        ({"grid": {"training.learning_rate": [0.1]}}, {}, "two values or more to choose from"),
+        ({"grid": {"data.labels": [20, 50]}}, {}, "data.labels: cannot be searched"),
+        ({"grid": RATES}, {"resampling": {"folds": 2}, "metric": "fold/accuracy", "seeds": 1}, ""),
+        ({"grid": RATES}, {"factors": RATES}, "is a factor, which sets it at every level"),
+        ({"grid": RATES, "seeds": 0}, {}, "greater than or equal to 1"),
+    ],
+)
+def test_what_no_study_can_search_is_refused(
+    search: dict[str, Any], more: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match="search") as refusal:
+        study(search=search, **more)
+    assert told in str(refusal.value)
+
+
+def test_a_study_of_some_variants_searches_these_alone() -> None:
+    given = study(
+        variants={"softmax": QUICK, "mlp": MLP}, search={"grid": RATES, "of": ["softmax", "mlp"]}
+    )
+    only = given.only(["mlp"]).search
+    assert only is not None
+    assert only.of == ("mlp",)
+    assert given.only(["majority"]).search is None
