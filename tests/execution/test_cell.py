@@ -285,11 +285,9 @@ def test_a_diverged_cell_without_finite_weights_counts_as_majority(tmp_path: Pat
     assert np.isfinite(predictor.predict(np.zeros((2, 8, 8, 1), np.uint8))).all()
 
 
-def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A model that is scored as it is has no loop that would diverge."""
-    corpus(tmp_path)
+def language_cell(folder: Path) -> Cell:
+    """A small language model, drawn and scored as it is, on texts that are laid into a folder."""
+    corpus(folder)
     content = {
         "name": "lm",
         "technique": "language-model",
@@ -299,22 +297,37 @@ def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
         "adapt": {"method": "none"},
         "scoring": {"context": 16, "stride": 8},
     }
-    source = {"corpus": str(tmp_path / "texts.txt"), "words": 40}
-    (cell,) = cells(
-        Study.parse(
-            {
-                "question": "?",
-                "dataset": source,
-                "metric": "test/perplexity",
-                "seeds": {"exactly": 1},
-            }
-            | {"control": content, "variants": {}}
-        )
-    )
+    source = {"corpus": str(folder / "texts.txt"), "words": 40}
+    declared = {"question": "?", "dataset": source, "metric": "test/perplexity", "variants": {}}
+    (cell,) = cells(Study.parse(declared | {"seeds": {"exactly": 1}, "control": content}))
+    return cell
+
+
+def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that is scored as it is has no loop that would diverge."""
+    cell = language_cell(tmp_path)
     monkeypatch.setattr("bakeoff.core.language.LARGEST", 100.0)
     with pytest.raises(InputError, match="validation/perplexity: too large a figure"):
         run(tmp_path / "run", cell)
     assert not (tmp_path / "run/cells/lm/seed-0/predictions/test.csv").exists()
+
+
+def test_a_language_model_is_scored_on_some_of_many_training_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = language_cell(tmp_path)
+    whole = run(tmp_path / "whole", cell)
+    monkeypatch.setattr(module, "SHOWN_BYTES", 1_000)
+    some = run(tmp_path / "some", cell)
+    assert whole.train_scored is None
+    assert some.train_scored is not None
+    assert 0 < some.train_scored < some.sizes["train"]
+    assert some.metrics["train/perplexity"] != whole.metrics["train/perplexity"]
+    assert some.metrics["test/perplexity"] == whole.metrics["test/perplexity"]
+    monkeypatch.setattr(module, "SHOWN_BYTES", 1)
+    assert run(tmp_path / "one", cell).train_scored == 1
 
 
 @pytest.mark.parametrize("folds", [False, True])

@@ -105,6 +105,9 @@ class Record(Frozen):
     left_out: int | None = None
     """Where a technique remembers its training examples: how many `train/*` is of, drawn by name,
     each predicted by all the others alone. None: of all, as they were learnt."""
+    train_scored: int | None = later(None)
+    """Of how many training texts `train/*` is, drawn by name, where a language model was scored on
+    some of them alone; None: of all."""
     cost: Cost
     fingerprint: dict[str, Any]
     """What the bits depend on: versions, instruction set, threads, kernels, device, precision."""

@@ -17,7 +17,9 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.files import canonical_json, digest, folder_digests, new_folder, write_atomic
 from bakeoff.core.frozen import plain
+from bakeoff.core.language import LanguageModelling
 from bakeoff.core.ledger import open_test
+from bakeoff.core.perplexity import byte_count
 from bakeoff.core.protocols import (
     Cutting,
     Fitted,
@@ -46,6 +48,9 @@ BEST = Path("checkpoints", "best")
 """Where a cell leaves its predictor."""
 LEFT_OUT = 2_000
 """Training examples at most that a technique which remembers them is scored on."""
+SHOWN_BYTES = 200_000
+"""Of training texts that a language model is scored on, about: all would take a third of the
+training's time."""
 STAND_IN = "majority"
 """The technique that stands for one that diverged before its first validation."""
 BeforeTest = Callable[[Cell, Mapping[str, float]], None]
@@ -265,12 +270,13 @@ class Sealed:
     ledger: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Scores:
-    metrics: dict[str, float]
-    sealed: Sealed
-    examples_per_second: float | None
-    left_out: int | None
+    metrics: dict[str, float] = field(default_factory=dict)
+    sealed: Sealed = Sealed("")
+    examples_per_second: float | None = None
+    left_out: int | None = None
+    train_scored: int | None = None
     cut: Sequence[str] = ()
     """What is said of sealed texts that are longer than is read."""
 
@@ -286,7 +292,8 @@ def _evaluate(
     """
     task, training = ready.data.task, getattr(cell.recipe.settings, "training", None)
     select = getattr(training, "select", None)
-    metrics: dict[str, float] = {}
+    scores = _Scores()
+    metrics = scores.metrics
 
     def tell(split: str, examples: Examples, outputs: NDArray[Any]) -> Table:
         table = task.table(examples.ids, examples.labels, outputs, examples.groups)
@@ -303,31 +310,45 @@ def _evaluate(
         write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         return table, seconds
 
-    train, left_out = ready.data.train, None
+    train = ready.data.train
     if isinstance(predictor, Remembering):
         drawn = cell.replicate.streams.generator("left out").permutation(len(train))
         rows = np.sort(drawn[:LEFT_OUT])
-        left_out = len(rows)
+        scores.left_out = len(rows)
         tell("train", train.take(rows), predictor.left_out(rows))
     elif cell.purpose != "trial":  # of which nobody asks how well it knows what it learnt from
-        tell("train", train, predictor.predict(train.items))
+        some = _shown(cell, ready.data)
+        scores.train_scored = len(some) if len(some) < len(train) else None
+        tell("train", some, predictor.predict(some.items))
     score("validation", ready.data.validation)
     if cell.purpose != "final":
-        return _Scores(metrics, Sealed(""), None, left_out)
+        return scores
     before_test(cell, of_split(metrics, "validation"))
     if cell.replicate.fold is not None:  # no test, so none of the ledger's business
         judged = ready.split.fold_examples()
         table, seconds = score("fold", judged)
-        sealed = Sealed("fold", scored_hash(table), table.length)
+        scores.sealed = Sealed("fold", scored_hash(table), table.length)
     else:
         judged = splits.examples_of_test(ready.dataset, cell.recipe.data)
         recipe_hash = digest(canonical_json(cell.recipe.resolved()))
         opened, ledger = open_test(ready.dataset.test_hash, recipe_hash, cell.key)
         _, seconds = score("test", judged)
-        sealed = Sealed("test", ready.dataset.test_hash, len(judged), opened, ledger)
+        scores.sealed = Sealed("test", ready.dataset.test_hash, len(judged), opened, ledger)
     cut = predictor.cut_notes(judged.items) if isinstance(predictor, Cutting) else []
-    cut = [f"{sealed.split}: {note}" for note in cut]
-    return _Scores(metrics, sealed, sealed.size / max(seconds, 1e-9), left_out, cut)
+    scores.cut = [f"{scores.sealed.split}: {note}" for note in cut]
+    scores.examples_per_second = len(judged) / max(seconds, 1e-9)
+    return scores
+
+
+def _shown(cell: Cell, data: TrainingData) -> Examples:
+    """The training examples that a predictor is scored on: all, but of long texts some."""
+    train = data.train
+    if data.task.name != LanguageModelling.name:
+        return train
+    drawn = cell.replicate.streams.generator("shown").permutation(len(train))
+    sizes = np.cumsum([byte_count(str(train.items[i])) for i in drawn])
+    count = max(1, int(np.searchsorted(sizes, SHOWN_BYTES, side="right")))
+    return train.take(np.sort(drawn[:count]))
 
 
 def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict[str, Any]:
@@ -361,6 +382,7 @@ def _content(cell: Cell, ready: Prepared, run: CellRun, scores: _Scores) -> dict
         "test_ledger": sealed.ledger,
         "metrics": scores.metrics,
         "left_out": scores.left_out,
+        "train_scored": scores.train_scored,
         "fingerprint": ready.fingerprint,
         "normaliser": _described(ready.data.normaliser),
         "source": source_state(),

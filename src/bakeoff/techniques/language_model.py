@@ -245,11 +245,11 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: attention in float32 beside products in bfloat16; 3: bytes of texts beside their nats,
     texts are whole where a tokenizer's file says otherwise, OPT drops nothing, GPT-Neo is read;
     4: a model that gives NaN for a token has diverged, and no longer one with an infinite figure
-    that nothing is selected by."""
+    that nothing is selected by; 5: it is scored on some of long training texts, not on all."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
