@@ -20,9 +20,12 @@ def test_every_combination_has_a_row_and_the_chosen_one_a_mark(tmp_path: Path) -
     page = finished.report.read_text()
     assert "Chosen on validation" in page
     assert "training.learning_rate 0.5" in page
+    assert "Time to choose settings" in page
 
 
 def test_without_a_search_there_is_no_table(tmp_path: Path) -> None:
     finished = run(tmp_path, study())
     assert searched.table(parse(finished.results)) is None
-    assert "Chosen on validation" not in finished.report.read_text()
+    page = finished.report.read_text()
+    assert "Chosen on validation" not in page
+    assert "Time to choose settings" not in page

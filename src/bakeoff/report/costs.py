@@ -65,6 +65,10 @@ PRICES = (
 
 MOMENTS = Price("optimiser_bytes", "optimiser's memory", "Memory of the optimiser", words.size, 2)
 """Beside the others in the table, where recipes differ in it."""
+CHOOSING = Price(
+    "tuning_seconds", "time to choose settings", "Time to choose settings", words.duration
+)
+"""Beside the others in the table, where settings were searched."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +395,9 @@ def _summary(results: Results, price: Price, found: Sequence[Point], metric: wor
 def _table(results: Results, metric: words.Metric) -> Table:
     header = ["Recipe", words.first_upper(metric.axis), "95 % interval"]
     known = {value for recipe in results.recipes if (value := MOMENTS.of(recipe)) is not None}
-    prices = (*PRICES, MOMENTS) if len(known) > 1 else PRICES
+    prices = [*PRICES, *([MOMENTS] if len(known) > 1 else [])]
+    if any(CHOOSING.of(recipe) for recipe in results.recipes):
+        prices.append(CHOOSING)
     header += [words.first_upper(price.label) for price in prices]
     rows = []
     for recipe in results.recipes:
