@@ -90,6 +90,19 @@ def test_an_edge_of_what_was_tried_is_told(tmp_path: Path) -> None:
     assert told["sentence"].endswith("; training.learning_rate is the largest that was tried.")
 
 
+def test_values_that_are_no_numbers_have_no_edge(tmp_path: Path) -> None:
+    mlp = {"technique": "mlp", "training": {"epochs": 1}}
+    grid = {"model.hidden": [[4], [8, 8]], "training.learning_rate": [0.1]}
+    given = searching(variants={"mlp": mlp}, search={"grid": grid})
+    told = run(tmp_path, given).results["recipes"]["mlp"]["search"]["sentence"]
+    hidden = chosen(tmp_path, "mlp")["model.hidden"]
+    assert told == (
+        f"mlp has model.hidden {hidden}, training.learning_rate 0.1: of 2 combinations the best on "
+        "validation (1 seed)."
+    )
+    assert verify(tmp_path).ok
+
+
 def test_the_control_run_again_has_what_the_control_has(tmp_path: Path) -> None:
     run(tmp_path, searching(control=QUICK, variants={"again": {}}))
     assert chosen(tmp_path, "again") == chosen(tmp_path, "softmax")

@@ -32,8 +32,8 @@ class Trial(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Over seeds; NaN where one diverged."""
-        return float(np.mean(self.scores))
+        """Over seeds; NaN where one diverged, or there is none."""
+        return float(np.mean(self.scores)) if self.scores else math.nan
 
 
 def trial_of(values: Mapping[str, Any], records: Sequence[Record], metric: str) -> Trial:
@@ -95,11 +95,13 @@ def search_result(
 
 def _end(path: str, chosen: Mapping[str, Any], trials: Sequence[Trial]) -> str:
     """Whether a number that was chosen is the last one tried on its side: more may be better."""
-    values = {trial.values[path] for trial in trials}
-    numbers = sorted(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
-    if len(numbers) < 2 or len(numbers) < len(values):
+    values = [trial.values[path] for trial in trials]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return ""
-    told = {numbers[0]: "the smallest that was tried", numbers[-1]: "the largest that was tried"}
+    least, most = min(values), max(values)
+    if least == most:
+        return ""
+    told = {least: "the smallest that was tried", most: "the largest that was tried"}
     return told.get(chosen[path], "")
 
 
