@@ -168,6 +168,7 @@ def _figures(run: RunFolder) -> tuple[dict[str, Figure | None], dict[str, Any]]:
         "verdicts": intervals.figure(results),
         "cost": costs.figure(results),
         "curves": curves.figure(run),
+        "searched": searched.figure(results),
         "confusion": matrix,
         "recall": confusion.recall_figure(found, results.rivals()),
         "pairs": pairs.figure(results),
