@@ -305,3 +305,25 @@ def test_public_names() -> None:
     assert {"Study", "load_study", "predict", "score"} <= set(bakeoff.__all__)
     assert all(hasattr(bakeoff, name) for name in bakeoff.__all__)
     assert bakeoff.Study is module.Study
+
+
+def test_faults_are_told_in_python_as_of_a_file() -> None:
+    content: dict[str, Any] = {
+        "question": "?",
+        "dataset": "digits",
+        "metrik": "test/accuracy",
+        "control": {"technique": "sofmax"},
+    }
+    with pytest.raises(InputError) as of_file:
+        Study.parse(content)
+    with pytest.raises(InputError) as in_python:
+        Study(**content)
+    assert in_python.value.faults == of_file.value.faults
+    assert len(in_python.value.faults) == 2
+
+
+def test_a_study_in_python_is_that_of_a_file() -> None:
+    content: dict[str, Any] = {"question": "?", "dataset": "digits"}
+    content |= {"control": {"technique": "softmax"}}
+    assert Study(**content) == Study.parse(content)
+    assert Study(**content).model_copy(update={"question": "!"}).question == "!"

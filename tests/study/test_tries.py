@@ -114,3 +114,6 @@ def test_a_study_of_some_variants_searches_these_alone() -> None:
     assert only is not None
     assert only.of == ("mlp",)
     assert given.only(["majority"]).search is None
+    every = study(variants={"softmax": QUICK, "again": {}}, search={"grid": RATES})
+    assert every.only(["softmax"]).search == every.search
+    assert every.only(["again"]).search is None

@@ -1,6 +1,6 @@
 """What a study declares: one control, variants as changed fields, factors, metric, seeds, folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -62,6 +62,13 @@ class Search(Frozen):
     """How often each combination is tried; none of these seeds is one of the study's."""
     of: tuple[str, ...] | None = None
     """The recipes that are searched: all that have one of the fields, unless told."""
+
+    def only(self, names: Set[str]) -> "Search | None":
+        """The search of these recipes, which are among those that are searched; None of none."""
+        if not names:
+            return None
+        of = None if self.of is None else tuple(name for name in self.of if name in names)
+        return self.model_copy(update={"of": of})
 
     @field_validator("grid")
     @classmethod

@@ -55,7 +55,18 @@ class Study(Declaration):
             resampling, seeds in each fold: 1 by default.
         name: Of the study, and of its run folder below `runs/`.
         references: Figures from elsewhere, for the report.
+
+    Raises:
+        InputError: with every fault of its fields and recipes.
     """
+
+    if not TYPE_CHECKING:  # which sees the fields as the arguments
+
+        def __new__(cls, **content: Any) -> Self:
+            """Told of its faults as a study file is, before pydantic tells them in its own way."""
+            if content:
+                cls.parse(content)
+            return super().__new__(cls)
 
     @classmethod
     def parse(cls, value: object, where: str = "") -> Self:
@@ -79,10 +90,10 @@ class Study(Declaration):
 
         if not names:
             return self
+        planned = declare(self)
         needed: defaultdict[str, set[str]] = defaultdict(set)
-        for planned in declare(self):
-            for one in planned.whole:
-                needed[planned.plain_name].update(one.inputs)
+        for p in planned:
+            needed[p.plain_name].update(name for one in p.whole for name in one.inputs)
         allowed = [self.control_name, *self.variants]
         for name in names:
             if name not in allowed:
@@ -94,9 +105,8 @@ class Study(Declaration):
                 waiting += needed[name]
         kept = {name: change for name, change in self.variants.items() if name in wanted}
         update: dict[str, Any] = {"variants": kept}
-        if self.search is not None and self.search.of is not None:
-            of = tuple(name for name in self.search.of if name in wanted)
-            update["search"] = self.search.model_copy(update={"of": of}) if of else None
+        if self.search is not None:
+            update["search"] = self.search.only({p.plain_name for p in planned if p.tries} & wanted)
         return self.model_copy(update=update)
 
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
