@@ -114,6 +114,12 @@ def test_a_study_of_some_variants_searches_these_alone() -> None:
     assert only is not None
     assert only.of == ("mlp",)
     assert given.only(["majority"]).search is None
+    wide = study(
+        variants={"softmax": QUICK, "mlp": MLP}, search={"grid": RATES | {"model.hidden": [[4]]}}
+    )
+    only = wide.only(["softmax"]).search
+    assert only is not None
+    assert only.grid == RATES
     every = study(variants={"softmax": QUICK, "again": {}}, search={"grid": RATES})
     assert every.only(["softmax"]).search == every.search
     assert every.only(["again"]).search is None

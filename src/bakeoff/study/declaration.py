@@ -63,12 +63,14 @@ class Search(Frozen):
     of: tuple[str, ...] | None = None
     """The recipes that are searched: all that have one of the fields, unless told."""
 
-    def only(self, names: Set[str]) -> "Search | None":
-        """The search of these recipes, which are among those that are searched; None of none."""
-        if not names:
+    def only(self, fields: Mapping[str, Set[str]]) -> "Search | None":
+        """The search of some recipes alone, by name with the fields that each is tried with."""
+        paths = {path for own in fields.values() for path in own}
+        if not paths:
             return None
-        of = None if self.of is None else tuple(name for name in self.of if name in names)
-        return self.model_copy(update={"of": of})
+        of = None if self.of is None else tuple(name for name in self.of if fields.get(name))
+        grid = {path: values for path, values in self.grid.items() if path in paths}
+        return self.model_copy(update={"of": of, "grid": grid})
 
     @field_validator("grid")
     @classmethod

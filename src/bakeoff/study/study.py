@@ -106,7 +106,10 @@ class Study(Declaration):
         kept = {name: change for name, change in self.variants.items() if name in wanted}
         update: dict[str, Any] = {"variants": kept}
         if self.search is not None:
-            update["search"] = self.search.only({p.plain_name for p in planned if p.tries} & wanted)
+            tried = {
+                p.plain_name: {path for one in p.tries for path in one.values} for p in planned
+            }
+            update["search"] = self.search.only({n: own for n, own in tried.items() if n in wanted})
         return self.model_copy(update=update)
 
     def run(self, out: Path | str | None = None, options: "Options | None" = None) -> "Finished":
