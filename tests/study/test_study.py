@@ -294,7 +294,7 @@ def test_some_variants_come_with_what_they_need(tmp_path: Path) -> None:
     assert list(whole.only(["neighbours"]).variants) == ["triplet", "neighbours"]
     assert list(whole.only(["scratch"]).variants) == []
     assert whole.only([]) == whole
-    of_control = load_study("bert-probes").only(["max-vectors"])
+    of_control = load_study("bert-probes").only(["max-6-vectors"])
     assert list(of_control.variants) == ["mean-vectors", "max-vectors"]
     with pytest.raises(InputError, match="only: unknown recipe 'neighbors'"):
         whole.only(["neighbors"])
