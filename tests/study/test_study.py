@@ -295,7 +295,7 @@ def test_some_variants_come_with_what_they_need(tmp_path: Path) -> None:
     assert list(whole.only(["scratch"]).variants) == []
     assert whole.only([]) == whole
     of_control = load_study("bert-probes").only(["max-6-vectors"])
-    assert list(of_control.variants) == ["mean-vectors", "max-vectors"]
+    assert list(of_control.variants) == ["mean-6-vectors", "max-6-vectors"]
     with pytest.raises(InputError, match="only: unknown recipe 'neighbors'"):
         whole.only(["neighbors"])
     declare(of_control)
