@@ -96,3 +96,21 @@ def test_folds_are_called_folds_and_what_was_chosen_is_told() -> None:
     untested = markdown(folded() | {"final": None, "resampling": {"folds": 3, "repeats": 1}})
     assert "3 folds, 3 seeds in each; margin" in untested
     assert "chosen" not in untested
+
+
+def test_precisions_name_a_recipe_once_for_all_levels_that_agree() -> None:
+    content = results()
+    softmax, mlp = content["recipes"]["softmax"], content["recipes"]["mlp"]
+    half = mlp | {"precision": ["bfloat16"]}
+    levels = {f"softmax@labels={n}": softmax for n in (50, 200)}
+    levels |= {f"mlp@labels={n}": half for n in (50, 200)}
+    levels |= {"cnn@labels=50": half, "cnn@labels=200": mlp}
+    content |= {"recipes": levels, "control": "softmax@labels=50", "verdicts": []}
+    told = "; softmax, cnn@labels=200 in float32, mlp, cnn@labels=50 in bfloat16."
+    assert told in markdown(content)
+
+
+def test_what_was_searched_is_told() -> None:
+    content = results()
+    content["recipes"]["mlp"]["search"] = {"sentence": "mlp has training.learning_rate 0.1."}
+    assert "- mlp has training.learning_rate 0.1." in markdown(content)

@@ -82,10 +82,16 @@ def _brackets(results: Mapping[str, Any]) -> str:
 def _precisions(results: Mapping[str, Any]) -> str:
     """Which recipes computed in what, where that differs."""
     found: dict[str, list[str]] = {}
-    for name, recipe in results["recipes"].items():
-        found.setdefault(" and ".join(recipe["precision"]), []).append(name)
+    plain: dict[str, set[str]] = {}  # a recipe's precisions over the levels of factors
+    told = {n: " and ".join(recipe["precision"]) for n, recipe in results["recipes"].items()}
+    for name, precision in told.items():
+        plain.setdefault(name.partition("@")[0], set()).add(precision)
+    for name, precision in told.items():
+        alike = len(plain[name.partition("@")[0]]) == 1
+        found.setdefault(precision, []).append(name.partition("@")[0] if alike else name)
     if len(found) < 2:
         return ""
+    found = {precision: list(dict.fromkeys(names)) for precision, names in found.items()}
     return "; " + ", ".join(f"{', '.join(names)} in {kind}" for kind, names in found.items())
 
 
