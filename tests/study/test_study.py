@@ -327,3 +327,11 @@ def test_a_study_in_python_is_that_of_a_file() -> None:
     content |= {"control": {"technique": "softmax"}}
     assert Study(**content) == Study.parse(content)
     assert Study(**content).model_copy(update={"question": "!"}).question == "!"
+
+
+def test_the_grid_of_a_search_can_be_set() -> None:
+    rates, seeds = {"search.grid.training.learning_rate": [0.1, 0.2]}, {"search.seeds": 2}
+    search = load_study("digits-first", {**rates, **seeds}).search
+    assert search is not None
+    assert (search.grid, search.seeds) == ({"training.learning_rate": [0.1, 0.2]}, 2)
+    assert load_study("digits-first", {**seeds, **rates}).search == search

@@ -153,7 +153,8 @@ def load_study(name_or_file: str | Path, settings: Mapping[str, Any] | None = No
         name_or_file: `digits-first`, or a path that ends in .yaml, .yml or .json.
         settings: Changed fields by dotted path; paths that name a recipe's section
             (`training.epochs`) mean the control. Behind `variants.` the longest name of a variant
-            counts, and all behind `factors.` is the field that varies: both may hold dots.
+            counts, and all behind `factors.` or `search.grid.` is the field that varies: these may
+            hold dots.
 
     Raises:
         InputError: for an unknown study, a file that is not YAML, or fields that are not allowed.
@@ -183,6 +184,9 @@ def _with_field(content: Mapping[str, Any], field: str, value: object) -> dict[s
             return {**content, section: {**named, inside: value}}
         if section == "variants":
             return {**content, section: _with_variant(named, inside, value)}
+        if section == "search" and inside.startswith("grid."):
+            grid = {**(named.get("grid") or {}), inside.removeprefix("grid."): value}
+            return {**content, section: {**named, "grid": grid}}
     whole = field if section in Study.model_fields else f"control.{field}"
     return changed(content, {whole: value})
 
