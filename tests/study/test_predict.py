@@ -375,3 +375,12 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
         predicted(fitted, "digits")
     with pytest.raises(InputError, match="a table of numbers is needed"):
         predicted(fitted, tmp_path)
+
+
+def test_trials_of_a_search_are_no_recipes_to_predict_by(tmp_path: Path) -> None:
+    run(tmp_path, study(search={"grid": {"training.learning_rate": [0.1, 0.2]}}))
+    with pytest.raises(InputError, match="unknown recipe 'sofmax'") as refusal:
+        find_cell(f"{tmp_path}:sofmax")
+    assert "(allowed: majority, softmax)" in str(refusal.value)
+    with pytest.raises(InputError, match="a trial of a search, which keeps no weights"):
+        load_fitted(f"{tmp_path}:softmax@learning_rate=0.1:2000000")

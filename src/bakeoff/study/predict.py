@@ -73,7 +73,8 @@ def find_cell(run: str) -> Path:
     cells = Path(folder) / "cells"
     names = sorted(path.name for path in cells.iterdir() if path.is_dir())
     if recipe not in names:
-        raise unknown("recipe", recipe, names, folder)
+        own = [name for name in names if not _is_trial(cells / name)]
+        raise unknown("recipe", recipe, own, folder)
     found = cells / recipe / f"seed-{seed}"
     if not (found / "record.json").exists():
         seeds = [path.parent.name for path in sorted((cells / recipe).glob("*/record.json"))]
@@ -86,6 +87,12 @@ def find_cell(run: str) -> Path:
     return found
 
 
+def _is_trial(recipe: Path) -> bool:
+    """Whether a recipe's cells tried settings for a search."""
+    records = map(read_record, recipe.iterdir())
+    return any(record is not None and record.purpose == "trial" for record in records)
+
+
 def load_fitted(run: str) -> LoadedCell:
     """What a finished cell left, ready to predict.
 
@@ -96,6 +103,8 @@ def load_fitted(run: str) -> LoadedCell:
     record = read_record(folder)
     if record is None:
         raise InputError(f"{folder}: not a finished cell")
+    if record.purpose == "trial":
+        raise InputError(f"{folder}: a trial of a search, which keeps no weights")
     # The bits of a prediction depend on threads and precision, as they did in the run.
     recipe = parse_recipe(record.recipe, record.name)
     device = numerics.at_hand(recipe.numerics.device)
