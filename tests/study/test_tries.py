@@ -23,6 +23,12 @@ def test_every_recipe_is_tried_with_those_of_the_fields_that_it_has() -> None:
     assert settings.training.epochs == 1
 
 
+def test_a_number_that_yaml_reads_as_text_is_a_number() -> None:
+    grid: dict[str, Any] = {"training.learning_rate": ["1e-1", 0.2]}
+    tried = declare(study(variants={"softmax": QUICK}, search={"grid": grid}))[-1].tries
+    assert [t.values["training.learning_rate"] for t in tried] == [0.1, 0.2]
+
+
 def test_only_recipes_that_are_named_are_searched() -> None:
     given = study(
         variants={"softmax": QUICK | {"training": {"learning_rate": 0.3}}, "mlp": MLP},

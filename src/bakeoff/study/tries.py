@@ -6,6 +6,7 @@ from typing import Any
 
 from bakeoff.core.errors import InputError, suggest, unknown
 from bakeoff.core.frozen import flatten, plain
+from bakeoff.core.recipe import Settings
 from bakeoff.study.declaration import Declaration, changed
 from bakeoff.study.grid import has_field, of_point, points
 from bakeoff.study.planned import Planned
@@ -46,8 +47,17 @@ def tries(
         except InputError as error:
             faults += [of_point(f, where, "search.grid", point.values) or f for f in error.faults]
         else:
-            found.append(replace(p, recipe=recipe, values=point.values))
+            found.append(replace(p, recipe=recipe, values=_as_read(recipe.settings, point.values)))
     return tuple(found)
+
+
+def _as_read(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as the settings have them: YAML reads `1e6` as text, which is then a number."""
+    content = flatten(plain(settings))
+    return {
+        path: content.get(path, value) if isinstance(value, str) else value
+        for path, value in values.items()
+    }
 
 
 def search_faults(study: Declaration, planned: Sequence[Planned]) -> list[str]:
