@@ -76,6 +76,9 @@ def changed(predictor: FineTunedPredictor, folder: Path) -> set[str]:
     before = dict(load_encoder(find_pretrained(str(folder))).named_parameters())
     body: Any = predictor.inference.module.encoder.body  # type: ignore[union-attr]
     now = {name.replace(".base.", "."): p for name, p in body.named_parameters()}
+    table: Any = body.get_input_embeddings()
+    (rows,) = [name for name, p in now.items() if p is table.weight]
+    now[rows] = table(torch.arange(len(table.weight)))  # by id: as it reads
     # What learns nothing may be held in bfloat16.
     return {
         name

@@ -58,6 +58,11 @@ def regions(suffix: str = ".safetensors") -> list[Region]:
     return [region for region in found if region.path.suffix == suffix]
 
 
+def is_mapped(values: Tensor, among: list[Region]) -> bool:
+    """Whether values lie in one of `regions()`."""
+    return _region(values, among) is not None
+
+
 def copied(values: Tensor, among: list[Region]) -> Tensor:
     """The same values in memory of their own.
 
@@ -65,13 +70,17 @@ def copied(values: Tensor, among: list[Region]) -> Tensor:
         values: Anywhere.
         among: `regions()`; what lies in one of them is read from its file.
     """
-    first, size = values.data_ptr(), values.nbytes
-    held = (one for one in among if one.start <= first and first + size <= one.end)
-    region = next(held, None)
+    region = _region(values, among)
     if region is None or not values.is_contiguous():
         return values.clone()
-    place = region.offset + first - region.start
-    content = np.fromfile(region.path, np.uint8, size, offset=place)
-    if len(content) != size:  # a file that was cut meanwhile
+    place = region.offset + values.data_ptr() - region.start
+    content = np.fromfile(region.path, np.uint8, values.nbytes, offset=place)
+    if len(content) != values.nbytes:  # a file that was cut meanwhile
         return values.clone()
     return torch.from_numpy(content).view(values.dtype).view(values.shape)
+
+
+def _region(values: Tensor, among: list[Region]) -> Region | None:
+    first, size = values.data_ptr(), values.nbytes
+    held = (one for one in among if one.start <= first and first + size <= one.end)
+    return next(held, None)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bakeoff.models.lora import is_fused
-from bakeoff.models.mapped import copied, regions
+from bakeoff.models.mapped import copied, is_mapped, regions
 
 
 class _Resting(nn.Module):
@@ -58,7 +58,7 @@ def rest(module: nn.Module, dtype: torch.dtype = torch.bfloat16) -> list[str]:
         changed.append(path)
     if changed:  # weights lie in a file that is mapped as long as one of them does: copy the others
         for parameter in module.parameters():
-            if parameter.dtype != dtype:
+            if is_mapped(parameter.data, files):
                 parameter.data = copied(parameter.data, files)
     return changed
 

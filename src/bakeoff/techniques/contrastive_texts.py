@@ -199,4 +199,4 @@ def _inference(
     initialise(trunk.output, streams, {"": "lecun"})
     hidden = vector.dimension is None
     module = Embedding(trunk, normalise=vector.normalise, hidden=hidden)
-    return at_work(module, numerics, pretrained.limit)
+    return at_work(module, encoder, pretrained, numerics)

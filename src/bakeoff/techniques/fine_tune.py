@@ -366,7 +366,7 @@ def _inference(
     module.output.requires_grad_(method != "none")
     if settings.training.layer_decay < 1:
         share_rates(body, settings.training.layer_decay, pretrained.layers)
-    return at_work(module, numerics, pretrained.limit)
+    return at_work(module, encoder, pretrained, numerics)
 
 
 @contextmanager

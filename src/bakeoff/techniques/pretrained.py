@@ -248,4 +248,4 @@ def _inference(
     module = TextEncoder(
         body, pretrained.family, settings.pooling, normalise=settings.normalise
     ).requires_grad_(False)
-    return at_work(module, numerics, pretrained.limit)
+    return at_work(module, module, pretrained, numerics)

@@ -105,21 +105,26 @@ def attended(
     return tuple(tokeniser.tokenizer.convert_ids_to_tokens(ids.tolist())), weights
 
 
-def at_work(module: "nn.Module", numerics: Numerics, limit: int) -> "TokenInference":
-    """A model on its device, with what learns nothing of it held in the precision asked for.
+def at_work(
+    module: "nn.Module", encoder: "TextEncoder", pretrained: Pretrained, numerics: Numerics
+) -> "TokenInference":
+    """A model on its device; what learns nothing of it takes as little memory as it can.
 
     Args:
         module: On token ids.
+        encoder: The part of it that was pretrained.
+        pretrained: What its weights are of.
         numerics: What is asked for.
-        limit: The most tokens of a text that the model reads.
 
     Raises:
         InputError: where a GPU is asked for that torch cannot use.
     """
     from bakeoff.models.resting import rest
+    from bakeoff.models.stored_rows import leave_rows_stored
     from bakeoff.training.torch.token_inference import inference_on
 
-    inference = inference_on(module, numerics, limit)
+    inference = inference_on(module, numerics, pretrained.limit)
+    leave_rows_stored(encoder.body, pretrained.folder)
     if inference.precision == "bfloat16":
         rest(module)
     return inference
