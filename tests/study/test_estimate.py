@@ -48,6 +48,34 @@ def test_every_recipe_has_its_price(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_try_has_its_price() -> None:
+    """One price where rates alone differ; what is to be chosen is the dearest until then."""
+    grid = {"training.learning_rate": [0.1, 0.2], "model.hidden": [[4], [256]]}
+    encoded = {"technique": "probe", "encoder": {"recipe": "mlp"}, "training": {"epochs": 2}}
+    given = study(
+        variants={"mlp": MLP | {"model": {"activation": "tanh"}}, "probe": encoded},
+        search={"grid": grid, "seeds": 2, "of": ["mlp", "probe"]},
+    )
+    probed: list[str] = []
+
+    class Watching(module._Probe):
+        def run(self, count: int) -> Any:
+            probed.append(self.recipe.name)
+            return super().run(count)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_Probe", Watching)
+        told = by_recipe(given, seeds=3)
+    assert len([name for name in probed if name.startswith("mlp@")]) == 2
+    assert len([name for name in probed if name.startswith("probe@")]) == 1
+    mlp, probe = told["mlp"], told["probe"]
+    assert (told["majority"].trials, probe.trials, mlp.trials) == (0, 4, 8 + 2)
+    assert mlp.parameters > 64 * 256
+    assert 0 < mlp.trial_seconds < 10 * mlp.seconds + 1e-9
+    assert probe.trial_seconds == pytest.approx(4 * probe.seconds)
+    assert mlp.total_seconds == pytest.approx(3 * mlp.seconds + mlp.trial_seconds)
+
+
 def test_it_counts_as_the_run_does(tmp_path: Path) -> None:
     given = study(variants={"softmax": QUICK, "knn": {"technique": "knn"}})
     cost = {n: r["cost"] for n, r in run(tmp_path, given).results["recipes"].items()}

@@ -27,6 +27,14 @@ def test_fields_with_one_last_part_are_named_in_full() -> None:
     assert point.suffix == "@a.rate=1@b.rate=2"
 
 
+def test_long_values_have_names_of_their_own() -> None:
+    faults: list[str] = []
+    long = [{"hidden": [512] * 30, "activation": name} for name in ("relu", "swish")]
+    first, second = points({"model": long}, "search.grid", faults)
+    assert faults == []
+    assert len(first.suffix) == len(second.suffix) < 80
+
+
 def test_values_that_are_none_or_look_alike_are_told() -> None:
     faults: list[str] = []
     points({"a": [], "b": ["x y", "x-y"]}, "search.grid", faults)

@@ -61,6 +61,59 @@ def test_a_try_can_need_another_recipe() -> None:
     assert [list(t.inputs) for t in probed.tries] == [["one"], ["two"]]
 
 
+def test_what_has_a_field_from_the_control_has_what_is_chosen_for_that() -> None:
+    """Unless it is searched itself, says something of the field, or is of another technique."""
+    variants: dict[str, Any] = {
+        "plain": {"training.batch_size": 16},
+        "own": {"training.learning_rate": 0.3},
+        "section": {"training": {"epochs": 2}},
+        "other": {"technique": "softmax"},
+        "again": {},
+    }
+    search = {"grid": RATES, "of": ["softmax"]}
+    planned = {p.name: p for p in declare(study(control=QUICK, variants=variants, search=search))}
+    assert {name: len(p.along) for name, p in planned.items()} == {
+        "softmax": 0,
+        "plain": 2,
+        "own": 0,
+        "section": 0,
+        "other": 0,
+        "again": 2,
+    }
+    settings: Any = planned["plain"].along[1].recipe.settings
+    assert (settings.training.learning_rate, settings.training.batch_size) == (0.2, 16)
+
+
+def test_a_field_may_be_there_at_some_levels_alone() -> None:
+    for kinds in (["lenet", "simple-cnn"], ["simple-cnn", "lenet"]):
+        given = study(
+            control={"technique": "cnn", "training": {"epochs": 1}},
+            variants={},
+            factors={"model.name": kinds},
+            search={"grid": {"model.width": [4, 8]}},
+        )
+        assert sorted(len(p.tries) for p in declare(given)) == [0, 2]
+
+
+def test_the_control_may_begin_with_a_value_that_is_tried() -> None:
+    control: dict[str, Any] = {"technique": "softmax", "training": {"learning_rate": 0.2}}
+    assert len(declare(study(control=control, variants={}, search={"grid": RATES}))[0].tries) == 2
+    control["training"]["learning_rate"] = 0.7
+    with pytest.raises(InputError, match=r"control\.training\.learning_rate: 0\.7 received"):
+        declare(study(control=control, variants={}, search={"grid": RATES}))
+
+
+def test_seeds_that_could_be_those_of_trials_are_refused() -> None:
+    with pytest.raises(InputError, match=r"seeds: 2000000 received \(allowed with a search"):
+        declare(study(seeds=[0, 2000000], search={"grid": RATES}))
+    declare(study(seeds=[0, 2000000]))
+    encoder = {"technique": "contrastive", "training": {"epochs": 1}}
+    pinned = {"technique": "probe", "encoder": {"recipe": "one", "seed": 1000000}}
+    variants = {"one": encoder, "probe": pinned}
+    with pytest.raises(InputError, match="probe: refers to a recipe with seed 1000000"):
+        declare(study(variants=variants, search={"grid": RATES}))
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": (
         {"grid": {"training.learning_rat": [1, 2]}},
@@ -74,6 +127,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "recipe without": (
         {"grid": RATES, "of": ["majority", "softmax"]},
         "search.of: majority has none of the fields of search.grid",
+    ),
+    "nobody": (
+        {"grid": RATES, "of": []},
+        "search.of: names no recipe (left out, all that have a field are searched)",
+    ),
+    "field of another": (
+        {"grid": {"training.batch_size": [8, 16], "training.epochs": [1, 2]}, "of": ["majority"]},
+        "search.of: majority has none of the fields of search.grid",
+    ),
+    "twice": (
+        {"grid": {"training.learning_rate": [0.1, "1e-1"]}},
+        "search.grid: softmax@learning_rate=0.1 and softmax@learning_rate=1e-1 are tried with the "
+        "same values",
     ),
     "bad value": (
         {"grid": {"training.learning_rate": [0.1, -1]}},
@@ -101,6 +167,8 @@ def test_what_cannot_be_searched_is_refused(name: str) -> None:
         ({"grid": {"data.labels": [20, 50]}}, {}, "data.labels: cannot be searched"),
         ({"grid": RATES}, {"resampling": {"folds": 2}, "metric": "fold/accuracy", "seeds": 1}, ""),
         ({"grid": RATES}, {"factors": RATES}, "is a factor, which sets it at every level"),
+        ({"grid": RATES}, {"factors": {"training": [{}, {"epochs": 2}]}}, "training is a factor"),
+        ({"grid": {"training": [{}, {"epochs": 2}]}}, {"factors": RATES}, "learning_rate is a fa"),
         ({"grid": RATES, "seeds": 0}, {}, "greater than or equal to 1"),
     ],
 )

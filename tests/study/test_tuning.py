@@ -15,13 +15,15 @@ from bakeoff.study.evidence import pack
 from bakeoff.study.folder import open_folder
 from bakeoff.study.manifest import write_manifest
 from bakeoff.study.plan import read_plan, write_plan
+from bakeoff.study.planned import TRIAL_SEEDS
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
-from bakeoff.study.tuning import FIRST_SEED, Trial, best, next_to_choose, trial_of
+from bakeoff.study.tuning import Trial, best, next_to_choose, trial_of
 from bakeoff.study.verify import verify
 
 RATES = [1e-9, 0.5, 1e9]
 """Nothing is learnt with the first, and the last diverges."""
+EPOCH: dict[str, Any] = {"training": {"epochs": 1}}
 SEARCH: dict[str, Any] = {"grid": {"training.learning_rate": RATES}, "seeds": 2}
 
 
@@ -36,7 +38,7 @@ def chosen(out: Path, name: str = "softmax") -> dict[str, Any]:
     return values
 
 
-def trial(out: Path, rate: float, seed: int = FIRST_SEED, name: str = "softmax") -> Record:
+def trial(out: Path, rate: float, seed: int = TRIAL_SEEDS, name: str = "softmax") -> Record:
     found = read_record(out / "cells" / f"{name}@learning_rate={rate}" / f"seed-{seed}")
     assert found is not None
     return found
@@ -47,7 +49,7 @@ def test_the_best_on_validation_is_what_is_compared(tmp_path: Path) -> None:
     assert chosen(tmp_path) == {"training.learning_rate": 0.5}
     own = finished.results["recipes"]["softmax"]
     assert own["recipe"]["training"]["learning_rate"] == 0.5
-    scores = [trial(tmp_path, 0.5, FIRST_SEED + i).metrics for i in range(2)]
+    scores = [trial(tmp_path, 0.5, TRIAL_SEEDS + i).metrics for i in range(2)]
     told = own["search"]["trials"]
     assert told[1]["scores"] == [metrics["validation/accuracy"] for metrics in scores]
     assert told[0]["mean"] < told[1]["mean"]
@@ -66,7 +68,7 @@ def test_the_best_on_validation_is_what_is_compared(tmp_path: Path) -> None:
 
 def test_trials_see_no_test_examples_and_leave_no_weights(tmp_path: Path) -> None:
     run(tmp_path, searching())
-    tried = [trial(tmp_path, rate, FIRST_SEED + i) for rate in RATES for i in range(2)]
+    tried = [trial(tmp_path, rate, TRIAL_SEEDS + i) for rate in RATES for i in range(2)]
     assert {record.purpose for record in tried} == {"trial"}
     assert {record.test_opened for record in tried} == {0}
     splits = {name.partition("/")[0] for record in tried for name in record.metrics}
@@ -78,7 +80,7 @@ def test_trials_see_no_test_examples_and_leave_no_weights(tmp_path: Path) -> Non
 
 def test_what_trying_took_is_told(tmp_path: Path) -> None:
     own = run(tmp_path, searching()).results["recipes"]["softmax"]["cost"]
-    costs = [trial(tmp_path, rate, FIRST_SEED + i).cost for rate in RATES for i in range(2)]
+    costs = [trial(tmp_path, rate, TRIAL_SEEDS + i).cost for rate in RATES for i in range(2)]
     assert own["tuning_seconds"] == pytest.approx(
         sum(cost.train_seconds + cost.warm_up_seconds for cost in costs)
     )
@@ -137,12 +139,86 @@ def test_encoders_are_chosen_before_what_reads_them(tmp_path: Path) -> None:
     assert [p.name for p in next_to_choose(ready)] == ["encoder"]
     run(tmp_path, given)
     probed = trial(tmp_path, 0.01, name="probe")
-    served = read_record(tmp_path / f"cells/encoder/seed-{FIRST_SEED}")
+    served = read_record(tmp_path / f"cells/encoder/seed-{TRIAL_SEEDS}")
     assert served is not None
     assert probed.inputs == {"encoder": served.key}
     rate = chosen(tmp_path, "encoder")["training.learning_rate"]
     assert served.recipe["training"]["learning_rate"] == rate
     assert (served.purpose, served.test_opened) == ("input", 0)
+
+
+ENCODER: dict[str, Any] = {
+    "technique": "contrastive",
+    "data": {"labels": 100},
+    "model": {"name": "simple-cnn", "width": 4},
+    "training": {"epochs": 1},
+}
+
+
+def probing(seed: int | None = None) -> Study:
+    """A control that is nothing, an encoder, and a probe of it that is searched."""
+    encoder = {"recipe": "encoder"} | ({} if seed is None else {"seed": seed})
+    probe = {"technique": "probe", "encoder": encoder, "training": {"epochs": 1}}
+    return searching(
+        control={"technique": "majority", "data": {"labels": 100}},
+        variants={"encoder": ENCODER, "probe": probe | {"data": {"labels": 100}}},
+        search={"grid": {"training.learning_rate": [1e-9, 0.01]}, "of": ["probe"]},
+        seeds={"exactly": 3},
+    )
+
+
+def test_an_encoder_of_one_seed_is_none_of_trials(tmp_path: Path) -> None:
+    """It learnt from examples that validate them; and no cell is another's."""
+    run(tmp_path, probing(seed=0))
+    served = read_record(tmp_path / f"cells/encoder/seed-{TRIAL_SEEDS}")
+    assert served is not None
+    assert trial(tmp_path, 0.01, name="probe").inputs == {"encoder": served.key}
+    watch = Watch()
+    run(tmp_path, probing(seed=0), watcher=watch)
+    assert watch.begun == []
+    assert verify(tmp_path).ok
+
+
+def test_what_was_fitted_for_trials_alone_is_booked_where_it_was_fitted(tmp_path: Path) -> None:
+    results = run(tmp_path / "run", probing()).results["recipes"]
+    served = read_record(tmp_path / f"run/cells/encoder/seed-{TRIAL_SEEDS}")
+    assert served is not None
+    seconds = served.cost.train_seconds + served.cost.warm_up_seconds
+    assert results["encoder"]["cost"]["tuning_seconds"] == pytest.approx(seconds)
+    assert results["probe"]["cost"]["tuning_seconds"] > 0
+    assert "search" not in results["encoder"]
+    pack(tmp_path / "run", tmp_path / "evidence")
+    found = open_folder(tmp_path / "evidence").served["encoder"]
+    assert [record.key for record in found] == [served.key]
+    assert verify(tmp_path / "evidence").ok
+
+
+def test_a_variant_has_what_was_chosen_for_the_control(tmp_path: Path) -> None:
+    given = searching(
+        control=QUICK,
+        variants={"smaller": {"training.batch_size": 16}},
+        search=SEARCH | {"of": ["softmax"]},
+    )
+    results = run(tmp_path, given).results["recipes"]
+    assert chosen(tmp_path, "smaller") == chosen(tmp_path) == {"training.learning_rate": 0.5}
+    assert results["smaller"]["recipe"]["training"]["learning_rate"] == 0.5
+    assert results["smaller"]["search"]["sentence"] == (
+        "smaller has training.learning_rate 0.5: what was chosen for softmax."
+    )
+    assert verify(tmp_path).ok
+
+
+def test_some_of_a_study_and_all_of_it_after_each_other(tmp_path: Path) -> None:
+    given = searching(variants={"softmax": QUICK, "mlp": {"technique": "mlp", **EPOCH}})
+    run(tmp_path / "a", given)
+    run(tmp_path / "a", given.only(["softmax"]))
+    watch = Watch()
+    run(tmp_path / "a", given, watcher=watch)
+    assert watch.begun == []
+    run(tmp_path / "b", given.only(["softmax"]))
+    late = {n: r["late"] for n, r in run(tmp_path / "b", given).results["recipes"].items()}
+    assert late == {"majority": False, "softmax": False, "mlp": True}
+    assert chosen(tmp_path / "a", "mlp") == chosen(tmp_path / "b", "mlp")
 
 
 def test_running_again_tries_nothing_again(tmp_path: Path) -> None:
@@ -169,10 +245,18 @@ def test_a_search_that_was_stopped_goes_on(tmp_path: Path) -> None:
 
 def test_after_test_was_read_nothing_else_is_searched(tmp_path: Path) -> None:
     run(tmp_path, searching())
-    with pytest.raises(InputError, match=r"search: .* were read under"):
+    with pytest.raises(InputError, match=r"search.seeds: 3 received, .* were read under 2"):
         run(tmp_path, searching(search=SEARCH | {"seeds": 3}))
-    with pytest.raises(InputError, match="search: None received"):
+    tried = "training.learning_rate 0.5; .*"
+    with pytest.raises(InputError, match=f"search of softmax: no search received, .* {tried}"):
         run(tmp_path, study())
+    fewer = {"grid": {"training.learning_rate": RATES[:2]}, "seeds": 2}
+    with pytest.raises(InputError, match=r"search of softmax: training.learning_rate 0.5; .*"):
+        run(tmp_path, searching(search=fewer))
+    turned = {"grid": {"training.learning_rate": RATES[::-1]}, "seeds": 2}
+    watch = Watch()
+    run(tmp_path, searching(search=turned), watcher=watch)
+    assert watch.begun == []
 
 
 def test_a_variant_that_comes_later_is_searched_and_late(tmp_path: Path) -> None:
@@ -211,7 +295,7 @@ def test_another_choice_than_follows_is_found(tmp_path: Path) -> None:
 
 def test_a_trial_that_was_changed_is_found(tmp_path: Path) -> None:
     run(tmp_path, searching())
-    place = tmp_path / f"cells/softmax@learning_rate=0.5/seed-{FIRST_SEED}/record.json"
+    place = tmp_path / f"cells/softmax@learning_rate=0.5/seed-{TRIAL_SEEDS}/record.json"
     content = json.loads(place.read_text())
     content["metrics"]["validation/accuracy"] = 0.999
     place.write_text(json.dumps(content))
@@ -226,6 +310,24 @@ def test_a_trial_that_was_lost_is_run_again(tmp_path: Path) -> None:
     run(tmp_path, searching(), watcher=watch)
     assert len(watch.finished) == 2
     assert chosen(tmp_path) == {"training.learning_rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ([1e8, 1e9], "the first of 2 values, all of which diverged (2 seeds)"),
+        ([1e-30, 1e-29], "of 2 values the first of the best on validation, as good as 1 other"),
+        (
+            [1e-9, 0.5],
+            "of 2 values the best on validation (2 seeds); training.learning_rate is "
+            "the largest that was tried",
+        ),
+        ([1e-9, 0.5, 1e9], "of 3 values the best on validation (2 seeds)."),
+    ],
+)
+def test_why_values_were_chosen(rates: list[float], told: str, tmp_path: Path) -> None:
+    given = searching(search={"grid": {"training.learning_rate": rates}, "seeds": 2})
+    assert told in run(tmp_path, given).results["recipes"]["softmax"]["search"]["sentence"]
 
 
 def trials(*scores: tuple[float, ...]) -> list[Trial]:

@@ -1,5 +1,6 @@
 """What a study declares: one control, variants as changed fields, factors, metric, seeds, folds."""
 
+import itertools
 from collections.abc import Mapping, Sequence, Set
 from typing import Annotated, Any
 
@@ -174,8 +175,10 @@ class Declaration(Frozen):
                 "must be left out with resampling, whose folds choose: among variants or levels of "
                 "a factor, with then_test"
             )
-        if both := [path for path in search.grid if path in info.data.get("factors", {})]:
-            raise ValueError(f"{', '.join(both)}: is a factor, which sets it at every level")
+        factors = info.data.get("factors", {})
+        for path, factor in itertools.product(search.grid, factors):
+            if f"{path}.".startswith(f"{factor}.") or f"{factor}.".startswith(f"{path}."):
+                raise ValueError(f"{path}: {factor} is a factor, which sets it at every level")
         return search
 
     @property

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.examples import Examples, Items
 from bakeoff.core.files import canonical_json
+from bakeoff.core.frozen import flatten
 from bakeoff.core.protocols import Normaliser, Predictor
 from bakeoff.execution import numerics
 from bakeoff.execution.measure import Meter
@@ -40,6 +41,8 @@ RATED = 512
 """Items that are predicted at most, to see how many a second takes."""
 MOMENT = 0.2
 """Seconds after which that is seen."""
+FREE = frozenset({"learning_rate", "other_learning_rate", "l2", "momentum", "warmup"})
+"""Fields of training that change nothing of what it costs."""
 BYTES_PER_PREDICTION = 12
 """Of one probability in a CSV file, with its comma."""
 
@@ -50,10 +53,11 @@ class Estimate:
 
     Attributes:
         cells: How many there are of it, finished ones included.
-        trials: Fits that choose its settings on validation.
-        seconds: Of one cell: training and evaluation.
+        seconds: Of one cell: training and evaluation; of one that is searched, the dearest try's.
         memory_bytes: Resident, above the data.
         disk_bytes: Of one cell: weights and predictions.
+        trials: Fits that choose settings on validation, of its own or of recipes that need it.
+        trial_seconds: Of all of them.
     """
 
     recipe: str
@@ -65,11 +69,12 @@ class Estimate:
     memory_bytes: int
     disk_bytes: int
     trials: int = 0
+    trial_seconds: float = 0.0
 
     @property
     def total_seconds(self) -> float:
         """Of all its cells and trials, one after another."""
-        return self.seconds * (self.cells + self.trials)
+        return self.seconds * self.cells + self.trial_seconds
 
 
 def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
@@ -83,22 +88,48 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     count = seeds or ready.looks.sizes[0]
     replicates = ready.replicates(range(count))
     first = ready.replicates(ready.looks.seeds)[0]
-    serving = {p.recipe for planned in ready.planned for p in planned.inputs.values()}
+    serving = {q.recipe for p in ready.planned for one in p.whole for q in one.inputs.values()}
     fitted: dict[str, Predictor] = {}
     found: list[Estimate] = []
     alike: dict[bytes, Estimate] = {}
     with tempfile.TemporaryDirectory() as folder:
         for planned in ready.planned:
-            inputs = {name: fitted[needed.recipe] for name, needed in planned.inputs.items()}
-            probe = _Probe(ready, planned, first, inputs, Path(folder) / planned.name)
-            trials = len(planned.tries) * (ready.study.search.seeds if ready.study.search else 0)
-            if (same := alike.get(probe.price_key)) and planned.name not in serving:
-                found.append(replace(same, recipe=planned.name, trials=trials))
-                continue
-            row, fitted[planned.name] = probe.run(len(replicates))
-            alike[probe.price_key] = row
-            found.append(replace(row, trials=trials))
-    return found
+            rows: list[Estimate] = []
+            for one in planned.tries or (planned,):
+                inputs = {name: fitted[needed.recipe] for name, needed in one.inputs.items()}
+                probe = _Probe(ready, one, first, inputs, Path(folder) / one.name)
+                needed = planned.name in serving - fitted.keys()
+                if probe.price_key not in alike or needed:
+                    alike[probe.price_key], predictor = probe.run(len(replicates))
+                    fitted.setdefault(planned.name, predictor)
+                rows.append(alike[probe.price_key])
+            found.append(_of_tries(planned, rows, ready))
+    return [_with_served(row, ready) for row in found]
+
+
+def _of_tries(planned: Planned, rows: Sequence[Estimate], ready: Ready) -> Estimate:
+    """A recipe that will be as one of its tries is: which, is not known yet."""
+    dearest = replace(max(rows, key=lambda row: row.seconds), recipe=planned.name)
+    if not planned.tries or ready.study.search is None:
+        return dearest
+    seeds = ready.study.search.seeds
+    return replace(
+        dearest,
+        memory_bytes=max(row.memory_bytes for row in rows),
+        trials=seeds * len(rows),
+        trial_seconds=seeds * math.fsum(row.seconds for row in rows),
+    )
+
+
+def _with_served(row: Estimate, ready: Ready) -> Estimate:
+    """With the fits that the trials of other recipes need."""
+    needed = {q.recipe for p in ready.planned for one in p.tries for q in one.inputs.values()}
+    if row.recipe not in needed or ready.study.search is None:
+        return row
+    seeds = ready.study.search.seeds
+    return replace(
+        row, trials=row.trials + seeds, trial_seconds=row.trial_seconds + seeds * row.seconds
+    )
 
 
 def estimate_final(
@@ -159,7 +190,11 @@ class _Probe:
     @property
     def price_key(self) -> bytes:
         """What the price is a function of."""
-        resolved = {name: v for name, v in self.recipe.resolved().items() if name != "data"}
+        resolved = {
+            path: value
+            for path, value in flatten(self.recipe.resolved()).items()
+            if not path.startswith("data.") and path.rpartition(".")[2] not in FREE
+        }
         data = self.whole
         sizes = [len(data.train), len(data.validation), self.scored_size, len(data.task.classes)]
         return canonical_json([resolved, sizes])

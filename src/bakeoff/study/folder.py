@@ -28,6 +28,7 @@ class Folder:
         final: Of the recipe chosen on folds, scored on test, by seed.
         trials: Of the cells that tried settings, by recipe: for each combination, in the plan's
             order.
+        served: Of the cells that were fitted for the trials of other recipes alone, by recipe.
     """
 
     path: Path
@@ -36,12 +37,14 @@ class Folder:
     records: Mapping[str, Mapping[Replicate, Record]]
     final: Mapping[int, Record] = field(default_factory=dict)
     trials: Mapping[str, Sequence[Sequence[Record]]] = field(default_factory=dict)
+    served: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     def everything(self) -> list[Record]:
-        """All records, those of trials last."""
+        """All records, those of a search last."""
         compared = [record for records in self.records.values() for record in records.values()]
         tried = [record for trials in self.trials.values() for some in trials for record in some]
-        return [*compared, *self.final.values(), *tried]
+        served = [record for records in self.served.values() for record in records]
+        return [*compared, *self.final.values(), *tried, *served]
 
     @property
     def resampling(self) -> Resampling | None:
@@ -103,5 +106,6 @@ def open_folder(path: Path) -> Folder:
         for name, recipe in planned.items()
         if "trials" in recipe
     }
+    served = {n: [*records(n, r.get("served", {}), 0).values()] for n, r in planned.items()}
     of_seed = {at.seed: record for at, record in final.items()}
-    return Folder(path, plan, files, every, of_seed, trials)
+    return Folder(path, plan, files, every, of_seed, trials, served)

@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bakeoff.core.files import digest
 from bakeoff.core.frozen import Frozen, flatten
+
+LONGEST = 60
+"""Characters of a value in a name; of a longer one, a digest tells it from others."""
 
 
 class Point(NamedTuple):
@@ -70,4 +74,7 @@ def of_point(fault: str, where: str, place: str, values: Iterable[str]) -> str |
 
 def _label(value: Any) -> str:
     """A value as a part of a folder's name."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")[:60]
+    label = re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")
+    return (
+        label if len(label) <= LONGEST else f"{label[:LONGEST]}-{digest(str(value).encode())[:8]}"
+    )

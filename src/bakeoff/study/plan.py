@@ -9,7 +9,7 @@ is what a search chose on validation, with the cells that tried it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
     }
     if study.search is not None:
         plan["search"] = plain(study.search)
+        for name, cells in _served(ready).items():
+            recipes[name]["served"] = cells
     if study.resampling is not None:
         plan["resampling"] = plain(study.resampling)
         plan["final"] = None if old is None else old.get("final")
@@ -175,7 +177,7 @@ def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
         ("margin", margin, old["margin"]),
         ("seeds", plain(study)["seeds"], old["seeds"]),
         ("resampling", _cuts(plain(study)["resampling"]), _cuts(old.get("resampling"))),
-        ("search", plain(study)["search"], old.get("search")),
+        *_searched(ready, old),
         ("control", study.control_name, old["control_plain"]),
         ("dataset", now["name"], then["name"]),
         ("data.classes", now["classes"], then["classes"]),
@@ -190,6 +192,23 @@ def _refuse_changes(ready: Ready, folder: Path, old: Plan) -> None:
     ]
     if faults:
         raise InputError(faults)
+
+
+def _searched(ready: Ready, old: Plan) -> Iterator[tuple[str, str, str]]:
+    """Of each recipe that was there before, what it is tried with and was."""
+    search, then = ready.study.search, old.get("search")
+    if search is not None and then is not None:
+        yield "search.seeds", str(search.seeds), str(then["seeds"])
+    for p in ready.planned:
+        if (before := old["recipes"].get(p.name)) is not None:
+            tried = [one["values"] for one in before.get("trials", ())]
+            yield f"search of {p.name}", _shown(one.values for one in p.tries), _shown(tried)
+
+
+def _shown(tried: Iterable[Mapping[str, Any]]) -> str:
+    """Combinations of values, in one order whatever that of the file."""
+    found = sorted(", ".join(f"{path} {value}" for path, value in one.items()) for one in tried)
+    return "; ".join(found) or "no search"
 
 
 def _cuts(resampling: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -248,6 +267,16 @@ def _trials(p: Planned, ready: Ready) -> list[dict[str, Any]]:
         }
         for one in p.tries
     ]
+
+
+def _served(ready: Ready) -> dict[str, dict[str, str]]:
+    """The cells of recipes that were fitted for the trials of others alone, by their names."""
+    found: dict[str, dict[Replicate, str]] = {}
+    for p in ready.planned:
+        for (name, at), cell in trial_cells(ready, p).items() if p.values and p.tries else ():
+            if cell.purpose == "input":
+                found.setdefault(name, {})[at] = cell.key
+    return {name: _by_label(cells) for name, cells in found.items()}
 
 
 def _dataset(ready: Ready) -> dict[str, Any]:

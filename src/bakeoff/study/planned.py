@@ -9,7 +9,9 @@ from bakeoff.core.recipe import Recipe
 from bakeoff.study.declaration import AGAIN
 
 AGAIN_SEEDS = 1_000_000
-"""What its seeds are moved by."""
+"""What the seeds of the control run again are moved by."""
+TRIAL_SEEDS = 2 * AGAIN_SEEDS
+"""The first of trials: beyond all that are compared."""
 
 
 class Input(NamedTuple):
@@ -32,6 +34,8 @@ class Planned:
         level: Values of the factors.
         inputs: What it needs, by the plain name it refers to.
         tries: The same with other values of the fields that are searched.
+        along: Of a recipe that has searched fields from the control: the same with what each of
+            the control's tries has in them.
         values: Of these fields: what a try has, or what was chosen; empty until then.
     """
 
@@ -41,6 +45,7 @@ class Planned:
     level: Mapping[str, Any]
     inputs: Mapping[str, Input] = field(default_factory=dict)
     tries: tuple["Planned", ...] = ()
+    along: tuple["Planned", ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,8 +55,13 @@ class Planned:
 
     @property
     def whole(self) -> tuple["Planned", ...]:
-        """It, and its tries."""
-        return self, *self.tries
+        """It, and what may become of it."""
+        return self, *self.tries, *self.along
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of it is left to be chosen."""
+        return bool(self.values) or not (self.tries or self.along)
 
     @property
     def seed_offset(self) -> int:

@@ -24,7 +24,7 @@ from bakeoff.data.dataset import Dataset, strata_of
 from bakeoff.models.pretrained import weights_of
 from bakeoff.study.declaration import Declaration
 from bakeoff.study.looks import LookPlan, plan_looks
-from bakeoff.study.planned import Planned
+from bakeoff.study.planned import Input, Planned
 from bakeoff.study.resolve import declare, resolve
 from bakeoff.techniques import find
 
@@ -109,8 +109,8 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
             faults += error.faults
     if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
-    known = [] if before is None else [r["recipe"] for r in before["recipes"].values()]
-    new = [p for p in planned if p.recipe.resolved() not in known]
+    known = [] if before is None else _built_before(before)
+    new = [p for p in planned if any(r.recipe.resolved() not in known for r in p.whole[1:] or [p])]
     every = [one for p in planned for one in p.whole]
     faults += _building_faults(new, _Building(every, offers))
     weights: dict[str, Mapping[str, str]] = {}
@@ -126,6 +126,14 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
     _refuse_foreign_tokens(study, vocabularies)
     _refuse_long_words(study, dataset)
     return replace(ready, weights=weights, vocabularies=vocabularies)
+
+
+def _built_before(before: Mapping[str, Any]) -> list[Any]:
+    """The recipes of an earlier run, as a search left them and as it tried them."""
+    recipes = before["recipes"].values()
+    return [r["recipe"] for r in recipes] + [
+        t["recipe"] for r in recipes for t in r.get("trials", ())
+    ]
 
 
 def _vocabulary(p: Planned) -> str:
@@ -251,13 +259,14 @@ class _Building:
 
 
 def _building_faults(planned: Sequence[Planned], building: _Building) -> list[str]:
-    """For which nothing can be fitted; of a try only what is its values' fault."""
+    """For which nothing can be fitted; of what is searched only what is the values' fault."""
     faults: list[str] = []
     for p in planned:
         own = building.faults(p)
         faults += [f"{p.name}: {fault}" for fault in own]
-        for one in p.tries:
-            faults += [f"{one.name}: {fault}" for fault in building.faults(one) if fault not in own]
+        for one in p.whole[1:]:
+            of_values = [fault for fault in building.faults(one) if fault not in own]
+            faults += [f"search.grid: {one.name}: {fault}" for fault in of_values]
     return faults
 
 
@@ -268,6 +277,15 @@ def _faults_of(ask: Callable[[], object]) -> tuple[str, ...]:
     except InputError as error:
         return error.faults
     return ()
+
+
+def _drawn_for(needed: Input, at: Replicate, own: Purpose) -> Replicate:
+    """What an input is fitted with for a cell.
+
+    A seed that is one for all that are compared is none of trials': what was fitted with it learnt
+    from examples that may validate a trial.
+    """
+    return at if needed.seed is None or own == "trial" else at.at_seed(needed.seed)
 
 
 def cells_of(
@@ -299,9 +317,7 @@ def cells_of(
         if (p.name, at) in cells:
             return cells[p.name, at]
         inputs = {
-            name: add(
-                by_name[needed.recipe], at if needed.seed is None else at.at_seed(needed.seed)
-            ).key
+            name: add(by_name[needed.recipe], _drawn_for(needed, at, own)).key
             for name, needed in p.inputs.items()
         }
         data = p.recipe.data

@@ -18,7 +18,7 @@ from bakeoff.execution import numerics
 from bakeoff.study.declaration import AGAIN, Changes, Declaration, changed
 from bakeoff.study.grid import of_point, overwritten, points
 from bakeoff.study.planned import Input, Planned
-from bakeoff.study.tries import grid_of, search_faults, tries
+from bakeoff.study.tries import along, grid_of, search_faults, tries
 from bakeoff.techniques import find, framework_of
 from bakeoff.techniques.recipes import parse_recipe
 from bakeoff.techniques.teachers import pin_extra
@@ -75,9 +75,11 @@ def declare(study: Declaration) -> list[Planned]:
                 continue
             wrong = _selection_faults(recipe, study.metric)
             found += [Fault(name, change, fault) for fault in wrong]
-            plain_one = Planned(recipe, name, change, level.values)
-            tried = tries(study, plain_one, levelled, where, faults)
-            of_level.append(replace(plain_one, tries=tried))
+            made = Planned(recipe, name, change, level.values)
+            made = replace(made, tries=tries(study, made, levelled, where, faults))
+            control = of_level[0] if of_level else made
+            made = replace(made, along=along(made, control, levelled, where, faults))
+            of_level.append(made)
         planned += [_with_inputs(p, of_level, study, found) for p in of_level]
     faults += search_faults(study, planned)
     if faults := [*faults, *_told(study, found)]:
@@ -112,7 +114,8 @@ def resolve(study: Declaration, dataset: Dataset, before: Numerics | None = None
         if asked not in computed:
             computed[asked] = _numerics(asked, before, frameworks, updates)
         ready = recipe.model_copy(update={"numerics": computed[asked]})
-        return replace(p, recipe=ready, tries=tuple(map(settle, p.tries)))
+        tried, beside = (tuple(map(settle, some)) for some in (p.tries, p.along))
+        return replace(p, recipe=ready, tries=tried, along=beside)
 
     for p in planned:
         technique = find(p.recipe.technique)
@@ -187,6 +190,7 @@ def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes,
     """Every recipe as plain data, with what it changes, by name."""
     control = {key: value for key, value in study.control.items() if key != "name"}
     contents = {study.control_name: (control, Changes())}
+    faults += _control_faults(study, control)
     for name, change in study.variants.items():
         where = f"variants.{name}"
         if name in contents:
@@ -209,6 +213,21 @@ def _contents(study: Declaration, faults: list[str]) -> dict[str, tuple[Changes,
             faults += [f"{where}.{fault}" for fault in error.faults]
     faults += _name_faults([study.control_name, *study.variants])
     return contents
+
+
+def _control_faults(study: Declaration, content: Mapping[str, Any]) -> list[str]:
+    """The control may have a value of a searched field to begin with: one of those tried."""
+    faults: list[str] = []
+    for path, values in grid_of(study, study.control_name).items():
+        said: Any = content
+        for part in path.split("."):
+            said = said.get(part) if isinstance(said, Mapping) else None
+        if said is not None and said not in values:
+            faults.append(
+                f"control.{path}: {said} received, but it is searched (allowed: left out, or one "
+                "of the values that are tried)"
+            )
+    return faults
 
 
 def _name_faults(names: Sequence[str]) -> list[str]:
@@ -261,8 +280,10 @@ def _with_inputs(
             others = [name for name in unique if name != p.plain_name]
             (text,) = unknown("recipe", ref.recipe, others).faults
             faults.append(Fault(p.plain_name, p.changed, f": {text}"))
-    tried = tuple(_with_inputs(t, of_level, study, faults) for t in p.tries)
-    return replace(p, inputs=found, tries=tried)
+    tried, beside = (
+        tuple(_with_inputs(t, of_level, study, faults) for t in some) for some in (p.tries, p.along)
+    )
+    return replace(p, inputs=found, tries=tried, along=beside)
 
 
 def _has_from_control(

@@ -158,7 +158,10 @@ class _Runner:
             self._run_cells(self._cells(cells, self.options.jobs))
             if self.failures:
                 told = "; ".join(f"{cell}: {why}" for cell, why in self.failures.items())
-                raise BakeoffError(f"search: nothing is chosen where trials fail: {told}")
+                raise BakeoffError(
+                    f"search: nothing is chosen where trials fail: {told} (run it again, or take "
+                    "what cannot be fitted out of search.grid)"
+                )
             for p in waiting:
                 self.ready = with_choice(self.ready, p, self.store.finished)
         self.plan = make_plan(self.ready, self.store.folder)

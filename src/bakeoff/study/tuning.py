@@ -6,7 +6,7 @@ needs of others is chosen first.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,12 +15,10 @@ import numpy as np
 from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.measures import measure_of
 from bakeoff.core.record import Record
-from bakeoff.study.planned import Planned
+from bakeoff.study.planned import TRIAL_SEEDS, Planned
 from bakeoff.study.prepare import Ready, cells_of
 
 T = TypeVar("T")
-FIRST_SEED = 2_000_000
-"""Of the first trial."""
 
 
 class Trial(NamedTuple):
@@ -73,10 +71,6 @@ def search_result(
     pairs = zip(planned["trials"], tried, strict=True)
     trials = [trial_of(one["values"], records, metric) for one, records in pairs]
     chosen: Mapping[str, Any] = planned["values"]
-    shown = ", ".join(f"{path} {value}" for path, value in chosen.items())
-    count = f"{len(trials)} combinations" if len(chosen) > 1 else f"{len(trials)} values"
-    seeds = max((len(trial.scores) for trial in trials), default=0)
-    ends = [f"{path} is {end}" for path in chosen if (end := _end(path, chosen, trials))]
     return {
         "values": chosen,
         "metric": f"validation/{metric.partition('/')[2]}",
@@ -88,47 +82,75 @@ def search_result(
             }
             for trial in trials
         ],
-        "sentence": f"{name} has {shown}: of {count} the best on validation "
-        f"({seeds} seed{'s' if seeds != 1 else ''}){'; ' if ends else ''}{', '.join(ends)}.",
+        "sentence": f"{name} has {_shown(chosen)}: {_why(chosen, trials, metric)}.",
     }
 
 
-def _end(path: str, chosen: Mapping[str, Any], trials: Sequence[Trial]) -> str:
-    """Whether a number that was chosen is the last one tried on its side: more may be better."""
-    values = [trial.values[path] for trial in trials]
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+def taken_over(name: str, control: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `results.json` says of a recipe that has searched values from the control."""
+    sentence = f"{name} has {_shown(values)}: what was chosen for {control}."
+    return {"values": values, "sentence": sentence}
+
+
+def _shown(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path} {value}" for path, value in values.items())
+
+
+def _why(chosen: Mapping[str, Any], trials: Sequence[Trial], metric: str) -> str:
+    """What spoke for values on validation."""
+    count = f"{len(trials)} {'combinations' if len(chosen) > 1 else 'values'}"
+    seeds = max((len(trial.scores) for trial in trials), default=0)
+    of_seeds = f"({seeds} seed{'s' if seeds != 1 else ''})"
+    own = next(trial.mean for trial in trials if trial.values == chosen)
+    if np.isnan(own):
+        return f"the first of {count}, all of which diverged {of_seeds}"
+    equal = sum(trial.mean == own for trial in trials) - 1
+    if equal:
+        others = f"{equal} other{'s' if equal > 1 else ''}"
+        return f"of {count} the first of the best on validation, as good as {others} {of_seeds}"
+    ends = [f"{path} is {end}" for path in chosen if (end := _end(path, chosen, trials, metric))]
+    return f"of {count} the best on validation {of_seeds}{'; ' if ends else ''}{', '.join(ends)}"
+
+
+def _end(path: str, chosen: Mapping[str, Any], trials: Sequence[Trial], metric: str) -> str:
+    """Whether a number that was chosen is the last one tried on its side, and scores still rose."""
+    found = [trial.values[path] for trial in trials]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in found):
         return ""
-    least, most = min(values), max(values)
-    if least == most:
+    values = sorted(set(found))
+    ends = {values[0]: "smallest", values[-1]: "largest"}
+    if len(values) < 2 or chosen[path] not in ends:
         return ""
-    told = {least: "the smallest that was tried", most: "the largest that was tried"}
-    return told.get(chosen[path], "")
+    beside = values[1] if chosen[path] == values[0] else values[-2]
+    pair = [
+        [trial for trial in trials if trial.values[path] == value]
+        for value in (chosen[path], beside)
+    ]
+    own, other = (some[best(some, metric)].mean for some in pair)
+    return "" if own == other else f"the {ends[chosen[path]]} that was tried"
 
 
 def next_to_choose(ready: Ready) -> list[Planned]:
     """The recipes to be tried next: those that need nothing of one that is yet to be chosen."""
     by_name = {p.name: p for p in ready.planned}
 
-    def settled(p: Planned) -> bool:
-        return (not p.tries or bool(p.values)) and ripe(p)
-
     def ripe(p: Planned) -> bool:
         needed = {given.recipe for one in p.whole for given in one.inputs.values()}
-        return all(settled(by_name[name]) for name in needed)
+        return all(by_name[name].settled and ripe(by_name[name]) for name in needed)
 
-    return [p for p in ready.planned if p.tries and not p.values and ripe(p)]
+    return [p for p in ready.planned if p.tries and not p.settled and ripe(p)]
 
 
 def trial_cells(ready: Ready, p: Planned) -> dict[tuple[str, Replicate], Cell]:
     """The cells of a recipe's tries, by their names, and those that they need."""
     search = ready.study.search
     count = 0 if search is None else search.seeds
-    replicates = [Replicate(seed=FIRST_SEED + number) for number in range(count)]
+    replicates = [Replicate(seed=TRIAL_SEEDS + number) for number in range(count)]
     return cells_of(ready, p.tries, replicates, purpose="input", own="trial")
 
 
 def with_choice(ready: Ready, p: Planned, finished: Callable[[Cell], Record | None]) -> Ready:
-    """A study in which a recipe, and with the control the control run again, has what did best.
+    """A study in which a recipe has what did best, and so have those that have it from this one.
 
     Args:
         ready: The study.
@@ -139,20 +161,20 @@ def with_choice(ready: Ready, p: Planned, finished: Callable[[Cell], Record | No
     for (name, _), cell in trial_cells(ready, p).items():
         if name in records and (record := finished(cell)) is not None:
             records[name].append(record)
-    metric, control = ready.study.metric, ready.study.control_name
+    metric = ready.study.metric
     trials = [trial_of(one.values, records[one.name], metric) for one in p.tries]
-    chosen = p.tries[best(trials, metric)]
-    of_control = p.plain_name == control
-    names = {
-        q.name
-        for q in ready.planned
-        if q.name == p.name or (of_control and q.seed_offset and q.level == p.level)
-    }
+    place = best(trials, metric)
+    chosen = {p.name: p.tries[place]}
+    if p.plain_name == ready.study.control_name:
+        beside = [q for q in ready.planned if q.along and q.level == p.level]
+        chosen |= {q.name: q.along[place] for q in beside}
     return replace(
         ready,
-        planned=tuple(_settled(q, chosen) if q.name in names else q for q in ready.planned),
-        weights=_also(ready.weights, chosen.name, names),
-        vocabularies=_also(ready.vocabularies, chosen.name, names),
+        planned=tuple(
+            _settled(q, chosen[q.name]) if q.name in chosen else q for q in ready.planned
+        ),
+        weights=_also(ready.weights, chosen),
+        vocabularies=_also(ready.vocabularies, chosen),
     )
 
 
@@ -162,6 +184,6 @@ def _settled(p: Planned, chosen: Planned) -> Planned:
     return replace(p, recipe=recipe, values=chosen.values, inputs=chosen.inputs)
 
 
-def _also(told: Mapping[str, T], of: str, names: Iterable[str]) -> dict[str, T]:
-    """What is told of one, told of others, too."""
-    return {**told, **{name: told[of] for name in names if of in told}}
+def _also(told: Mapping[str, T], chosen: Mapping[str, Planned]) -> dict[str, T]:
+    """What is told of tries, told of the recipes that have their values now, too."""
+    return {**told, **{name: told[one.name] for name, one in chosen.items() if one.name in told}}
