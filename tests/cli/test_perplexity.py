@@ -37,7 +37,10 @@ def test_figures_have_their_protocol_in_their_names(
     ]
     assert found["scored_tokens"] == found["tokens"] - 1
     assert found["words"] == 200
-    counts = {"token": found["scored_tokens"], "word": 200, "byte": found["bytes"]}
+    assert 0.99 < found["covered"] < 1
+    assert found["precision"] == "float32"
+    words, size = (found["covered"] * count for count in (200, found["bytes"]))
+    counts = {"token": found["scored_tokens"], "word": words, "byte": size}
     for unit, count in counts.items():
         figure = found["figures"][f"perplexity[{unit},context=32,stride=16]"]
         assert figure == pytest.approx(math.exp(found["nats"] / count))
@@ -104,10 +107,10 @@ def test_the_technique_and_the_command_give_the_same_figures(
         )
         predictor = technique.untrained(settings, (), 0)
         predictor.precision = "float32"
-        ((nats, tokens, size),) = predictor.predict([text.read_text(encoding="utf-8")])
+        ((nats, tokens, size, covered),) = predictor.predict([text.read_text(encoding="utf-8")])
         assert found["nats"] == pytest.approx(nats, rel=1e-9)
         assert found["scored_tokens"] == tokens == found["tokens"] - (not bos)
-        assert found["bytes"] == size
+        assert (found["bytes"], found["covered"]) == (size, covered)
         names = list(found["figures"])
         assert names[0] == f"perplexity[token,context=32,stride=16{',bos' if bos else ''}]"
 

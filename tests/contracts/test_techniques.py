@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from tests.contracts.small import (
     STEPS,
     Attempt,
@@ -28,6 +28,7 @@ from tests.contracts.small import (
 from bakeoff.cli.profile import per_example
 from bakeoff.core.errors import InputError, Interrupted
 from bakeoff.core.examples import Items, Modality, take_items
+from bakeoff.core.frozen import Frozen, plain
 from bakeoff.core.protocols import Cutting, LayerProfile, Technique
 from bakeoff.core.recipe import DataSettings, Framework, Recipe, Settings
 from bakeoff.core.streams import Streams
@@ -197,6 +198,29 @@ def test_defaults_and_round_trip(technique: Technique) -> None:
     again = parse_recipe(recipe.resolved(), recipe.name)
     assert again == recipe
     assert again.resolved() == recipe.resolved()
+
+
+def sections(model: type[Frozen]) -> Iterator[tuple[type[Frozen], str, Frozen]]:
+    """Every section with a default, those inside sections included: its owner, name and default."""
+    for name, info in model.model_fields.items():
+        default = info.get_default(call_default_factory=True)
+        if isinstance(default, Frozen) and not info.is_required():
+            yield model, name, default
+            yield from sections(type(default))
+
+
+def test_what_a_section_does_not_say_is_as_where_there_is_none(technique: Technique) -> None:
+    for owner, name, default in sections(technique.settings):
+        if any(info.is_required() for info in type(default).model_fields.values()):
+            continue
+        said = {"name": plain(default)["name"]} if "name" in type(default).model_fields else {}
+        needed = {n for n, info in owner.model_fields.items() if info.is_required()}
+        if needed:
+            kind: Any = owner.model_fields[name].annotation
+            found = TypeAdapter(kind).validate_python(said)
+        else:
+            found = getattr(owner.parse({name: said}), name)
+        assert found == default, f"{owner.__name__}.{name}"
 
 
 def test_unknown_field(technique: Technique) -> None:

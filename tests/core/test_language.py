@@ -13,7 +13,8 @@ from bakeoff.core.table import Table
 
 TASK = LanguageModelling()
 WORDS = np.array([10.0, 40.0, np.nan, 5.0])
-OUTPUTS = np.array([[30.0, 12, 55], [100.0, 50, 210], [7.0, 3, 14], [0.0, 0, 25]])
+OUTPUTS = np.array([[30, 12, 55, 1], [100, 50, 210, 0.95], [7, 3, 14, 1.0], [0, 0, 25, 0]])
+"""Of the last text no token was scored, of the second one was not."""
 
 
 def table() -> Table:
@@ -24,8 +25,8 @@ def test_metrics_are_of_all_tokens_together() -> None:
     found = TASK.metrics(table())
     assert found == {
         "perplexity": math.exp(130 / 62),
-        "word_perplexity": math.exp(130 / 55),
-        "byte_perplexity": math.exp(130 / 290),
+        "word_perplexity": math.exp(130 / (10 + 38)),
+        "byte_perplexity": math.exp(130 / (55 + 199.5)),
         "cross_entropy": 130 / 62,
     }
     assert TASK.score(WORDS, OUTPUTS) == found
@@ -34,14 +35,14 @@ def test_metrics_are_of_all_tokens_together() -> None:
 
 def test_figures_that_are_too_large_are_left_out() -> None:
     """Of texts without spaces that per word; of a model that gives no numbers all."""
-    outputs = np.array([[600.0, 200, 300]])
+    outputs = np.array([[600.0, 200, 300, 1]])
     found = TASK.score(np.array([1.0]), outputs)
     assert found == {
         "perplexity": math.exp(3),
         "byte_perplexity": math.exp(2),
         "cross_entropy": 3.0,
     }
-    assert TASK.score(np.array([1.0]), np.array([[np.inf, 200, 300]])) == {}
+    assert TASK.score(np.array([1.0]), np.array([[np.inf, 200, 300, 1]])) == {}
 
 
 def test_what_is_judged_is_the_logarithm() -> None:
@@ -58,6 +59,7 @@ def test_jackknife(metric: str) -> None:
         "prediction": generator.uniform(10, 300, 30),
         "weight": generator.integers(5, 90, 30).astype(float),
         "bytes": generator.integers(25, 300, 30).astype(float),
+        "covered": generator.uniform(0.5, 1, 30),
     }
     answers = Table(columns)
     values = TASK.example_values(metric, answers)
@@ -68,7 +70,7 @@ def test_jackknife(metric: str) -> None:
         assert values[i] == pytest.approx(30 * whole - 29 * rest)
     # As a standard error it is near that of the ratio by the delta method.
     unit = {"word_perplexity": "truth", "byte_perplexity": "bytes"}.get(metric, "weight")
-    counts = columns[unit]
+    counts = columns[unit] * (columns["covered"] if unit != "weight" else 1)
     residuals = (columns["prediction"] + whole * counts) / counts.mean()
     assert values.std(ddof=1) == pytest.approx(residuals.std(ddof=1), rel=0.1)
 
@@ -83,7 +85,8 @@ def test_equal_texts_have_equal_values() -> None:
 def test_file(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_bytes(TASK.write(table()))
-    assert path.read_text(encoding="utf-8").splitlines()[0] == "id,target,nats,tokens,bytes,group"
+    header = path.read_text(encoding="utf-8").splitlines()[0]
+    assert header == "id,target,nats,tokens,bytes,covered,group"
     back = TASK.read(path)
     for name, column in table().items():
         np.testing.assert_array_equal(back[name], column)

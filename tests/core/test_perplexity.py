@@ -40,6 +40,9 @@ def test_figures_share_the_same_nats_among_units() -> None:
         "perplexity[byte,context=4,stride=2]": math.exp(12 / 22),
     }
     assert (word_count(text), byte_count(text)) == (4, 22)
+    half = figures(protocol, 12.0, 6, text, covered=0.5)
+    assert half["perplexity[word,context=4,stride=2]"] == math.exp(12 / 2)
+    assert half["perplexity[token,context=4,stride=2]"] == math.exp(12 / 6)
 
 
 def test_what_is_beyond_numbers_is_infinite() -> None:

@@ -16,7 +16,7 @@ TASKS: tuple[Task, ...] = (Classification("ab"), Regression(), LanguageModelling
 OUTPUTS = (
     np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32),
     np.array([0.1, -2.5, 1 / 3]),
-    np.array([[7.5, 3, 9], [1 / 3, 2, 5], [0, 0, 0]]),
+    np.array([[7.5, 3, 9, 1], [1 / 3, 2, 5, 0.9], [0, 0, 0, 0]]),
 )
 LABELS = (np.array([1, -1, 0]), np.array([0.2, np.nan, 3.0]), np.array([4.0, np.nan, 1.0]))
 

@@ -1,5 +1,7 @@
 """Words by hand: what a word is, which have numbers, what is cut."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,15 @@ TEXTS = ["The cat, the DOG", "a cat isn't a dog", "the bird"]
 )
 def test_words(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+def test_marks_belong_to_the_letter_before_them() -> None:
+    assert words_of("हिन्दी भाषा") == ["हिन्दी", "भाषा"]
+    assert words_of("مُحَمَّد كِتَاب") == ["مُحَمَّد", "كِتَاب"]
+    for form in ("NFC", "NFD"):
+        assert words_of(unicodedata.normalize(form, "Résumé, l’été")) == ["résumé", "l'été"]
+    assert words_of("İstanbul") == ["i̇stanbul"]
+    assert words_of("a_b – c̲ 2×3") == ["a", "b", "c̲", "2", "3"]
 
 
 def test_a_line_of_a_megabyte_is_read_at_once() -> None:

@@ -10,7 +10,7 @@ from tests.models.causal_models import POSITIONS, save_causal, text_of
 from tests.models.tiny import DECODERS, LIMIT, Decoder, configuration, save_tiny
 
 from bakeoff.core.errors import InputError
-from bakeoff.core.perplexity import Protocol
+from bakeoff.core.perplexity import Protocol, figures
 from bakeoff.core.streams import Streams
 from bakeoff.models.language import (
     ByteWords,
@@ -19,7 +19,7 @@ from bakeoff.models.language import (
     drawn_causal,
     pretrained_causal,
     profile,
-    text_nats,
+    score_text,
     tokenizer_words,
     vocabulary_of,
 )
@@ -125,15 +125,49 @@ def test_vocabularies_are_told_apart_by_their_content(tmp_path: Path) -> None:
     assert len(set(digests)) == 3
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_tokens_stand_for_all_bytes_of_a_text(kind: str, tmp_path: Path) -> None:
+    words = pretrained_causal(find_pretrained(str(save_causal(tmp_path, kind)))).words
+    for text in ("the river runs", " öl und 水 \n", "a", "\U0001f600\U0001f600 end  ", ""):
+        for own in (words, ByteWords()):
+            widths = own.widths(text)
+            assert len(widths) == len(own.encode(text))
+            assert widths.sum() == len(text.encode())
+            assert (widths >= 0).all()
+    ends = np.cumsum(words.widths("the river runs"))
+    ids = words.encode("the river runs")
+    decoded = [words.decode(ids[:count]) for count in range(1, len(ids) + 1)]
+    assert [len(text.encode()) for text in decoded] == ends.tolist()
+
+
+def test_what_no_token_is_scored_for_is_not_covered() -> None:
+    """Protocols that score less do not make a model of bytes look better per byte."""
+    causal = drawn_causal(CausalSettings(layers=1, width=8, heads=2), 8, Streams(0))
+    text = "abcdefghijklmnop"
+    for context, stride, bos, share in (
+        (8, 4, False, 15 / 16),
+        (8, 8, False, 14 / 16),
+        (2, 2, False, 8 / 16),
+        (8, 4, True, 1.0),
+    ):
+        scoring = Protocol(context=context, stride=stride, bos=bos)
+        nats, covered = score_text(causal, text, scoring)
+        assert covered == share
+        assert (~np.isnan(nats)).sum() == 16 * share
+        found = figures(scoring, float(np.nansum(nats)), round(16 * share), text, covered)
+        assert found[scoring.name("byte")] == pytest.approx(found[scoring.name("token")])
+    assert score_text(causal, "a", Protocol(context=8, stride=4)).covered == 0
+
+
 def test_what_a_protocol_puts_before_a_text() -> None:
     causal = drawn_causal(CausalSettings(layers=1, width=8, heads=2), 8, Streams(0))
     plain, begun = (Protocol(context=8, stride=4, bos=bos) for bos in (False, True))
-    assert np.isnan(text_nats(causal, "a", plain)).tolist() == [True]
-    assert np.isnan(text_nats(causal, "a", begun)).tolist() == [True, False]
-    assert np.isnan(text_nats(causal, "abcdef", plain)).tolist() == [True] + 5 * [False]
+    assert np.isnan(score_text(causal, "a", plain).nats).tolist() == [True]
+    assert np.isnan(score_text(causal, "a", begun).nats).tolist() == [True, False]
+    assert np.isnan(score_text(causal, "abcdef", plain).nats).tolist() == [True] + 5 * [False]
     causal.words.begin = None
     with pytest.raises(InputError, match="the tokenizer names no token that begins texts"):
-        text_nats(causal, "ab", begun)
+        score_text(causal, "ab", begun)
 
 
 def test_refused() -> None:

@@ -164,6 +164,12 @@ def test_vectors_of_length_one(home: Path) -> None:
     torch.testing.assert_close(made(IDS).norm(dim=1), torch.ones(3))
 
 
+def test_the_first_token_of_a_language_model_says_nothing(home: Path) -> None:
+    with pytest.raises(InputError, match=r"model.pooling: cls received, but a language model"):
+        encoder(home / "llama", "cls")
+    encoder(home / "bert", "cls")
+
+
 def test_the_pooler_is_gone(home: Path) -> None:
     names = [name for name, _ in encoder(home / "bert").named_parameters()]
     assert not any("pooler" in name for name in names)

@@ -105,6 +105,12 @@ def test_only_what_is_to_learn_does(kind: Kind, method: str, home: Path, tmp_pat
         assert trained == sum(layer.parameters for layer in layers)
     assert len(run.rows) == (0 if method == "none" else 2)
     assert any("untrained head" in note for note in run.notes) == (method != "none")
+    (tmp_path / "saved").mkdir()
+    fitted.save(tmp_path / "saved")
+    texts = ["number 1 is fine and warm", "dull " * 40]
+    assert same_bits(
+        find("fine-tune").load(tmp_path / "saved").predict(texts), fitted.predict(texts)
+    )
 
 
 @pytest.mark.parametrize(("kind", "method"), [("bert", "full"), ("gpt2", "lora")])

@@ -247,7 +247,9 @@ def test_study(
     new.write_text("number 3 is fine and warm\n", encoding="utf-8")
     called = bakeoff("predict", f"{out}:llama", new, "-o", predictions)
     assert called.code == 0, called
-    assert predictions.read_text(encoding="utf-8").startswith("id,target,nats,tokens,bytes\n0,6.0,")
+    assert predictions.read_text(encoding="utf-8").startswith(
+        "id,target,nats,tokens,bytes,covered\n0,6."
+    )
     protocol = "perplexity[token,context=16,stride=8]"
     assert results["protocol"] == "context=16,stride=8"
     assert f"in test {protocol}, where less is better" in verdict["sentence"]
@@ -342,11 +344,13 @@ def test_a_token_that_begins_texts_is_scored_before_them(tmp_path: Path) -> None
     plain, data, _ = fit(tmp_path, "a")
     begun, _, _ = fit(tmp_path, "b", scoring=SCORING | {"bos": True})
     texts = data.validation.items[:5]
-    _, tokens, sizes = plain.predict(texts).T
-    _, more, same = begun.predict(texts).T
+    _, tokens, sizes, covered = plain.predict(texts).T
+    _, more, same, whole = begun.predict(texts).T
     assert (tokens == sizes - 1).all()
     assert (more == sizes).all()
     assert (same == sizes).all()
+    np.testing.assert_allclose(covered, tokens / sizes)
+    assert (whole == 1).all()
     weights = save_causal(tmp_path / "weights", "gpt2")
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (file := weights / name).exists():

@@ -73,8 +73,8 @@ def test_texts_to_be_foretold_take_8_bits_a_byte() -> None:
     found = BytePredictor().predict(["abc", "", "é"])
     assert found.dtype == np.float64
     nats = np.log(256)
-    np.testing.assert_allclose(found, [[3 * nats, 3, 3], [0, 0, 0], [2 * nats, 2, 2]])
-    assert BytePredictor().predict([]).shape == (0, 3)
+    np.testing.assert_allclose(found, [[3 * nats, 3, 3, 1], [0, 0, 0, 1], [2 * nats, 2, 2, 1]])
+    assert BytePredictor().predict([]).shape == (0, 4)
     scores = LanguageModelling().score(np.array([1.0, 0.0, 1.0]), found)
     assert scores["perplexity"] == pytest.approx(256)
     with pytest.raises(InputError, match=r"majority: texts needed, \(2, 3\) float64 received"):

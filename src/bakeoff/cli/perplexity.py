@@ -65,20 +65,20 @@ def perplexity(
     from bakeoff.cli.weights import load_language_model
     from bakeoff.core import perplexity as measured
     from bakeoff.data.corpus import read_utf8
-    from bakeoff.models.language import text_nats
+    from bakeoff.models.language import score_text
 
     text = read_utf8(file)
     model = load_language_model(weights, device)
     flags = {"detokenised": detokenise, "bos": bos}
     protocol = _protocol(model.causal.limit, context, stride, flags)
     began = time.perf_counter()
-    nats = text_nats(model.causal, text, protocol, model.precision)
+    nats, covered = score_text(model.causal, text, protocol, model.precision)
     seconds = time.perf_counter() - began
     tokens = len(nats) - bos
     scored, total = _scored(nats, weights)
     if not scored:
         raise InputError(f"{file}: {tokens} token, at least two are needed, or one with --bos")
-    found = measured.figures(protocol, total, scored, text)
+    found = measured.figures(protocol, total, scored, text, covered)
     if as_json:
         content: dict[str, Any] = {
             "weights": weights,
@@ -88,6 +88,8 @@ def perplexity(
             "scored_tokens": scored,
             "words": measured.word_count(text),
             "bytes": measured.byte_count(text),
+            "covered": covered,
+            "precision": model.precision,
             "nats": total,
             "figures": found,
             "seconds": round(seconds, 3),
@@ -99,8 +101,9 @@ def perplexity(
     )
     click.echo()
     click.echo(
-        f"{count(scored)} of {count(tokens)} tokens scored, "
-        f"{count(measured.word_count(text))} words, {count(measured.byte_count(text))} bytes"
+        f"{count(scored)} of {count(tokens)} tokens scored, which stand for {covered:.2%} of "
+        f"{count(measured.word_count(text))} words and {count(measured.byte_count(text))} bytes; "
+        f"products in {model.precision}"
     )
 
 

@@ -21,7 +21,7 @@ class GenerationSettings(Frozen):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     """Draw among the fewest likeliest tokens whose probabilities sum to this (Holtzman et al.
     2020, "The curious case of neural text degeneration", arXiv:1904.09751)."""
-    beams: Annotated[int, Field(ge=1)] = 1
+    beams: Annotated[int, Field(ge=1, le=256)] = 1
     """Beginnings of texts that are kept side by side; the one with the best mean log-probability
     of its tokens is the text."""
 

@@ -1,9 +1,11 @@
 """Language modelling: how well texts are foretold; its metrics in NumPy.
 
-A predictor says three numbers of every text: the nats of its scored tokens, how many there are, and
-the bytes of the text. By which protocol tokens are scored (`core.perplexity`) is the recipe's field
-`scoring`, and one study has one, so that a column of figures never holds two. Tokens are a
-tokenizer's own: recipes with different ones are compared by the word or the byte alone.
+A predictor says four numbers of every text: the nats of its scored tokens, how many there are, the
+bytes of the text, and which share of them these tokens stand for: what no token was scored for has
+no part in figures per word and byte, or it would count as foretold. By which protocol tokens are
+scored (`core.perplexity`) is the recipe's field `scoring`, and one study has one, so that a column
+of figures never holds two. Tokens are a tokenizer's own: recipes with different ones are compared
+by the word or the byte alone.
 """
 
 from collections.abc import Mapping
@@ -30,14 +32,15 @@ class LanguageModelling(NumberTask):
 
     A table of predictions has columns `id` (N,) str, `target` (N,) float64, the words of each text
     (NaN where it is not to be scored), `nats` (N,) float64 and `tokens` (N,) float64 of its scored
-    tokens, `bytes` (N,) float64 of the text, and `group` (N,) int64 where the data has groups.
-    Files of earlier versions have no `bytes`: then there are no figures per byte.
+    tokens, `bytes` (N,) float64 of the text, `covered` (N,) float64 their share that scored tokens
+    stand for, and `group` (N,) int64 where the data has groups. Files of earlier versions have no
+    `bytes`: then there are no figures per byte; and none `covered`: then all counts.
     """
 
     name = "language-modelling"
     directions = DIRECTIONS
-    columns = ("target", "nats", "tokens", "bytes")
-    late = frozenset({"bytes"})
+    columns = ("target", "nats", "tokens", "bytes", "covered")
+    late = frozenset({"bytes", "covered"})
     loss = "cross_entropy"
 
     def metrics(self, predictions: Table) -> dict[str, float]:
@@ -79,7 +82,7 @@ class LanguageModelling(NumberTask):
 
 
 def _counts(metric: str, answers: Table) -> Floats:
-    """(N,) what nats are shared out among: tokens, words or bytes.
+    """(N,) what nats are shared out among: scored tokens, or the words or bytes they stand for.
 
     Raises:
         InputError: for a metric that there is not, and for columns that do not fit it.
@@ -87,7 +90,10 @@ def _counts(metric: str, answers: Table) -> Floats:
     if metric not in DIRECTIONS:
         raise unknown("metric", metric, tuple(DIRECTIONS))
     nats = answers["prediction"]
-    counts: Floats = answers[COUNTS[measure_of(metric).unit]]
+    unit = measure_of(metric).unit
+    counts: Floats = answers[COUNTS[unit]]
+    if unit != "token" and "covered" in answers:
+        counts = counts * answers["covered"]
     if not len(nats) or np.isnan(nats).any() or not counts.sum() > 0:
         raise InputError(f"{metric}: nats and counts of at least one text are needed")
     return counts

@@ -83,19 +83,27 @@ def perplexity(nats: float, count: float) -> float:
         return math.inf
 
 
-def figures(protocol: Protocol, nats: float, tokens: int, text: str) -> dict[str, float]:
+def figures(
+    protocol: Protocol, nats: float, tokens: int, text: str, covered: float = 1.0
+) -> dict[str, float]:
     """One figure a unit, each by its full name; without those beyond float64.
 
     Per word and per byte, the same nats are shared out among the words and the bytes of the text as
     it stood in its file, so that tokenisers of all kinds, and detokenised texts, can be compared.
+    What no token was scored for is no part of them.
 
     Args:
         protocol: How the text was scored.
         nats: Of all scored tokens.
         tokens: How many were scored.
         text: As it stood in its file.
+        covered: The share of it that these tokens stand for.
     """
-    counts: dict[Unit, int] = {"token": tokens, "word": word_count(text), "byte": byte_count(text)}
+    counts: dict[Unit, float] = {
+        "token": tokens,
+        "word": covered * word_count(text),
+        "byte": covered * byte_count(text),
+    }
     every = {unit: perplexity(nats, count) for unit, count in counts.items() if count}
     return {protocol.name(unit): value for unit, value in every.items() if math.isfinite(value)}
 

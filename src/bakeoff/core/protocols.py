@@ -261,7 +261,7 @@ class Predictor(Protocol):
     """What fitting yields: preprocessing, weights and class names in one."""
 
     def predict(self, items: Items) -> NDArray[Any]:
-        """Class probabilities (N, K) float32, numbers (N,) float64, or nats, tokens, bytes (N, 3).
+        """Class probabilities (N, K) float32, numbers (N,) float64, or nats of texts (N, 4).
 
         Batching changes no bit.
         """

@@ -24,9 +24,9 @@ class Task(ABC):
     """What is asked of the data: it owns the columns of a prediction, their file and the metrics.
 
     Outputs are what a predictor says of N items: class probabilities (N, K) float32, numbers (N,)
-    float64, or nats, tokens and bytes (N, 3) float64 of texts. Labels are (N,) class indices, -1
-    where unknown, or target values or the words of texts, NaN where unknown. A table and its file
-    have a column `id`, the task's own, and `group` where the data has groups.
+    float64, or nats, tokens, bytes and their share (N, 4) float64 of texts. Labels are (N,) class
+    indices, -1 where unknown, or target values or the words of texts, NaN where unknown. A table
+    and its file have a column `id`, the task's own, and `group` where the data has groups.
     """
 
     name: ClassVar[str]
@@ -123,6 +123,10 @@ class Task(ABC):
         """A table's own columns from those of a file; ValueError where one is no number."""
 
 
+ROLES = ("truth", "prediction", "weight", "bytes", "covered")
+"""What answers call the columns of numbers, in order."""
+
+
 class NumberTask(Task):
     """Predictions of numbers, float64: `target`, NaN where unknown, and what was said of it.
 
@@ -147,8 +151,8 @@ class NumberTask(Task):
         return with_groups({"id": ids, **dict(zip(self.columns, columns, strict=True))}, groups)
 
     def answers(self, predictions: Table) -> Table:
-        """`truth`, `prediction` (`weight`, `bytes`, `group`) of rows whose target is known."""
-        roles = zip(("truth", "prediction", "weight", "bytes"), self.columns, strict=False)
+        """`truth`, `prediction` (`weight`, `bytes`, `covered`, `group`) of rows with a target."""
+        roles = zip(ROLES, self.columns, strict=False)
         columns = {role: predictions[name] for role, name in roles if name in predictions}
         known = np.flatnonzero(~np.isnan(predictions["target"]))
         return with_groups(columns, predictions.get("group")).take(known)

@@ -1,17 +1,19 @@
 """Words by hand: how a text becomes words, and which words have a number.
 
 A vocabulary is made from training texts alone. A word is a run of letters or digits, with
-apostrophes inside; case, punctuation and the marks of HTML do not count. Numbers go to words by
+apostrophes inside; case, punctuation and the marks of HTML do not count, nor whether an accent is
+part of a letter or stands behind it. Numbers go to words by
 frequency, those of equal frequency by their letters, so that the vocabulary is a function of the
 texts, whatever their order.
 """
 
 import html
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import Annotated, Literal
 
@@ -26,6 +28,7 @@ UNKNOWN = 0
 """The number of every word without one of its own, and of a text without words."""
 TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+"""Of texts in ASCII."""
 GRAMMAR = """
 a an the this that these those such
 i me my mine myself we us our ours ourselves you your yours yourself yourselves
@@ -73,7 +76,22 @@ def words_of(text: str) -> list[str]:
         text = TAG.sub(" ", text)
     if "&" in text:
         text = html.unescape(text)
-    return WORD.findall(text.lower().replace("\u2019", "'"))
+    if text.isascii():
+        return WORD.findall(text.lower())
+    composed = unicodedata.normalize("NFC", text.lower())
+    return _word_with_marks().findall(composed.replace("\u2019", "'"))
+
+
+@cache
+def _word_with_marks() -> re.Pattern[str]:
+    """A word of any script: marks that belong to the letter before them are inside it.
+
+    So Hindi, vowelled Arabic and accents that stand by themselves do not break words up. Scripts
+    without spaces (Chinese, Japanese, Thai) have words as long as what stands between two marks.
+    """
+    kinds = {chr(i) for i in range(0x300, 0x10000) if unicodedata.category(chr(i))[0] == "M"}
+    letter = rf"(?:[^\W_][{re.escape(''.join(sorted(kinds)))}]*)"
+    return re.compile(rf"{letter}+(?:'{letter}+)*")
 
 
 def read_words(texts: Iterable[str], settings: VocabularySettings) -> list[list[str]]:

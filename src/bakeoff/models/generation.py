@@ -1,8 +1,9 @@
 """Texts from a causal language model: greedy, sampled, or by beams, with a key-value cache.
 
 Prompts of different lengths are padded on the left, with positions that count real tokens alone, so
-that a text does not depend on what it is generated beside. A sampled text draws from a stream of
-its own: the same prompt, seed and number give the same text, alone or in a batch.
+that a text does not depend on what it is generated beside, but for rounding: where two tokens are
+equal to some five digits, either may be taken. A sampled text draws from a stream of its own: the
+same prompt, seed and number give the same text, alone or in a batch.
 Greedy and beam search choose the tokens that Transformers' `generate` chooses.
 """
 
@@ -188,12 +189,17 @@ def _choose(
     """(B,) the next token of each text, of logits (B, V)."""
     if not settings.sample:
         return logits.argmax(dim=-1)
-    sums = probabilities(logits, settings).double().cumsum(dim=-1).cpu().numpy()
-    draws = [streams.generator("generate", text, number).random() for text in texts]
-    # The first token at which the sum of the probabilities is beyond the draw.
+    shares = probabilities(logits, settings).double().cpu().numpy()
+    # Each token waits for a time whose mean is one over its probability; the first one comes. So
+    # the last digits of probabilities, which depend on what is computed beside them, decide where
+    # two are first at once, and not, as with sums of probabilities, wherever a sum ends.
     found = [
-        min(int(np.searchsorted(row, draw * row[-1], side="right")), len(row) - 1)
-        for row, draw in zip(sums, draws, strict=True)
+        int(
+            np.argmax(
+                row / streams.generator("generate", text, number).standard_exponential(len(row))
+            )
+        )
+        for row, text in zip(shares, texts, strict=True)
     ]
     return torch.tensor(found, device=logits.device)
 

@@ -5,7 +5,7 @@ A drawn model reads bytes, so that it needs no tokenizer and no text is foreign 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,13 @@ from bakeoff.core.protocols import LayerProfile
 from bakeoff.core.streams import Streams
 from bakeoff.models.causal import sliding_nats
 from bakeoff.models.fused_attention import attention_of
-from bakeoff.models.pretrained import Pretrained, load_causal, load_tokenizer, quietly
+from bakeoff.models.pretrained import (
+    Pretrained,
+    load_causal,
+    load_tokenizer,
+    quietly,
+    require_decoder,
+)
 from bakeoff.models.settings import CausalSettings
 from bakeoff.models.text_encoder import set_dropout, stack_of
 
@@ -41,6 +47,10 @@ class Words(Protocol):
         """The tokens of a text; `around`: with what a tokenizer of its own puts around it."""
         ...
 
+    def widths(self, text: str) -> NDArray[np.int64]:
+        """(T,) the bytes of a text that each of its tokens stands for: together all of them."""
+        ...
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens."""
         ...
@@ -59,6 +69,10 @@ class ByteWords:
     def encode(self, text: str, around: bool = False) -> list[int]:
         """The bytes of a text, around which nothing is put."""
         return list(text.encode("utf-8", "surrogatepass"))
+
+    def widths(self, text: str) -> NDArray[np.int64]:
+        """(T,) ones."""
+        return np.ones(len(self.encode(text)), np.int64)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of bytes; what is no UTF-8 shows as a sign for that."""
@@ -89,6 +103,22 @@ class TokenizerWords:
         clean = text.encode("utf-8", "replace").decode("utf-8")  # it takes no lone surrogates
         found: list[int] = self._tokenizer.encode(clean, add_special_tokens=around).ids
         return found
+
+    def widths(self, text: str) -> NDArray[np.int64]:
+        """(T,) the bytes from the end of the token before; what follows the last is the last's.
+
+        Of a character that several tokens make up together, the first has all bytes.
+        """
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        spans = self._tokenizer.encode(clean, add_special_tokens=False).offsets
+        if not spans:
+            return np.zeros(0, np.int64)
+        points = np.frombuffer(clean.encode("utf-32-le"), np.uint32)
+        sizes = 1 + sum((points >= least).astype(np.int64) for least in (0x80, 0x800, 0x10000))
+        before = np.concatenate([[0], np.cumsum(sizes)])  # bytes before each character
+        ends = np.maximum.accumulate([before[end] for _, end in spans])
+        ends[-1] = before[-1]
+        return np.diff(ends, prepend=0)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without those that stand for no text."""
@@ -129,6 +159,7 @@ def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Caus
         InputError: where weights, tokenizer and configuration do not belong together, or the
             tokenizer names no token that ends a text.
     """
+    require_decoder(found)
     tokenizer = load_tokenizer(found)
     end = tokenizer.eos_token_id
     if end is None:
@@ -223,12 +254,19 @@ def opening(words: Words, scoring: Scoring) -> tuple[int, ...]:
     return (words.begin,)
 
 
-def text_nats(
-    causal: Causal, text: str, scoring: Scoring, precision: str = "float32"
-) -> NDArray[np.float64]:
-    """(T,) the nats of each token of a text by a protocol; NaN where it is not scored.
+class ScoredText(NamedTuple):
+    """What a model says of a text."""
 
-    They are infinite where the model itself gives NaN.
+    nats: NDArray[np.float64]
+    """(T,) of each token; NaN where it is not scored, infinite where the model itself gives NaN."""
+    covered: float
+    """The share of the text's bytes that scored tokens stand for."""
+
+
+def score_text(
+    causal: Causal, text: str, scoring: Scoring, precision: str = "float32"
+) -> ScoredText:
+    """Score a text by a protocol.
 
     Args:
         causal: The model; its device computes.
@@ -239,13 +277,18 @@ def text_nats(
     Raises:
         InputError: where a token is to be put before the text, and the words have none.
     """
-    plain = detokenise(text) if scoring.detokenised else text
-    ids = [*opening(causal.words, scoring), *causal.words.encode(plain)]
+    plain, before = (
+        detokenise(text) if scoring.detokenised else text,
+        opening(causal.words, scoring),
+    )
+    ids = [*before, *causal.words.encode(plain)]
     if len(ids) < 2:
-        return np.full(len(ids), np.nan)
+        return ScoredText(np.full(len(ids), np.nan), 0.0)
     device = next(causal.module.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        return sliding_nats(causal.module, np.array(ids), scoring.context, scoring.stride)
+        nats = sliding_nats(causal.module, np.array(ids), scoring.context, scoring.stride)
+    widths = np.concatenate([np.zeros(len(before), np.int64), causal.words.widths(plain)])
+    return ScoredText(nats, float(widths[~np.isnan(nats)].sum() / widths.sum()))
 
 
 def draw(module: nn.Module, streams: Streams) -> None:

@@ -256,12 +256,21 @@ def load_causal(pretrained: Pretrained, attention: Attention = "fused") -> "nn.M
         InputError: where it is none that predicts the next token, or the weights do not belong to
             the configuration.
     """
+    require_decoder(pretrained)
+    return _load("AutoModelForCausalLM", pretrained, attention)
+
+
+def require_decoder(pretrained: Pretrained) -> None:
+    """Refuse what is no language model.
+
+    Raises:
+        InputError: naming its architecture.
+    """
     if pretrained.family != "decoder":
         raise InputError(
             f"weights '{pretrained.name}': {pretrained.kind} does not predict the next token "
             f"(allowed: {', '.join(sorted(DECODERS))})"
         )
-    return _load("AutoModelForCausalLM", pretrained, attention)
 
 
 def load_tokenizer(pretrained: Pretrained) -> Any:
@@ -339,6 +348,7 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
                 if attention == "fused"
                 else attention,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below, by their names
             )
         except Exception as error:  # Transformers has none in common
             raise InputError(

@@ -37,12 +37,20 @@ class TextEncoder(nn.Module):
         pooling: `cls`: the first token's vector; `mean` and `max`: over the tokens; `last`: the
             last token's.
         normalise: Whether vectors have length 1.
+
+    Raises:
+        InputError: for the first token of a language model, which sees no other.
     """
 
     def __init__(
         self, body: nn.Module, family: Family, pooling: Pooling, *, normalise: bool = False
     ) -> None:
         super().__init__()
+        if (family, pooling) == ("decoder", "cls"):
+            raise InputError(
+                "model.pooling: cls received, but a language model's first token sees none of the "
+                "others (allowed with it: last, mean, max)"
+            )
         if getattr(body, "pooler", None) is not None:
             cast(Any, body).pooler = None  # of another task's head: its result is not used
         self.body, self.family = body, family

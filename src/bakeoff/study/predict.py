@@ -196,6 +196,11 @@ def read_items(
             f"{source}: neither a file, a folder, nor one of {', '.join(catalogue.DATASETS)}"
         )
     elif fitted.record.task == "language-modelling":
+        if kind_of(path)[0] in KINDS:
+            raise InputError(
+                f"{source}: a table, where a language model reads a file of text as one document "
+                "(allowed: other files of UTF-8, and data sets)"
+            )
         yield documents([read_utf8(path)])
     elif kind_of(path)[0] in KINDS:
         if learnt == "image":

@@ -95,7 +95,7 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
         "failed": [at.seed if resampling is None else at.label for at in missing],
         "statuses": [record.status for record in records.values()],
         "keys": [record.key for record in records.values()],
-        "metrics": {n: _summary(values, resampling) for n, values in of_metric.items()},
+        "metrics": {n: _summary(n, values, resampling) for n, values in of_metric.items()},
         "cost": costs(list(records.values())),
         "precision": sorted({r.fingerprint.get("precision", "float32") for r in records.values()}),
         "recipe": planned["recipe"],
@@ -133,21 +133,32 @@ def _parts(folder: Folder, name: str) -> dict[str, Any]:
             for metric, value in task.metrics(table.take(rows)).items():
                 of_metric.setdefault(f"test/{metric}", {})[at] = value
     return {
-        part: {"count": counts[part], "metrics": {n: _summary(v, None) for n, v in found.items()}}
+        part: {
+            "count": counts[part],
+            "metrics": {n: _summary(n, v, None) for n, v in found.items()},
+        }
         for part, found in scores.items()
         if found
     }
 
 
-def _summary(scores: Mapping[Replicate, float], resampling: Resampling | None) -> dict[str, Any]:
-    """One metric of one recipe: a value a seed, or a fold, and what they come to."""
+def _summary(
+    metric: str, scores: Mapping[Replicate, float], resampling: Resampling | None
+) -> dict[str, Any]:
+    """One metric of one recipe: a value a seed, or a fold, and what they come to.
+
+    The interval is made on the scale on which differences are taken.
+    """
+    measure = measure_of(metric)
     if resampling is None:
         values = list(scores.values())
-        ends = mean_interval(values)
+        ends = mean_interval([*map(measure.judged, values)])
     else:
         values = list(by_fold(scores).values())
-        spread = FoldSpread(np.array(values), resampling.folds)
+        spread = FoldSpread(np.array([*map(measure.judged, values)]), resampling.folds)
         ends = spread.interval() if len(values) > 1 else None
+    if ends is not None and measure.scale == "factor":
+        ends = measure.told(ends[0]), measure.told(ends[1])
     return {
         "values": values,
         "mean": float(np.mean(values)),
@@ -217,6 +228,7 @@ def _scored(folder: Folder, name: str) -> dict[int, Scored]:
             diverged=record.status == "diverged",
             weights=answers.get("weight"),
             bytes=answers.get("bytes"),
+            covered=answers.get("covered"),
         )
     return found
 

@@ -44,6 +44,7 @@ class Scored:
         train_seconds: None where they are no price (`Record.priced_seconds`).
         weights: (m,) the scored tokens of each text; of texts alone.
         bytes: (m,) those of each text; of texts alone.
+        covered: (m,) their share that scored tokens stand for; of texts alone.
         diverged: Whether training broke off.
     """
 
@@ -54,6 +55,7 @@ class Scored:
     train_seconds: Seconds | None = None
     weights: NDArray[np.float64] | None = None
     bytes: NDArray[np.float64] | None = None
+    covered: NDArray[np.float64] | None = None
     diverged: bool = False
 
     @property
@@ -65,6 +67,7 @@ class Scored:
             "label_probability": self.label_probabilities,
             "weight": self.weights,
             "bytes": self.bytes,
+            "covered": self.covered,
         }
         return Table({name: column for name, column in columns.items() if column is not None})
 

@@ -191,7 +191,7 @@ class BagOfWords:
     """TF-IDF and logistic regression."""
 
     name: ClassVar[str] = "bag-of-words"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: words in all scripts that have spaces
     settings: ClassVar[type[Settings]] = BagOfWordsSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

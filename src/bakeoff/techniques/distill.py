@@ -5,7 +5,9 @@ of the study that classifies can be the teacher. See `core.teaching`.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import field_validator
 
 from bakeoff.core.cell import Cell
 from bakeoff.core.protocols import Predictor, Run, TrainingData
@@ -22,11 +24,22 @@ class DistillTraining(CnnTraining):
     """The recipe called `teacher`, unless another is named."""
 
 
+SMALL = SimpleCnnSettings(width=8)
+"""The student, unless another is asked for."""
+
+
 class DistillSettings(CnnSettings):
     """Of the student."""
 
-    model: ModelSettings = SimpleCnnSettings(width=8)
+    model: ModelSettings = SMALL
     training: DistillTraining = DistillTraining()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _small(cls, model: Any) -> Any:
+        """The usual student is small, whatever else is asked of it."""
+        of_kind = isinstance(model, Mapping) and model.get("name", SMALL.name) == SMALL.name
+        return {"width": SMALL.width, **model} if of_kind else model
 
 
 class Distill(Cnn):

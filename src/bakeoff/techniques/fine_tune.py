@@ -307,7 +307,7 @@ class FineTune:
             classes = state["classes"]
             inference = _inference(settings, tokeniser, len(classes), Streams(0), numerics)
             if state.get("rested"):  # though it came to compute in float32
-                rest(inference.module)
+                rest(cast("TextClassifier", inference.module).encoder)
             copy_into(_learnt(cast("TextClassifier", inference.module)), arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: not a saved {self.name}: {error}") from None

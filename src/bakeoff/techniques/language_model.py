@@ -83,6 +83,35 @@ class AdaptSettings(AdapterSettings):
     2021); `none`: nothing does, the weights are scored as they are."""
 
 
+class ScoringSettings(Protocol):
+    """How held-out texts are scored: the same for all recipes of a study."""
+
+    context: Annotated[int, Field(ge=2)] = 128
+    """Tokens that the model sees at once."""
+    stride: Annotated[int, Field(ge=1)] = 64
+    """Tokens between the beginnings of two windows."""
+
+
+class WritingSettings(GenerationSettings):
+    """How the texts of a report are written: drawn, unless asked otherwise."""
+
+    sample: bool = True
+    """Draw tokens by their probabilities; false: take the likeliest (greedy, or beams)."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = 0.95
+    """Draw among the fewest likeliest tokens whose probabilities sum to this (Holtzman et al. 2020,
+    "The curious case of neural text degeneration", arXiv:1904.09751)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn_or_not(cls, value: Any) -> Any:
+        """Beams are not drawn, and where nothing is, no share is meant."""
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("beams", 1) != 1:
+            value = {"sample": False, **value}
+        return {"top_p": None, **value} if value.get("sample") is False else value
+
+
 class SampleSettings(Frozen):
     """Texts that are written before and after, side by side in the report."""
 
@@ -90,7 +119,7 @@ class SampleSettings(Frozen):
     """Each goes on from the beginning of a validation text."""
     words: Annotated[int, Field(ge=1)] = 12
     """Of that beginning."""
-    generation: GenerationSettings = GenerationSettings(sample=True, top_p=0.95)
+    generation: WritingSettings = WritingSettings()
 
 
 class LanguageModelSettings(Settings):
@@ -100,8 +129,7 @@ class LanguageModelSettings(Settings):
     blocks: BlockSettings = BlockSettings()
     adapt: AdaptSettings = AdaptSettings()
     training: LanguageTraining = LanguageTraining()
-    scoring: Protocol = Protocol(context=128, stride=64)
-    """How held-out texts are scored: the same for all recipes of a study."""
+    scoring: ScoringSettings = ScoringSettings()
     samples: SampleSettings = SampleSettings()
 
     def check(self, limit: int) -> None:
@@ -147,7 +175,7 @@ class LanguagePredictor:
         self.adapt, self.precision = adapt, precision
 
     def predict(self, items: Items) -> NDArray[np.float64]:
-        """Nats, scored tokens and bytes (N, 3) of N texts, each by itself.
+        """Nats, scored tokens, bytes, their share (N, 4) of N texts, each by itself.
 
         Nats are infinite where the model gives no number for a token that is scored.
 
@@ -155,14 +183,14 @@ class LanguagePredictor:
             InputError: where the items are no texts.
         """
         texts = texts_of(items, self.technique)
-        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 3)
+        return np.array([self._score(text) for text in texts], np.float64).reshape(-1, 4)
 
-    def _score(self, text: str) -> tuple[float, float, float]:
-        from bakeoff.models.language import text_nats
+    def _score(self, text: str) -> tuple[float, float, float, float]:
+        from bakeoff.models.language import score_text
 
-        nats = text_nats(self.causal, text, self.scoring, self.precision)
+        nats, covered = score_text(self.causal, text, self.scoring, self.precision)
         scored = nats[~np.isnan(nats)]
-        return float(scored.sum()), float(len(scored)), float(byte_count(text))
+        return float(scored.sum()), float(len(scored)), float(byte_count(text)), covered
 
     @property
     def device(self) -> DeviceName:
@@ -245,11 +273,12 @@ class LanguageModel:
     """A causal language model fitted to texts."""
 
     name: ClassVar[str] = "language-model"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     """2: attention in float32 beside products in bfloat16; 3: bytes of texts beside their nats,
     texts are whole where a tokenizer's file says otherwise, OPT drops nothing, GPT-Neo is read;
     4: a model that gives NaN for a token has diverged, and no longer one with an infinite figure
-    that nothing is selected by; 5: it is scored on some of long training texts, not on all."""
+    that nothing is selected by; 5: it is scored on some of long training texts, not on all; 6: what
+    no token was scored for is no part of figures per word and byte."""
     settings: ClassVar[type[Settings]] = LanguageModelSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"language-modelling"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -32,7 +32,7 @@ from bakeoff.data.vocabulary import (
 )
 from bakeoff.models.settings import RecurrentSettings
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
-from bakeoff.techniques.teachers import teaching_of
+from bakeoff.techniques.teachers import extra_texts, teaching_of
 from bakeoff.training.settings import TaughtSettings
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ class Lstm:
     """A recurrent network on texts."""
 
     name: ClassVar[str] = "lstm"
-    version: ClassVar[int] = 3  # 2: batches have one of a few widths; 3: the longest comes first
+    version: ClassVar[int] = 4
+    """2: batches have one of a few widths; 3: the longest comes first; 4: words in all scripts that
+    have spaces."""
     settings: ClassVar[type[Settings]] = LstmSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})
@@ -230,8 +232,9 @@ class Lstm:
 
     def notes(self, settings: Settings, data: TrainingData) -> tuple[str, ...]:
         """How many words are known, and how many texts are cut."""
-        words = cast(LstmSettings, settings).words
-        read = read_words(texts_of(data.train.items, self.name), words)
+        chosen = cast(LstmSettings, settings)
+        words, known = chosen.words, texts_of(data.train.items, self.name)
+        read = read_words([*known, *extra_texts(chosen.training.teacher)], words)
         return sequence_notes(read, Vocabulary.of(read, words), words)
 
 

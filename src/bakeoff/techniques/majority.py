@@ -64,7 +64,7 @@ class BytePredictor:
     """
 
     def predict(self, items: Items) -> NDArray[np.float64]:
-        """Nats, scored tokens, bytes (N, 3) of N texts: ln 256 for each byte, which is a token.
+        """Nats, scored tokens, bytes, their share (N, 4) of N texts: ln 256 a byte, each a token.
 
         Bytes are those of the text in UTF-8, all of them scored.
 
@@ -74,11 +74,11 @@ class BytePredictor:
         if isinstance(items, np.ndarray):
             raise InputError(f"{Majority.name}: texts needed, {items.shape} {items.dtype} received")
         sizes = np.array([byte_count(text) for text in items], np.float64)
-        return np.column_stack([sizes * np.log(256), sizes, sizes])
+        return np.column_stack([sizes * np.log(256), sizes, sizes, np.ones(len(sizes))])
 
     def layers(self) -> tuple[LayerProfile, ...]:
         """One row: no parameters, and nothing to multiply."""
-        return (LayerProfile("bytes", "constant", (), (3,)),)
+        return (LayerProfile("bytes", "constant", (), (4,)),)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""

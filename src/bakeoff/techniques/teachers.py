@@ -50,7 +50,7 @@ def teaching_of(
             f"{', '.join(data.task.classes)} (allowed: a teacher of the same classes)"
         )
     settings = pin_extra(settings, data.modality)
-    extra = () if settings.extra is None else _extra_texts(settings.extra.texts)
+    extra = extra_texts(settings)
     if settings.extra is not None:
         run.remark(
             [
@@ -66,6 +66,17 @@ def teaching_of(
 
     found = run.solve("teacher", compute, share=_key(settings, cell))
     return Teaching(settings, found["logits"], extra)
+
+
+def extra_texts(settings: TeacherSettings | None) -> Sequence[str]:
+    """Texts without labels that the teacher is asked about, too.
+
+    Raises:
+        InputError: where they cannot be read.
+    """
+    if settings is None or settings.extra is None:
+        return ()
+    return _extra_texts(settings.extra.texts)
 
 
 def pin_extra(settings: TeacherSettings, modality: Modality) -> TeacherSettings:

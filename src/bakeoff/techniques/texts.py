@@ -126,7 +126,7 @@ def at_work(
     inference = inference_on(module, numerics, pretrained.limit)
     leave_rows_stored(encoder.body, pretrained.folder)
     if inference.precision == "bfloat16":
-        rest(module)
+        rest(encoder)
     return inference
 
 

@@ -29,7 +29,7 @@ class LanguageStep:
     Args:
         module: Causal; what is to learn requires gradients.
         nats: Of blocks.
-        score: Nats, tokens and bytes (N, 3) of N texts: what validates.
+        score: Nats, tokens, bytes and their share (N, 4) of N texts: what validates.
         settings: Optimiser and penalties.
         precision: Of matrix products; sums of losses are float32 and more.
     """
@@ -92,7 +92,7 @@ class LanguageStep:
         return loss.detach().double()
 
     def evaluate(self, batch: Batch) -> NDArray[np.float64]:
-        """Nats, tokens and bytes (B, 3) of texts."""
+        """Nats, tokens, bytes and their share (B, 4) of texts."""
         return self._score(cast(Sequence[str], batch.items))
 
     def state(self) -> State:
