@@ -172,7 +172,7 @@ def test_every_recipe_runs(
         assert scored is not None
         outputs = predictor.predict(scored.items)
         shape = (len(scored), len(split.classes)) if split.classes else (len(scored),)
-        shape = (len(scored), 3) if dataset.task_name == "language-modelling" else shape
+        shape = (len(scored), 4) if dataset.task_name == "language-modelling" else shape
         assert outputs.shape == shape, planned.name
         assert np.isfinite(outputs).all(), planned.name
 

@@ -79,7 +79,7 @@ class Fitted:
         assert np.isfinite(found).all()
         if self.data.task.name == "language-modelling":
             assert found.dtype == np.float64
-            assert found.shape == (count, 3)
+            assert found.shape == (count, 4)
             assert (found >= 0).all()
             return
         if not self.classes:
