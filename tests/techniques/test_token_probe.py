@@ -201,6 +201,6 @@ def test_images_and_encoders_without_tokens_are_refused(
 def test_an_encoder_that_has_diverged_is_told(tmp_path: Path, data: TrainingData) -> None:
     broken = encoder_of(save_tiny(tmp_path / "bert"))
     with torch.no_grad():
-        next(broken.inference.module.parameters()).fill_(torch.nan)
+        list(broken.inference.module.parameters())[-1].fill_(torch.nan)
     with pytest.raises(InputError, match="it has diverged"):
         fit(broken, data)

@@ -96,12 +96,10 @@ def perplexity(
         }
         print_json(content)
         return
-    print_table(
-        ("figure", "value"), [(name, f"{value:.4f}") for name, value in found.items()], right="lr"
-    )
-    click.echo()
+    rows = [(name, f"{value:.4f}") for name, value in found.items()]
+    print_table(("figure", "value"), rows, right="lr")
     click.echo(
-        f"{count(scored)} of {count(tokens)} tokens scored, which stand for {covered:.2%} of "
+        f"\n{count(scored)} of {count(tokens)} tokens scored, which stand for {covered:.2%} of "
         f"{count(measured.word_count(text))} words and {count(measured.byte_count(text))} bytes; "
         f"products in {model.precision}"
     )

@@ -1,6 +1,7 @@
 """How texts are generated: settings that a command, a recipe and a record share."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -37,3 +38,23 @@ class GenerationSettings(Frozen):
         if self.beams > 1 and self.sample:
             raise ValueError(f"beams {self.beams} received with sample (allowed: one of both)")
         return self
+
+
+class WritingSettings(GenerationSettings):
+    """How the texts of a report are written: drawn, unless asked otherwise."""
+
+    sample: bool = True
+    """Draw tokens by their probabilities; false: take the likeliest (greedy, or beams)."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = 0.95
+    """Draw among the fewest likeliest tokens whose probabilities sum to this (Holtzman et al. 2020,
+    "The curious case of neural text degeneration", arXiv:1904.09751)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn_or_not(cls, value: Any) -> Any:
+        """Beams are not drawn, and where nothing is, no share is meant."""
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("beams", 1) != 1:
+            value = {"sample": False, **value}
+        return {"top_p": None, **value} if value.get("sample") is False else value

@@ -18,7 +18,7 @@ from bakeoff.core.cell import Cell
 from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Items, Modality
 from bakeoff.core.frozen import Frozen, plain
-from bakeoff.core.generation import GenerationSettings
+from bakeoff.core.generation import GenerationSettings, WritingSettings
 from bakeoff.core.optimisers import OptimizerName
 from bakeoff.core.perplexity import Protocol, byte_count, detokenise
 from bakeoff.core.protocols import (
@@ -90,26 +90,6 @@ class ScoringSettings(Protocol):
     """Tokens that the model sees at once."""
     stride: Annotated[int, Field(ge=1)] = 64
     """Tokens between the beginnings of two windows."""
-
-
-class WritingSettings(GenerationSettings):
-    """How the texts of a report are written: drawn, unless asked otherwise."""
-
-    sample: bool = True
-    """Draw tokens by their probabilities; false: take the likeliest (greedy, or beams)."""
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = 0.95
-    """Draw among the fewest likeliest tokens whose probabilities sum to this (Holtzman et al. 2020,
-    "The curious case of neural text degeneration", arXiv:1904.09751)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drawn_or_not(cls, value: Any) -> Any:
-        """Beams are not drawn, and where nothing is, no share is meant."""
-        if not isinstance(value, Mapping):
-            return value
-        if value.get("beams", 1) != 1:
-            value = {"sample": False, **value}
-        return {"top_p": None, **value} if value.get("sample") is False else value
 
 
 class SampleSettings(Frozen):
