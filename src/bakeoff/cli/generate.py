@@ -40,7 +40,7 @@ def generate(
     """Continue each PROMPT with WEIGHTS: greedily, unless asked otherwise.
 
     WEIGHTS is a folder or hub id, or a fitted language model: a cell's folder, DIR:recipe[:seed].
-    The same seed gives the same texts, but for rounding whatever else is generated beside them.
+    The same seed gives the same texts, rounding apart, whatever else is generated beside them.
     """
     from bakeoff.cli.weights import load_language_model
     from bakeoff.core.errors import InputError

@@ -2,9 +2,8 @@
 
 A vocabulary is made from training texts alone. A word is a run of letters or digits, with
 apostrophes inside; case, punctuation and the marks of HTML do not count, nor whether an accent is
-part of a letter or stands behind it. Numbers go to words by
-frequency, those of equal frequency by their letters, so that the vocabulary is a function of the
-texts, whatever their order.
+part of a letter or stands behind it. Numbers go to words by frequency, those of equal frequency by
+their letters, so that the vocabulary is a function of the texts, whatever their order.
 """
 
 import html

@@ -193,15 +193,9 @@ def _choose(
     # Each token waits for a time whose mean is one over its probability; the first one comes. So
     # the last digits of probabilities, which depend on what is computed beside them, decide where
     # two are first at once, and not, as with sums of probabilities, wherever a sum ends.
-    found = [
-        int(
-            np.argmax(
-                row / streams.generator("generate", text, number).standard_exponential(len(row))
-            )
-        )
-        for row, text in zip(shares, texts, strict=True)
-    ]
-    return torch.tensor(found, device=logits.device)
+    own = [streams.generator("generate", text, number) for text in texts]
+    waits = np.stack([stream.standard_exponential(shares.shape[1]) for stream in own])
+    return torch.from_numpy((shares / waits).argmax(axis=1)).to(logits.device)
 
 
 def probabilities(logits: Tensor, settings: GenerationSettings) -> Tensor:

@@ -277,10 +277,8 @@ def score_text(
     Raises:
         InputError: where a token is to be put before the text, and the words have none.
     """
-    plain, before = (
-        detokenise(text) if scoring.detokenised else text,
-        opening(causal.words, scoring),
-    )
+    plain = detokenise(text) if scoring.detokenised else text
+    before = opening(causal.words, scoring)
     ids = [*before, *causal.words.encode(plain)]
     if len(ids) < 2:
         return ScoredText(np.full(len(ids), np.nan), 0.0)

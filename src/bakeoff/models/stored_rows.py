@@ -7,7 +7,7 @@ row takes memory from when it is looked up for the first time.
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,17 +34,14 @@ class StoredTable:
         offset: Of its first byte.
         width: Numbers of a row.
         kind: Their type, of `SIZES`.
+        state: What tells that the file is still the one that was found.
     """
 
     path: Path
     offset: int
     width: int
     kind: str
-    state: tuple[int, ...] = field(init=False)
-    """What tells that the file is still the one that was found."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "state", _state(os.stat(self.path)))
+    state: tuple[int, ...]
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         """(N, width) the rows of these numbers (N,), exactly.
@@ -55,7 +52,7 @@ class StoredTable:
         size = SIZES[self.kind] * self.width
         out = np.empty((len(numbers), self.width), np.float32)
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with self.path.open("rb") as file:
                 if _state(os.fstat(file.fileno())) != self.state:
                     raise OSError("it is another file than before")
                 for row, number in zip(out, numbers.tolist(), strict=True):
@@ -144,11 +141,12 @@ def _find(folder: Path, weight: Tensor) -> StoredTable | None:
 def _tables(path: Path, shape: tuple[int, ...]) -> Iterator[StoredTable]:
     """The matrices of a shape in a file, of numbers that float32 holds exactly."""
     with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
+        state, size = _state(os.fstat(file.fileno())), int.from_bytes(file.read(8), "little")
         header: dict[str, Any] = json.loads(file.read(size))
     for name, entry in header.items():
         if name != "__metadata__" and tuple(entry["shape"]) == shape and entry["dtype"] in SIZES:
-            yield StoredTable(path, 8 + size + entry["data_offsets"][0], shape[1], entry["dtype"])
+            offset = 8 + size + entry["data_offsets"][0]
+            yield StoredTable(path, offset, shape[1], entry["dtype"], state)
 
 
 def _state(found: os.stat_result) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from bakeoff.core.errors import InputError, nearest
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.measures import in_words, scale_of
 from bakeoff.core.recipe import DatasetReference
+from bakeoff.study.grid import overlap
 from bakeoff.study.looks import plan_looks
 
 Changes = dict[str, Any]
@@ -177,7 +178,7 @@ class Declaration(Frozen):
             )
         factors = info.data.get("factors", {})
         for path, factor in itertools.product(search.grid, factors):
-            if f"{path}.".startswith(f"{factor}.") or f"{factor}.".startswith(f"{path}."):
+            if overlap(path, factor):
                 raise ValueError(f"{path}: {factor} is a factor, which sets it at every level")
         return search
 

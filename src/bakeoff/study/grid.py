@@ -60,6 +60,11 @@ def holds(path: str, fields: Iterable[str]) -> bool:
     return any(path == field or path.startswith(f"{field}.") for field in fields)
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two fields is, or lies in, the other."""
+    return holds(one, [other]) or holds(other, [one])
+
+
 def overwritten(change: Mapping[str, Any], fields: Iterable[str]) -> list[str]:
     """The fields that a recipe changes and that crossing would set all the same."""
     leaves = [path for path, value in flatten(change).items() if value != {}]
@@ -75,6 +80,6 @@ def of_point(fault: str, where: str, place: str, values: Iterable[str]) -> str |
 def _label(value: Any) -> str:
     """A value as a part of a folder's name."""
     label = re.sub(r"[^A-Za-z0-9._+-]+", "-", str(value)).strip("-")
-    return (
-        label if len(label) <= LONGEST else f"{label[:LONGEST]}-{digest(str(value).encode())[:8]}"
-    )
+    if len(label) > LONGEST:
+        label = f"{label[:LONGEST]}-{digest(str(value).encode())[:8]}"
+    return label

@@ -97,8 +97,7 @@ def make_plan(ready: Ready, folder: Path) -> Plan:
     }
     if study.search is not None:
         plan["search"] = plain(study.search)
-        for name, cells in _served(ready).items():
-            recipes[name]["served"] = cells
+        _note_trials(recipes, ready)
     if study.resampling is not None:
         plan["resampling"] = plain(study.resampling)
         plan["final"] = None if old is None else old.get("final")
@@ -249,34 +248,38 @@ def _entry(p: Planned, ready: Ready, old: Plan | None) -> dict[str, Any]:
     }
     if p.values:
         entry["values"] = dict(p.values)
-    if p.values and p.tries:
-        entry["trials"] = _trials(p, ready)
     vocabulary = ready.vocabularies.get(p.name)
     return entry if vocabulary is None else entry | {"vocabulary": vocabulary}
 
 
-def _trials(p: Planned, ready: Ready) -> list[dict[str, Any]]:
-    """What a recipe was tried with, and the cells that did so."""
-    cells = trial_cells(ready, p)
-    return [
-        {
-            "name": one.name,
-            "values": dict(one.values),
-            "recipe": one.recipe.resolved(),
-            "cells": _by_label({at: c.key for (name, at), c in cells.items() if name == one.name}),
-        }
-        for one in p.tries
-    ]
+def _note_trials(recipes: Mapping[str, dict[str, Any]], ready: Ready) -> None:
+    """Note what recipes were tried with, the cells that did so, and what these needed.
 
+    `served`: cells of a recipe that were fitted for the trials of others alone.
 
-def _served(ready: Ready) -> dict[str, dict[str, str]]:
-    """The cells of recipes that were fitted for the trials of others alone, by their names."""
-    found: dict[str, dict[Replicate, str]] = {}
+    Args:
+        recipes: What the plan says of each; changed in place.
+        ready: The study.
+    """
+    served: dict[str, dict[Replicate, str]] = {}
     for p in ready.planned:
-        for (name, at), cell in trial_cells(ready, p).items() if p.values and p.tries else ():
-            if cell.purpose == "input":
-                found.setdefault(name, {})[at] = cell.key
-    return {name: _by_label(cells) for name, cells in found.items()}
+        if not (p.values and p.tries):
+            continue
+        cells: dict[str, dict[Replicate, str]] = {}
+        for (name, at), cell in trial_cells(ready, p).items():
+            place = cells if cell.purpose == "trial" else served
+            place.setdefault(name, {})[at] = cell.key
+        recipes[p.name]["trials"] = [
+            {
+                "name": one.name,
+                "values": dict(one.values),
+                "recipe": one.recipe.resolved(),
+                "cells": _by_label(cells[one.name]),
+            }
+            for one in p.tries
+        ]
+    for name, keys in served.items():
+        recipes[name]["served"] = _by_label(keys)
 
 
 def _dataset(ready: Ready) -> dict[str, Any]:

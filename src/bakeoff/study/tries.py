@@ -9,7 +9,7 @@ from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.recipe import Settings, references
 from bakeoff.study.declaration import Declaration, changed
-from bakeoff.study.grid import Point, has_field, holds, of_point, points
+from bakeoff.study.grid import Point, has_field, of_point, overlap, points
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.planned import AGAIN_SEEDS, Planned
 from bakeoff.techniques.recipes import parse_recipe
@@ -78,7 +78,7 @@ def along(
 
 def _inherits(p: Planned, path: str) -> bool:
     """Whether a recipe has a field from the control."""
-    own = any(holds(path, [change]) or holds(change, [path]) for change in p.changed)
+    own = any(overlap(path, change) for change in p.changed)
     return "technique" not in p.changed and not own and has_field(p.recipe.settings, path)
 
 
@@ -133,17 +133,18 @@ def search_faults(study: Declaration, planned: Sequence[Planned]) -> list[str]:
             faults.append(f"search.of: {name} has none of the fields of search.grid")
     for path in study.search.grid if planned and not faults else ():
         if not any(path in own for own in searched.values()):
-            faults.append(f"search.grid.{path}: no recipe that is searched {_lacks(path, planned)}")
+            told = f"search.grid.{path}: no recipe that is searched has this field"
+            faults.append(told + _elsewhere(path, planned))
     return faults
 
 
-def _lacks(path: str, planned: Sequence[Planned]) -> str:
-    """What is wrong with a field that no recipe that is searched has."""
+def _elsewhere(path: str, planned: Sequence[Planned]) -> str:
+    """Who has a field that no recipe that is searched has, or else what may have been meant."""
     others = dict.fromkeys(p.plain_name for p in planned if has_field(p.recipe.settings, path))
     if others:
-        return f"has this field (has it, and is not in search.of: {', '.join(others)})"
+        return f" (with it, but not in search.of: {', '.join(others)})"
     fields = {name for p in planned for name in flatten(plain(p.recipe.settings))}
-    return f"has this field{suggest(path, sorted(fields))}"
+    return suggest(path, sorted(fields))
 
 
 def _seed_faults(study: Declaration, planned: Sequence[Planned]) -> list[str]:

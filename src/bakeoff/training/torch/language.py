@@ -88,7 +88,7 @@ class LanguageStep:
         ):
             nats = self._nats(self._module, ids)
         loss = torch.where(told, nats, 0.0).sum()
-        (loss / count).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss / count)
         return loss.detach().double()
 
     def evaluate(self, batch: Batch) -> NDArray[np.float64]:

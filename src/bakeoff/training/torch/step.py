@@ -187,7 +187,7 @@ class TorchStep:
             targets = soft_targets(targets, their_labels, shares, logits.shape[1])
         told = self._loss(logits, targets, rows.indices)
         sums = told if isinstance(told, Mapping) else {"loss": told}
-        (sums["loss"] / count).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(sums["loss"] / count)
         # In float64, the sum over an epoch loses nothing.
         found = {name: value.detach().double() for name, value in sums.items()}
         return found if sums is told else found | {"correct": _hits(logits.detach(), targets)}
