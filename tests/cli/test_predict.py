@@ -85,6 +85,13 @@ def test_submission_as_the_sample_writes_it(bakeoff: Caller, finished: Path, wor
     ).replace("sample.csv", str(sample))
 
 
+def test_columns_are_of_tables(bakeoff: Caller, finished: Path, work: Path) -> None:
+    pictures(work / "new")
+    called = bakeoff("predict", f"{finished}:softmax", "new", "-o", "out.csv", "--text", "headline")
+    assert "--text: received, but new is no table" in assert_clear(called)
+    assert not (work / "out.csv").exists()
+
+
 def test_arrays_and_resizing(bakeoff: Caller, finished: Path, work: Path) -> None:
     test = catalogue.load("digits").test
     assert test is not None

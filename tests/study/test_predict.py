@@ -336,6 +336,22 @@ def test_a_table_needs_no_labels(reviews: Callable[[], LoadedCell], tmp_path: Pa
     assert [row["label"] for row in found] == [""] * 4
 
 
+def test_a_table_may_call_its_columns_otherwise(
+    reviews: Callable[[], LoadedCell], tmp_path: Path
+) -> None:
+    table = tmp_path / "news.csv"
+    table.write_text("headline,key\na fine film,x\na dull one,y\n", encoding="utf-8")
+    fitted = reviews()
+    found = rows(predicted(fitted, table, columns={"text": "headline", "id": "key"}))
+    assert [row["id"] for row in found] == ["x", "y"]
+    with pytest.raises(InputError, match=r"there is no column 'review'(.|\n)*--text COLUMN"):
+        predicted(fitted, table)
+    with pytest.raises(InputError, match=r"id: there is no column 'keys'.*'key'"):
+        predicted(fitted, table, columns={"text": "headline", "id": "keys"})
+    with pytest.raises(InputError, match=r"--text: received, but .* is no table"):
+        predicted(fitted, tmp_path, columns={"text": "headline"})
+
+
 def test_texts_are_no_images(softmax: LoadedCell, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="images"):
         predicted(softmax, write_table(tmp_path / "new.csv", 4))
@@ -368,6 +384,12 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
     made = rows(predicted(fitted, new))
     assert list(made[0]) == ["id", "target", "prediction"]
     assert [float(row["prediction"]) for row in made] == pytest.approx([1, 5], abs=1e-4)
+    named = rows(predicted(fitted, new, columns={"id": "extra"}))
+    assert [row["id"] for row in named] == ["x", "y"]
+    with pytest.raises(InputError, match=r"no column 'other' \(columns"):
+        predicted(fitted, new, columns={"id": "other"})
+    with pytest.raises(InputError, match=r"--text: received, but a table of numbers"):
+        predicted(fitted, new, columns={"text": "extra"})
     new.write_text("b,a\n1,\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 2: column 'a' is empty"):
         predicted(fitted, new)

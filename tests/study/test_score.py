@@ -106,6 +106,20 @@ def test_a_column_for_each_class_is_enough(tmp_path: Path, made: Made, prefix: s
     assert "likeliest of 3 classes" in found.notes[0]
 
 
+def test_labels_without_ids_belong_to_numbered_rows(tmp_path: Path) -> None:
+    predictions, labels = tmp_path / "p.csv", tmp_path / "l.csv"
+    predictions.write_text("id,prediction\n2,b\n0,a\n1,a\n")
+    labels.write_text("headline,label\nx,a\ny,b\nz,b\n")
+    found = scored(predictions, labels)
+    assert found.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert found.right is not None
+    assert found.right.tolist() == [True, False, True]
+    assert any("rows are counted from 0" in note for note in found.notes)
+    predictions.write_text("id,prediction\n3,b\n1,a\n2,a\n")  # other ids: nothing is guessed
+    with pytest.raises(InputError, match=r"l\.csv: no column one of id, .*found: headline, label"):
+        score(predictions, labels)
+
+
 def test_each_file_may_name_its_ids(tmp_path: Path) -> None:
     predictions, labels = tmp_path / "p.csv", tmp_path / "l.csv"
     predictions.write_text("key,prediction\n1,x\n2,y\n")

@@ -3,7 +3,7 @@
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     help="How a submission writes classes; auto: as its sample does [auto].",
 )
 @click.option("--resize", is_flag=True, help="Bring images of another size to the one learnt.")
+@click.option("--text", metavar="COLUMN", help="Of texts, in a table.")
+@click.option("--id", metavar="COLUMN", help="Of ids, in a table.")
 @offline_option
 def predict(
     run: str,
@@ -55,11 +57,13 @@ def predict(
     submission: Path | None,
     labels: "Labels | None",
     resize: bool,
+    **named: str | None,
 ) -> None:
     """Predict INPUT with RUN, a cell's folder or DIR:recipe[:seed].
 
     INPUT is a folder of images, an image, an array of images (.npz, .npy, IDX, a binary batch of
-    CIFAR-10), a table of texts or numbers, or a catalogue name (its test split).
+    CIFAR-10), a table of texts or numbers, or a catalogue name (its test split). Columns are called
+    as in what was learnt from, or as is usual, unless they are named.
     """
     from bakeoff.study.predict import load_fitted
 
@@ -67,38 +71,46 @@ def predict(
     if labels is not None and submission is None:
         raise InputError("--labels: only a submission is written so (needed: --submission)")
     fitted = load_fitted(run)
+    how = _Reading(resize, {role: name for role, name in named.items() if name is not None})
     if submission is not None:
-        _submit(fitted, items, output, (submission, labels or "auto", resize))
+        _submit(fitted, items, output, (submission, labels or "auto", how))
         return
-    made = _write(fitted, items, output, resize)
+    made = _write(fitted, items, output, how)
     for note in made.notes:
         say(f"bakeoff: {note}")
     say(f"{output}: {made.rows} predictions")
 
 
-def _write(fitted: "LoadedCell", items: str, output: Path, resize: bool) -> "Predicted":
+class _Reading(NamedTuple):
+    """How what is to be predicted is read."""
+
+    resize: bool
+    columns: dict[str, str]
+
+
+def _write(fitted: "LoadedCell", items: str, output: Path, how: _Reading) -> "Predicted":
     """Write a predictions file, and tell how far that is."""
     from bakeoff.cli.progress import Count
     from bakeoff.study.predict import predict as write
 
     told = Count()
     try:
-        return write(fitted, items, output, resize=resize, watch=told)
+        return write(fitted, items, output, resize=how.resize, columns=how.columns, watch=told)
     finally:
         told.close()
 
 
 def _submit(
-    fitted: "LoadedCell", items: str, output: Path, how: "tuple[Path, Labels, bool]"
+    fitted: "LoadedCell", items: str, output: Path, how: "tuple[Path, Labels, _Reading]"
 ) -> None:
     """Write predictions in the shape of a sample submission."""
     from bakeoff.core.files import write_atomic
     from bakeoff.study.submission import submission
 
-    sample, labels, resize = how
+    sample, labels, reading = how
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
-        made = _write(fitted, items, file, resize)
+        made = _write(fitted, items, file, reading)
         shaped = submission(file, sample, labels)
     write_atomic(output, shaped.content)
     for note in (*made.notes, *shaped.notes):

@@ -59,7 +59,11 @@ def load_numbers(source: TableSource) -> Dataset:
 
 
 def read_numbers(
-    path: Path, inputs: Sequence[str], target: str | None, identity: str | None = None
+    path: Path,
+    inputs: Sequence[str],
+    target: str | None,
+    identity: str | None = None,
+    needed: bool = False,
 ) -> Examples:
     """Every row of a table in its own order: what is to be predicted.
 
@@ -69,6 +73,7 @@ def read_numbers(
         target: The column it predicts, which may be missing.
         identity: The column of ids, which may be missing; None: one of a usual name, or the rows'
             numbers.
+        needed: Whether the column of ids must be there.
 
     Returns:
         N rows; the label is NaN where the target is not there.
@@ -77,7 +82,8 @@ def read_numbers(
         InputError: where a column is missing or a cell is no finite number.
     """
     rows = read_rows(path)
-    if lacking := [name for name in inputs if name not in rows.columns]:
+    asked = [*inputs, identity] if needed and identity else inputs
+    if lacking := [name for name in asked if name not in rows.columns]:
         found = ", ".join(f"'{name}'" for name in rows.columns)
         raise InputError(f"{path}: no column {', '.join(map(repr, lacking))} (columns: {found})")
     table = _finite(path, rows, inputs)

@@ -95,13 +95,16 @@ def texts_of_rows(
     return _with_splits(path, whole, classes, columns.split, notes)
 
 
-def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
+def read_texts(
+    source: TableSource, classes: tuple[str, ...] = (), needed: tuple[str, ...] = ()
+) -> Examples:
     """Every text of a table in its own order, labelled or not: what is to be predicted.
 
     Args:
         source: The file, and the columns where they should not be guessed. Label and id are not
             needed, even where their columns are named.
         classes: The names labels are looked up in.
+        needed: Roles whose columns must be there if they are named, all the same.
 
     Returns:
         N texts, empty ones too; label -1 where there is none or it is not among `classes`.
@@ -111,7 +114,8 @@ def read_texts(source: TableSource, classes: tuple[str, ...] = ()) -> Examples:
     """
     path = Path(source.table).expanduser()
     rows = read_rows(path)
-    lacking = [role for role in ("label", "id") if getattr(source, role) not in rows.columns]
+    optional = [role for role in ("label", "id") if role not in needed]
+    lacking = [role for role in optional if getattr(source, role) not in rows.columns]
     source = source.model_copy(update=dict.fromkeys(lacking))
     names, _ = _choose_columns(path, rows, source, required=("text",))
     texts = [text or "" for text in strings(path, rows, names["text"], numbers=False)]
@@ -181,13 +185,20 @@ def _choose_columns(
     if doubled := sorted({name for name in columns if columns.count(name) > 1}):
         faults.append(f"{path}: column '{doubled[0]}' cannot have two roles")
     if faults:
-        shown = ", ".join(f"'{name[:40]}'" for name in available)
-        faults.append(f"  columns: {shown}")
-        faults.append(f"  name them so: {{table: {path}, text: COLUMN, label: COLUMN}}")
-        if _no_header(available):
-            faults.append("  the first line looks like data: a line with column names is needed")
-        raise InputError(faults)
+        raise InputError([*faults, *_how_to_name(path, available, required)])
     return chosen, notes
+
+
+def _how_to_name(path: Path, available: list[str], required: tuple[str, ...]) -> list[str]:
+    """What columns there are, and how to say which counts."""
+    shown = ", ".join(f"'{name[:40]}'" for name in available)
+    so = "--text COLUMN, --id COLUMN"  # of what is predicted, which needs no labels
+    if "label" in required:
+        so = f"{{table: {path}, text: COLUMN, label: COLUMN}}"
+    lines = [f"  columns: {shown}", f"  name them so: {so}"]
+    if _no_header(available):
+        lines.append("  the first line looks like data: a line with column names is needed")
+    return lines
 
 
 def _no_header(names: list[str]) -> bool:

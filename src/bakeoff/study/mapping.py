@@ -210,7 +210,7 @@ def _own(fitted: LoadedCell) -> list[tuple[str, Examples]]:
 
 def _given(fitted: LoadedCell, source: str, notes: list[str]) -> list[tuple[str, Examples]]:
     """The items of an input."""
-    return [("", part) for part in read_items(source, fitted, False, notes)]
+    return [("", part) for part in read_items(source, fitted, notes)]
 
 
 def _asked(count: int, seed: int) -> NDArray[np.intp]:

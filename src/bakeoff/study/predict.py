@@ -29,6 +29,9 @@ from bakeoff.study.plan import PLAN
 from bakeoff.techniques import framework_of
 from bakeoff.techniques.recipes import parse_recipe
 
+NAMED_AS_LEARNT: Mapping[str, str] = {}
+"""Columns of tables that are called as in what was learnt from, or as is usual."""
+
 
 @dataclass(frozen=True)
 class LoadedCell:
@@ -134,6 +137,7 @@ def predict(
     output: Path,
     *,
     resize: bool = False,
+    columns: Mapping[str, str] = NAMED_AS_LEARNT,
     watch: Callable[[int], None] = lambda rows: None,
 ) -> Predicted:
     """Write a predictions file for new items, in input order.
@@ -147,6 +151,8 @@ def predict(
             text file, or a catalogue name, which means its test split; that is noted in the ledger.
         output: The file to write: all of it, or nothing.
         resize: Bring images of another size to the one that was learnt, by their middle square.
+        columns: Of a table, by role, `text` and `id`, where they are called otherwise than in what
+            was learnt from.
         watch: Told how many are written, after each part.
 
     Raises:
@@ -154,7 +160,8 @@ def predict(
         DiskError: where the file cannot be written.
     """
     notes: list[str] = []
-    parts = _written(fitted, read_items(source, fitted, resize, notes), notes)
+    items = read_items(source, fitted, notes, resize, columns)
+    parts = _written(fitted, items, notes)
     begun = next(parts)  # what is refused at once leaves not even a folder behind
     rows = 0
     with new_file(output) as partial, partial.open("wb") as stream:
@@ -179,7 +186,11 @@ def _written(
 
 
 def read_items(
-    source: Path | str, fitted: LoadedCell, resize: bool, notes: list[str]
+    source: Path | str,
+    fitted: LoadedCell,
+    notes: list[str],
+    resize: bool = False,
+    columns: Mapping[str, str] = NAMED_AS_LEARNT,
 ) -> Iterator[Examples]:
     """What `predict` reads, in parts; of images notes are added once all is read.
 
@@ -187,6 +198,7 @@ def read_items(
         InputError: as `predict` does.
     """
     path, learnt = Path(source), _modality(fitted.record.recipe["data"]["set"])
+    _check_columns(columns, path, fitted.record)
     if resize and learnt not in ("image", None):
         raise InputError("--resize: of images alone, and no images were learnt from")
     if str(source) in catalogue.DATASETS and not path.exists():
@@ -207,7 +219,7 @@ def read_items(
             raise InputError(
                 f"{source}: a table, where images are needed: a folder, or one of them"
             )
-        yield _rows(path, fitted)
+        yield _rows(path, fitted, columns)
     elif fitted.record.task == "regression":
         raise InputError(f"{source}: a table of numbers is needed ({', '.join(KINDS)})")
     elif learnt == "text":
@@ -224,14 +236,29 @@ def _modality(learnt: str | Mapping[str, Any]) -> Modality | None:
     return None if entry is None else entry.modality
 
 
-def _rows(path: Path, fitted: LoadedCell) -> Examples:
+def _check_columns(columns: Mapping[str, str], path: Path, record: Record) -> None:
+    """Whether columns can be named of what is to be predicted.
+
+    Raises:
+        InputError: where it is no table, or a table of numbers, which has no texts.
+    """
+    for role in columns:
+        if not path.is_file() or kind_of(path)[0] not in KINDS:
+            raise InputError(f"--{role}: received, but {path} is no table ({', '.join(KINDS)})")
+        if record.task == "regression" and role == "text":
+            raise InputError("--text: received, but a table of numbers is needed (allowed: --id)")
+
+
+def _rows(path: Path, fitted: LoadedCell, columns: Mapping[str, str]) -> Examples:
     """The rows of a table of texts or numbers."""
     learnt = fitted.record.recipe["data"]["set"]
-    named = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
+    known = learnt if isinstance(learnt, Mapping) and "table" in learnt else {}
     if fitted.record.task == "regression":
-        return read_numbers(path, fitted.columns, named.get("target"), named.get("id"))
-    columns = {role: named.get(role) for role in ("text", "label", "id")}
-    return read_texts(TableSource(table=str(path), **columns), fitted.record.classes)
+        identity, needed = columns.get("id", known.get("id")), "id" in columns
+        return read_numbers(path, fitted.columns, known.get("target"), identity, needed)
+    named = {role: known.get(role) for role in ("text", "label", "id")} | {**columns}
+    source = TableSource(table=str(path), **named)
+    return read_texts(source, fitted.record.classes, needed=tuple(columns))
 
 
 def _wanted(fitted: LoadedCell, resize: bool) -> Wanted:

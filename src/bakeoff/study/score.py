@@ -93,11 +93,12 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
     `target`, as `predict` writes it for regression, holds numbers, and so do files all of whose
     values are numbers, some of them not whole. A file without a header may have
     an id and a value in every line. Ids are matched as they are, or else by file names without
-    folder or suffix, in any order.
+    folder or suffix, in any order. Labels without ids belong to predictions whose ids are the
+    numbers of their rows, as `predict` has them of such a table.
 
     Args:
         predictions: CSV with a column of ids and one of predicted classes, or one for each class.
-        labels: CSV with the same ids and their labels, in any order.
+        labels: CSV with the same ids and their labels, in any order, or without ids.
         named: The columns, where they have unusual names.
 
     Raises:
@@ -108,7 +109,7 @@ def score(predictions: Path, labels: Path, named: Columns | None = None) -> File
     notes: list[str] = []
     guessed, truth = _read(predictions, notes), _read(labels, notes)
     guess_ids = _ids(guessed, named.id, predictions)
-    label_ids = _ids(truth, named.label_id or named.id, labels)
+    label_ids = _label_ids(truth, named, labels, guess_ids, notes)
     label_column = truth[_column(truth, named.label, LABEL_NAMES, labels)]
     if named.prediction is None:
         guessed = _likeliest(guessed, named.id, predictions, notes)
@@ -279,6 +280,23 @@ def _finite(values: Sequence[str], path: Path) -> NDArray[np.float64]:
     if not np.isfinite(found).all():
         raise InputError(f"{path}: numbers must be finite")
     return found
+
+
+def _label_ids(
+    columns: dict[str, list[str]], named: Columns, path: Path, made: list[str], notes: list[str]
+) -> list[str]:
+    """The ids of labels; of a table without any, row numbers where the predictions have these.
+
+    Raises:
+        InputError: as `_ids` does.
+    """
+    asked = named.label_id or named.id
+    usual = any(name.strip().lower() in ID_NAMES for name in columns)
+    rows = [str(number) for number in range(len(next(iter(columns.values()))))]
+    if asked is None and not usual and sorted(made) == sorted(rows):
+        notes.append(f"{path}: no column of ids: rows are counted from 0, as the predictions' are")
+        return rows
+    return _ids(columns, asked, path)
 
 
 def _ids(columns: dict[str, list[str]], named: str | None, path: Path) -> list[str]:
