@@ -1,5 +1,6 @@
 """What a study will cost, told before it runs."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tests.study.tiny import QUICK, openings, run, study
 
 from bakeoff.data.dataset import Dataset
+from bakeoff.data.vocabulary import read_words
 from bakeoff.execution.run import CellRun
 from bakeoff.study import estimate as module
 from bakeoff.study.estimate import Estimate, estimate, estimate_final
@@ -167,6 +169,24 @@ def test_longer_training_costs_more(texts: Dataset) -> None:
         return by_recipe(given)["softmax"].seconds
 
     assert seconds(2000) > 20 * seconds(1)
+
+
+def test_what_a_loop_waits_for_is_no_part_of_its_updates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "texts.csv"
+    lines = [f"{'bad' if i % 2 else 'good'} film {i},{i % 2}" for i in range(60)]
+    table.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+
+    def slowly(*given: Any) -> list[list[str]]:
+        time.sleep(1)
+        return read_words(*given)
+
+    monkeypatch.setattr("bakeoff.techniques.words.read_words", slowly)
+    small = {"model": {"embedding": 2, "hidden": 2}, "words": {"length": 4}}
+    network = {"technique": "lstm", **small, "training": {"iterations": 1000, "batch_size": 4}}
+    told = by_recipe(study(dataset={"table": str(table)}, variants={"lstm": network}))
+    assert 1 < told["lstm"].seconds < 60  # one in eleven updates would be 90 seconds
 
 
 def test_it_is_near_what_the_run_takes(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ from pydantic import Field
 from bakeoff.core.frozen import Frozen
 from bakeoff.core.tokens import Tokens
 
+READING = 2
+"""Which way texts become words, in the keys that numbered texts are kept by. Raise it whenever
+words change (2: words in all scripts that have spaces, accents in either form)."""
 UNKNOWN = 0
 """The number of every word without one of its own, and of a text without words."""
 TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")

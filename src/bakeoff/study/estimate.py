@@ -319,14 +319,15 @@ class _Probe:
         program say little. The run that follows finds the program in the cache.
         """
         share = self._share if self.encodes else 1.0
-        encoding, a_validation = self._encoding_seconds(run), 0.0 if self.on_vectors else 1 / rate
-        probed = encoding + self.validated * a_validation + run.compile_seconds
+        before = math.fsum(run.solve_seconds.values())  # what a loop waits for: tokens, vectors
+        a_validation = 0.0 if self.on_vectors else 1 / rate
+        probed = before + self.validated * a_validation + run.compile_seconds
         a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
         per_epoch = run.per_epoch or -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
         evaluating = validations * len(self.whole.validation) * a_validation
-        return float(run.compile_seconds + a_step * steps + evaluating + encoding * share)
+        return float(run.compile_seconds + a_step * steps + evaluating + before * share)
 
 
 def _examples_per_second(predictor: Predictor, items: Items) -> float:

@@ -28,6 +28,7 @@ from bakeoff.core.softmax import softmax
 from bakeoff.core.task import Task
 from bakeoff.data.vocabulary import Vocabulary, VocabularySettings, read_words
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
+from bakeoff.techniques.words import words_key
 
 WORDS = "vocabulary"
 """What the saved terms are called among the arrays."""
@@ -202,13 +203,13 @@ class BagOfWords:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> BagOfWordsPredictor:
-        """Weigh the terms, then fit each strength in one phase, `solve`.
+        """Weigh the terms in one phase, `terms`, then fit each strength in another, `solve`.
 
         Raises:
             InputError: where the data are no texts.
         """
         settings = cast(BagOfWordsSettings, cell.recipe.settings)
-        terms = Terms.of(texts_of(data.train.items, self.name), settings.words)
+        terms = _terms_of(run, texts_of(data.train.items, self.name), settings.words)
 
         def compute() -> Arrays:
             return _fit(terms, settings.l2, data.train, data.validation, data.task)
@@ -256,6 +257,17 @@ class BagOfWords:
         return BagOfWordsPredictor(
             chosen, terms, np.zeros((size, classes)), np.zeros(classes), names
         )
+
+
+def _terms_of(run: Run, texts: Sequence[str], settings: TermSettings) -> Terms:
+    """The terms of training texts, weighed once for all cells that weigh the same ones alike."""
+
+    def compute() -> Arrays:
+        made = Terms.of(texts, settings)
+        return {WORDS: made.vocabulary.to_array(), "inverse": made.inverse}
+
+    arrays = run.solve("terms", compute, words_key("terms", texts, settings))
+    return Terms(settings, Vocabulary.from_array(arrays[WORDS]), arrays["inverse"])
 
 
 def _fit(

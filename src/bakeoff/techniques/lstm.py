@@ -33,6 +33,7 @@ from bakeoff.data.vocabulary import (
 from bakeoff.models.settings import RecurrentSettings
 from bakeoff.techniques.saved import read_predictor, texts_of, write_predictor
 from bakeoff.techniques.teachers import extra_texts, teaching_of
+from bakeoff.techniques.words import numbered
 from bakeoff.training.settings import TaughtSettings
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ class Lstm:
     def fit(
         self, cell: Cell, data: TrainingData, inputs: Mapping[str, Predictor], run: Run
     ) -> RecurrentPredictor:
-        """Number the words, then train in one phase, `train`; a teacher speaks in one before.
+        """Number the words in one phase, `words`, then train in another, `train`.
+
+        A teacher speaks in one before both.
 
         A teacher's extra texts are training texts without labels: their words count, too.
 
@@ -166,11 +169,9 @@ class Lstm:
         known = texts_of(data.train.items, self.name)
         teaching = teaching_of(training.teacher, cell, data, inputs, run)
         extra = teaching.extra if teaching else ()
-        read = read_words([*known, *extra], words)
-        vocabulary = Vocabulary.of(read, words)
-        run.remark(sequence_notes(read, vocabulary, words))
+        vocabulary, tokens = numbered(run, [*known, *extra], words)
         labels = np.pad(data.train.labels, (0, len(extra)))  # of texts without one, it is not read
-        train = TokenExamples(vocabulary.tokens(read, words), labels)
+        train = TokenExamples(tokens, labels)
         validation = self._matrix(data.validation, vocabulary, words)
         classes = data.task.classes
         inference = _inference(settings, len(classes), cell.recipe.numerics)
