@@ -1,6 +1,7 @@
 """A language model for a command: pretrained weights as they are, or what a recipe made of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
     """Load a model, with bit-equal results from run to run.
 
     Args:
-        name: Of pretrained weights, by path or hub id; or of a fitted recipe, a cell's folder or
+        name: Of pretrained weights, by path or hub id; of a folder of adapters in peft's format,
+            which names the weights they belong to; or of a fitted recipe, a cell's folder or
             DIR:recipe[:seed].
         device: `auto`, `cpu` or `cuda`.
 
@@ -61,8 +63,6 @@ def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
     """
     import torch
 
-    from bakeoff.models.language import pretrained_causal
-    from bakeoff.models.pretrained import find_pretrained
     from bakeoff.study.predict import names_run
     from bakeoff.training.torch.numerics import resolve_device_and_precision
 
@@ -71,10 +71,29 @@ def load_language_model(name: str, device: "DeviceName") -> LanguageModel:
         if device == "auto":
             return found
     else:
-        found = LanguageModel(pretrained_causal(find_pretrained(name)), "float32", fitted=False)
+        found = LanguageModel(_by_name(name), "float32", fitted=False)
     chosen, _ = resolve_device_and_precision(device, "float32")
     found.causal.module.to(torch.device(chosen))
     return found
+
+
+def _by_name(name: str) -> "Causal":
+    """Pretrained weights, with adapters beside them where the name is that of their folder.
+
+    Raises:
+        InputError: where there are none, or adapters do not fit the weights that they name.
+    """
+    from bakeoff.models.language import pretrained_causal
+    from bakeoff.models.lora import base_of, load_adapters
+    from bakeoff.models.pretrained import find_pretrained
+
+    base = base_of(Path(name))
+    if base is None:
+        return pretrained_causal(find_pretrained(name))
+    causal = pretrained_causal(find_pretrained(base))
+    load_adapters(causal.module, Path(name))
+    causal.module.eval()
+    return causal
 
 
 def _fitted(run: str) -> LanguageModel:

@@ -284,6 +284,24 @@ def _refuse_unknown_to_peft(layers: Mapping[str, Adapted]) -> None:
         raise InputError(faults)
 
 
+def base_of(folder: Path) -> str | None:
+    """The weights that a folder's adapters belong to, by name; None: there are no adapters in it.
+
+    Raises:
+        InputError: where they name none.
+    """
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        name = found["base_model_name_or_path"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / CONFIG}: no configuration of peft's: {error}") from None
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{folder / CONFIG}: base_model_name_or_path: no weights are named")
+    return name
+
+
 def load_adapters(module: nn.Module, folder: Path) -> Adapters:
     """Put the adapters that we or peft saved into a module whose base they were made for.
 
