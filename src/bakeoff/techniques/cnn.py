@@ -146,7 +146,7 @@ class Cnn:
     """A convolutional network on images."""
 
     name: ClassVar[str] = "cnn"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: other draws of dropout
     settings: ClassVar[type[Settings]] = CnnSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image"})

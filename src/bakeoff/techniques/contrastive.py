@@ -118,9 +118,10 @@ class Contrastive:
     """An encoder of images or texts, trained by comparison."""
 
     name: ClassVar[str] = "contrastive"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: of texts, attention in float32 beside products in bfloat16; 3: masks of MPNet and
-    ModernBERT, dropout of OPT; 4: what has collapsed as far as bfloat16 tells guesses nothing."""
+    ModernBERT, dropout of OPT; 4: what has collapsed as far as bfloat16 tells guesses nothing;
+    5: other draws of dropout."""
     settings: ClassVar[type[Settings]] = ContrastiveSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})

@@ -224,11 +224,11 @@ class FineTune:
     """Pretrained weights, trained for one's own classes."""
 
     name: ClassVar[str] = "fine-tune"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     """2: embeddings learn the rows that texts reach; 3: float32 attention; 4: a head that learns
     alone is validated in passes of one length, and batches have one of a few widths; 5: masks of
     MPNet and ModernBERT, rates and dropout of OPT; 6: Gemma scales the rows that learn, too;
-    7: the batch of the longest texts comes first."""
+    7: the batch of the longest texts comes first; 8: other draws of dropout."""
     settings: ClassVar[type[Settings]] = FineTuneSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -138,9 +138,9 @@ class Lstm:
     """A recurrent network on texts."""
 
     name: ClassVar[str] = "lstm"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: batches have one of a few widths; 3: the longest comes first; 4: words in all scripts that
-    have spaces."""
+    have spaces; 5: other draws of dropout."""
     settings: ClassVar[type[Settings]] = LstmSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"text"})

@@ -249,9 +249,9 @@ class Probe:
     """A classifier on the vectors of another recipe."""
 
     name: ClassVar[str] = "probe"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     """2: one view of each image in tuning; 3: fixed filters stay so; 4: a network over tokens has
-    the batch of the longest texts first."""
+    the batch of the longest texts first; 5: other draws of dropout."""
     settings: ClassVar[type[Settings]] = ProbeSettings
     tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
     modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})

@@ -1,11 +1,12 @@
 """Dropout with named draws."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from bakeoff.core.streams import Streams
-from bakeoff.training.torch.dropout import NamedDropout, has_other_dropout
+from bakeoff.training.torch.dropout import DRAWS, NamedDropout, has_other_dropout
 
 
 def layers(*names: str, rate: float = 0.25) -> nn.ModuleDict:
@@ -31,6 +32,30 @@ def test_what_stays_is_scaled_and_the_share_is_right() -> None:
     assert sorted({*out.flatten().tolist()}) == [0.0, pytest.approx(1 / 0.75)]
     assert (out == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert out.mean().item() == pytest.approx(1, abs=0.04)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.1, 0.5, 0.9999999])
+def test_every_rate_has_its_share(rate: float) -> None:
+    torch.manual_seed(0)
+    module = layers("a", rate=rate)
+    dropout = NamedDropout(module, Streams(0))
+    dropout.begin(0, slice(0, 4), 4)
+    out = module["a"](torch.ones(4, 250_001))  # no whole number of 64 bits
+    shares = (out == 0).float().mean(dim=1)
+    deviation = (rate * (1 - rate) / 250_001) ** 0.5
+    np.testing.assert_allclose(shares.numpy(), rate, atol=5 * deviation + 2 / DRAWS)
+    assert not torch.equal(out[0], out[1])
+    kept = 1 - shares.mean().item()
+    assert out.mean().item() == pytest.approx(1, abs=20 * (rate / kept / 1_000_004) ** 0.5)
+    assert torch.initial_seed() == 0
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    out = masked(layers("a", rate=0.5), "a", WHOLE)
+    dropped = (out.flatten() == 0).float()
+    for apart in (1, 2, 3, 4, 500):
+        both = (dropped[:-apart] * dropped[apart:]).mean().item()
+        assert both == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_part_gets_its_rows_of_the_whole() -> None:
