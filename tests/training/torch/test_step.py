@@ -275,6 +275,19 @@ def test_frozen_parameters_stay() -> None:
     assert "optimiser.conv.weight.mean" not in ours.state()
 
 
+def test_every_update_is_in_training_mode_whatever_was_evaluated_before() -> None:
+    module = Small()
+    ours = step(module)
+    seen: list[bool] = []
+    module.conv.register_forward_hook(lambda layer, *_: seen.append(layer.training))
+    for before in (lambda: None, module.eval, module.conv.eval):  # of all, of a part
+        before()
+        ours(batch(), at(0))
+    ours.evaluate(batch())
+    assert seen[:3] == [True] * 3
+    assert not any(seen[3:])
+
+
 def test_label_smoothing_is_torchs() -> None:
     module, examples = Small(), batch()
     ours = step(module, label_smoothing=0.2)

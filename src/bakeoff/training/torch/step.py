@@ -90,6 +90,7 @@ class TorchStep:
             name: inference.of(follower.module) for name, follower in self._followers.items()
         }
         self._dropout = NamedDropout(module, streams)
+        self._layers = [m for m in module.modules() if not isinstance(m, nn.Dropout)]
         self._optimiser = Optimiser(settings, module)
         self._batch_size = settings.batch_size
         self._pass = TrainingPass(module, inference.compiles)
@@ -175,7 +176,8 @@ class TorchStep:
             others, shares = self._mixing(rows.indices, at.epoch)
             their_inputs, their_labels = self._read(others, at.epoch)
             inputs = blended(inputs, their_inputs, shares)
-        self._module.train()
+        if not all(layer.training for layer in self._layers):  # which takes less than saying so
+            self._module.train()
         self._compile(inputs, at)
         self._dropout.begin(at.step, part, count, ahead=self._pass.fits(inputs))
         if self._on_pass is not None:
