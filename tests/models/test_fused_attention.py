@@ -66,7 +66,7 @@ def test_models_give_what_they_give_with_transformers_fused_attention(
 
 
 @pytest.mark.parametrize("tokens", [5, SHORT_TOKENS, SHORT_TOKENS + 1])
-def test_what_is_not_learnt_from_goes_through_products_where_it_is_short(tokens: int) -> None:
+def test_short_texts_go_through_products(tokens: int) -> None:
     generator = torch.Generator().manual_seed(0)
     query, key, value = torch.randn(3, 2, 4, tokens, 8, generator=generator).bfloat16()
     seen = torch.ones(2, 1, tokens, tokens, dtype=torch.bool)
@@ -84,3 +84,21 @@ def test_what_is_not_learnt_from_goes_through_products_where_it_is_short(tokens:
     torch.testing.assert_close(
         own[1:, :3], alone, rtol=0.02, atol=0.02
     )  # what is not seen counts for nothing
+
+
+def test_gradients_through_products_are_those_of_fused_attention() -> None:
+    generator = torch.Generator().manual_seed(0)
+    given = torch.randn(3, 2, 4, 20, 8, generator=generator).bfloat16()
+    upstream = torch.randn(2, 20, 4, 8, generator=generator)
+    seen = torch.ones(2, 1, 20, 20, dtype=torch.bool)
+    seen[1, :, :, 7:] = False
+    own, exact = given.clone().requires_grad_(), given.float().requires_grad_()
+    through, _ = attend(nn.Module(), own[0], own[1], own[2], seen, is_causal=False)
+    fused, _ = sdpa_attention_forward(
+        nn.Module(), exact[0], exact[1], exact[2], seen, is_causal=False
+    )
+    torch.autograd.backward([through.float(), fused], [upstream, upstream])
+    assert own.grad is not None
+    assert exact.grad is not None
+    torch.testing.assert_close(own.grad.float(), exact.grad, rtol=0.03, atol=0.03)
+    assert not own.grad[1:, 1, :, 7:].any()  # keys and values of what is not seen

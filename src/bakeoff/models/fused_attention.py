@@ -3,8 +3,8 @@
 On processors its kernel for bfloat16 converts what it multiplies piece by piece: of short texts its
 backward pass takes some ten times as long as that of its own kernel for float32, and its forward
 pass no less. So there attention is computed in float32, which is more exact too; the products of
-the layers around it stay in bfloat16. Where nothing is learnt, short texts go through plain
-products in bfloat16 instead, as in Transformers' eager attention, faster than either kernel.
+the layers around it stay in bfloat16. An encoder's short texts go through plain products in
+bfloat16 instead, as in Transformers' eager attention, faster than either kernel, in training too.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,9 @@ from torch import Tensor, nn
 NAME = "bakeoff-fused"
 """What Transformers calls it once it is registered."""
 SHORT_TOKENS = 128
-"""Texts up to here are encoded by products: 1.14 times as fast in all, at some 60 tokens each."""
+"""Texts up to here go through products: encoding is 1.14 times as fast in all, at some 60 tokens
+each; attention that learns takes 0.4 to 0.6 of its time with two threads, 0.7 to 1.1 with one. Its
+weights are kept for gradients then, of 16 texts of 128 tokens and 12 heads 20 MB a layer."""
 LOWEST = -1e30
 """The score of what is not to be seen: its weight is 0 beside any other's."""
 OWN_ATTENTION = frozenset({"deberta-v2", "gpt_neo", "mpnet"})
@@ -106,10 +108,9 @@ def attend(
 
 
 def _is_short(query: Tensor, key: Tensor, mask: Tensor, options: Mapping[str, Any]) -> bool:
-    """Whether two products in bfloat16 are faster: of short texts, where nothing is learnt."""
+    """Whether two products in bfloat16 are faster."""
     return (
         query.dtype == torch.bfloat16
-        and not torch.is_grad_enabled()
         and mask.dtype == torch.bool
         and query.shape == key.shape
         and query.shape[2] <= SHORT_TOKENS
