@@ -39,8 +39,7 @@ def generate(
 ) -> None:  # fmt: skip
     """Continue each PROMPT with WEIGHTS: greedily, unless asked otherwise.
 
-    WEIGHTS is a hub id, a folder of weights or of adapters in peft's format, or a fitted language
-    model: a cell's folder, DIR:recipe[:seed].
+    WEIGHTS: a hub id, a folder of weights or of peft's adapters, a cell's, or DIR:recipe[:seed].
     The same seed gives the same texts, rounding apart, whatever else is generated beside them.
     """
     from bakeoff.cli.weights import load_language_model

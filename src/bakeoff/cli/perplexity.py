@@ -55,8 +55,7 @@ def perplexity(
 ) -> None:
     """Perplexity of WEIGHTS on the text in FILE (UTF-8), by sliding windows.
 
-    WEIGHTS is a hub id, a folder of weights or of adapters in peft's format, or a fitted language
-    model: a cell's folder, DIR:recipe[:seed].
+    WEIGHTS: a hub id, a folder of weights or of peft's adapters, a cell's, or DIR:recipe[:seed].
     Every figure's name has the protocol in it: unit, context, stride, whether the text was
     detokenised, and whether a token was put before it. Figures of different protocols cannot be
     compared.
