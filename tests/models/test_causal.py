@@ -11,8 +11,8 @@ import torch
 from tests.models.causal_models import KINDS, POSITIONS, save_causal, text_of
 from torch.nn.functional import log_softmax
 
-from bakeoff.models import causal
-from bakeoff.models.causal import Window, block_nats, nats_of, sliding_nats, windows
+from bakeoff.models import causal, head_loss
+from bakeoff.models.causal import Window, block_loss, sliding_nats, windows
 from bakeoff.models.pretrained import find_pretrained, load_causal, load_tokenizer
 
 
@@ -96,37 +96,32 @@ def test_passes_and_chunks_change_nothing(model: Any, monkeypatch: pytest.Monkey
     ids = np.array(tokenizer(text_of(150))["input_ids"])
     whole = sliding_nats(module, ids, POSITIONS, 16)
     monkeypatch.setattr(causal, "PASS_TOKENS", 1)
-    monkeypatch.setattr(causal, "CHUNK", 7)
+    monkeypatch.setattr(head_loss, "CHUNK", 7)
     np.testing.assert_allclose(sliding_nats(module, ids, POSITIONS, 16), whole, rtol=1e-4)
     assert np.isnan(whole[0])
     assert np.isfinite(whole[1:]).all()
 
 
-def test_gradients_of_chunks_are_those_of_the_whole(
-    model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loss_of_blocks_and_its_gradients_are_those_of_transformers(model: Any) -> None:
     module, tokenizer = model
     ids = torch.tensor([tokenizer(text_of(40))["input_ids"][:24]] * 2)
     weight = module.get_input_embeddings().weight
-    found = []
-    for chunk in (5, 1000):
-        monkeypatch.setattr(causal, "CHUNK", chunk)
-        module.zero_grad()
-        block_nats(module, ids).sum().backward()  # type: ignore[no-untyped-call]
-        found.append(weight.grad.clone())
+    weights = torch.full((2, 23), 1 / 46)
+    losses = [block_loss(module, ids, weights), module(ids, labels=ids).loss]
+    found = [torch.autograd.grad(loss, [weight])[0] for loss in losses]
+    torch.testing.assert_close(losses[0], losses[1])
     torch.testing.assert_close(found[0], found[1])
-    loss = module(ids, labels=ids).loss
-    with torch.no_grad():
-        assert block_nats(module, ids).mean().item() == pytest.approx(loss.item(), rel=1e-5)
-    module.zero_grad()
 
 
-def test_nats_are_log_probabilities(model: Any) -> None:
-    module, _ = model
-    hidden, targets = torch.randn(3, 32), torch.tensor([4, 0, 9])
+def test_what_has_no_weight_does_not_count(model: Any) -> None:
+    module, tokenizer = model
+    ids = torch.tensor([tokenizer(text_of(40))["input_ids"][:24]])
+    weights = torch.zeros(1, 23)
+    weights[0, :9] = 1 / 9
     with torch.no_grad():
-        expected = -log_softmax(module.get_output_embeddings()(hidden), -1)[range(3), targets]
-        torch.testing.assert_close(nats_of(module, hidden, targets), expected)
+        found = block_loss(module, ids, weights)
+        expected = module(ids[:, :10], labels=ids[:, :10]).loss
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.data

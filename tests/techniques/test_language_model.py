@@ -54,6 +54,29 @@ def test_it_learns(tmp_path: Path) -> None:
     assert scores["cross_entropy"] == pytest.approx(rows[1]["validation/cross_entropy"])
 
 
+def test_validation_is_scored_once_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[str] = []
+    score = LanguagePredictor._score
+
+    def watched(predictor: LanguagePredictor, text: str) -> Any:
+        scored.append(text)
+        return score(predictor, text)
+
+    monkeypatch.setattr(LanguagePredictor, "_score", watched)
+    predictor, data, _ = fit(tmp_path, "a", training=SHORT | {"validate_every": 3})
+    count = len(data.validation)
+    assert len(scored) == 2 * count
+    first = predictor.predict(data.validation.items)
+    assert len(scored) == 2 * count
+    assert same_bits(predictor.predict(data.validation.items), first)
+    assert len(scored) == 3 * count
+    with torch.no_grad():
+        next(predictor.causal.module.parameters()).mul_(1.5)
+    assert not same_bits(predictor.predict(data.validation.items), first)
+
+
 def test_checkpointing_and_parts_change_nothing(tmp_path: Path) -> None:
     plain, data, _ = fit(tmp_path, "a")
     found = plain.predict(data.validation.items)

@@ -1,8 +1,7 @@
 """What a causal language model says of tokens: the nats of each, in windows, in bounded memory.
 
 Models are those of Transformers with a decoder below a linear head (GPT-2, Llama and their kin).
-The logits of all positions would be the largest array by far (1,024 tokens of 50,257 entries are
-200 MB), so the head works on chunks of positions, and only on those that are scored.
+The head works on those positions alone that are scored, and on chunks of them (`head_loss.py`).
 """
 
 from collections.abc import Iterator
@@ -14,11 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
 
-CHUNK = 512
-"""Positions whose logits are in memory at once."""
+from bakeoff.models.head_loss import nats_of, weighted_nats
+
 PASS_TOKENS = 4096
 """Tokens of windows that pass together."""
 
@@ -52,39 +49,27 @@ def windows(count: int, context: int, stride: int) -> list[Window]:
     return [window for window in found if window.scored < window.end]
 
 
+def head_of(model: nn.Module) -> nn.Module:
+    """The layer that gives logits."""
+    return cast(nn.Module, cast(Any, model).get_output_embeddings())
+
+
 def hidden_states(model: nn.Module, ids: Tensor) -> Tensor:
     """(B, T, D): what the decoder gives below the head, of ids (B, T)."""
     decoder = cast(Any, model).base_model
     return cast(Tensor, decoder(input_ids=ids, use_cache=False).last_hidden_state)
 
 
-def nats_of(model: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
-    """(N,) float32: minus the log-probability of each target.
-
-    Where gradients are wanted, each chunk's logits are computed again on the way back instead of
-    kept (Chen et al. 2016, "Training deep nets with sublinear memory cost", arXiv:1604.06174).
+def block_loss(model: nn.Module, ids: Tensor, weights: Tensor) -> Tensor:
+    """The sum of the nats of the tokens of blocks, each times its weight.
 
     Args:
-        model: Its head is used.
-        hidden: (N, D), the decoder's outputs at the positions before the targets.
-        targets: (N,) int64.
+        model: Causal.
+        ids: (B, T) int64.
+        weights: (B, T - 1) float32, of every token but each block's first.
     """
-    head = cast(nn.Module, cast(Any, model).get_output_embeddings())
-
-    def of_chunk(states: Tensor, wanted: Tensor) -> Tensor:
-        return cross_entropy(head(states).float(), wanted, reduction="none")
-
-    parts = zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True)
-    if torch.is_grad_enabled():
-        return torch.cat([checkpoint(of_chunk, *part, use_reentrant=False) for part in parts])
-    return torch.cat([of_chunk(*part) for part in parts])
-
-
-def block_nats(model: nn.Module, ids: Tensor) -> Tensor:
-    """(B, T - 1) float32: the nats of every token of blocks (B, T) but each one's first."""
-    hidden = hidden_states(model, ids)[:, :-1]
-    nats = nats_of(model, hidden.flatten(0, 1), ids[:, 1:].flatten())
-    return nats.view(len(ids), -1)
+    hidden = hidden_states(model, ids)[:, :-1].flatten(0, 1)
+    return weighted_nats(head_of(model), hidden, ids[:, 1:].flatten(), weights.flatten())
 
 
 @torch.inference_mode()
@@ -110,7 +95,7 @@ def sliding_nats(
         spans = [(w.scored - w.begin, w.end - w.begin) for w in some]
         states = torch.cat([hidden[i, a - 1 : b - 1] for i, (a, b) in enumerate(spans)])
         targets = torch.cat([given[i, a:b] for i, (a, b) in enumerate(spans)])
-        nats = nats_of(model, states, targets).double().cpu().numpy()
+        nats = nats_of(head_of(model), states, targets).double().cpu().numpy()
         places = np.concatenate([np.arange(w.scored, w.end) for w in some])
         found[places] = np.where(np.isnan(nats), np.inf, nats)
     return found

@@ -153,9 +153,8 @@ class Lstm:
     ) -> RecurrentPredictor:
         """Number the words in one phase, `words`, then train in another, `train`.
 
-        A teacher speaks in one before both.
-
-        A teacher's extra texts are training texts without labels: their words count, too.
+        A teacher speaks in one before both; its extra texts are training texts without labels, so
+        their words count, too.
 
         Raises:
             InputError: where the data are no texts, or the teacher tells other classes apart.

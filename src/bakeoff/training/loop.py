@@ -253,7 +253,7 @@ class _Loop:
         `best` is the best state on validation, or the last validated one where the plan keeps the
         last weights: it is what a loop that diverged later counts with.
         """
-        if self.best is not None:
+        if self.best is not None and self.progress.best_step != self.progress.step:
             self.step.load(self.best)
         self.progress.finished = True
         self.best = self.validated = None

@@ -1,5 +1,6 @@
 """Updates of a small causal model, beside plain torch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,13 @@ def nats(module: nn.Module, ids: torch.Tensor) -> torch.Tensor:
     return found.view(len(ids), -1)
 
 
-def step_of(module: nn.Module) -> LanguageStep:
-    return LanguageStep(module, nats, lambda texts: np.zeros((len(texts), 2)), SETTINGS)
+def loss(module: nn.Module, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (nats(module, ids) * weights).sum()
+
+
+def step_of(module: nn.Module, changed: Callable[[], None] = lambda: None) -> LanguageStep:
+    scores = lambda texts: np.zeros((len(texts), 2))  # noqa: E731
+    return LanguageStep(module, loss, scores, changed, SETTINGS)
 
 
 def batch() -> Batch:
@@ -80,3 +86,14 @@ def test_what_is_frozen_is_no_part_of_the_state() -> None:
 
 def test_validation_scores_texts() -> None:
     assert step_of(model()).evaluate(Batch(["a", "b"], np.ones(2), np.arange(2))).shape == (2, 2)
+
+
+def test_it_says_when_weights_change() -> None:
+    told: list[str] = []
+    step = step_of(model(), lambda: told.append("changed"))
+    step.evaluate(Batch(["a"], np.ones(1), np.arange(1)))
+    assert told == []
+    step(batch(), Position(0, 0, 0.01))
+    assert len(told) == 1
+    step.load(step.state())
+    assert len(told) == 2

@@ -17,8 +17,9 @@ from bakeoff.training.torch.memory import is_out_of_memory
 from bakeoff.training.torch.numerics import Precision
 from bakeoff.training.torch.optimisers import Optimiser
 
-Nats = Callable[[nn.Module, Tensor], Tensor]
-"""(B, T - 1) nats of the tokens of blocks (B, T) but the first of each."""
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""Of blocks (B, T): the sum of the nats of tokens, each times its weight (B, T - 1): of every token
+but each block's first."""
 
 
 class LanguageStep:
@@ -28,8 +29,9 @@ class LanguageStep:
 
     Args:
         module: Causal; what is to learn requires gradients.
-        nats: Of blocks.
+        loss: Of blocks.
         score: Nats, tokens, bytes and their share (N, 4) of N texts: what validates.
+        changed: Called where weights have changed.
         settings: Optimiser and penalties.
         precision: Of matrix products; sums of losses are float32 and more.
     """
@@ -39,12 +41,14 @@ class LanguageStep:
     def __init__(
         self,
         module: nn.Module,
-        nats: Nats,
+        loss: Loss,
         score: Callable[[Sequence[str]], NDArray[np.float64]],
+        changed: Callable[[], None],
         settings: TrainingSettings,
         precision: Precision = "float32",
     ) -> None:
-        self._module, self._nats, self._score = module, nats, score
+        self._module, self._loss = module, loss
+        self._score, self._changed = score, changed
         self._optimiser = Optimiser(settings, module)
         self._device = next(module.parameters()).device
         self._precision = precision
@@ -76,6 +80,7 @@ class LanguageStep:
         finally:
             self._module.eval()
         self._optimiser.step(at.learning_rate)
+        self._changed()
         return {"loss": total, "count": count}
 
     def _gradients(self, tokens: Tokens, count: int) -> Tensor:
@@ -86,10 +91,9 @@ class LanguageStep:
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
         ):
-            nats = self._nats(self._module, ids)
-        loss = torch.where(told, nats, 0.0).sum()
-        torch.autograd.backward(loss / count)
-        return loss.detach().double()
+            loss = self._loss(self._module, ids, told.float() / count)
+        torch.autograd.backward(loss)
+        return loss.detach().double() * count
 
     def evaluate(self, batch: Batch) -> NDArray[np.float64]:
         """Nats, tokens, bytes and their share (B, 4) of texts."""
@@ -111,6 +115,7 @@ class LanguageStep:
             InputError: where it is not a state of this model and optimiser.
         """
         copy_into(self._tensors(), state)
+        self._changed()
 
     def _tensors(self) -> dict[str, Tensor]:
         """What changes: a frozen weight is no part of it."""
