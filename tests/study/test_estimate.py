@@ -227,3 +227,57 @@ def test_compiling_is_part_of_the_price(tmp_path: Path) -> None:
     run.train_seconds, run.compile_seconds = 11.0 + 40, 40.0
     assert probe._loop_seconds(run, rate=1e9) == pytest.approx(eager + 40)
     assert eager == pytest.approx(10 * -(-len(probe.whole.train) // 100), rel=1e-3)
+
+
+def test_of_a_large_model_little_is_probed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three updates, the shortest text that validates, and a text at a time from the usual ones."""
+    corpus = tmp_path / "texts.txt"
+    lines = ["one two three " * n for n in range(1, 61)]
+    corpus.write_text("\n\n".join(lines), encoding="utf-8")
+    small = {"blocks": {"tokens": 8}, "scoring": {"context": 16, "stride": 16}}
+    given = study(
+        dataset={"corpus": str(corpus), "words": 30},
+        metric="test/perplexity",
+        control={"technique": "language-model", "training": {"iterations": 5000}, **small},
+        variants={},
+    )
+    fitted: list[tuple[int, list[str]]] = []
+    fit = module._Probe._fit
+
+    def watched(probe: module._Probe, *given: Any) -> Any:
+        made = fit(probe, *given)
+        fitted.append((probe.steps, list(probe._validating().items)))
+        return made
+
+    monkeypatch.setattr(module._Probe, "_fit", watched)
+    (usual,) = by_recipe(given).values()
+    monkeypatch.setattr(module, "PROBE_MACS", 1.0)
+    (large,) = by_recipe(given).values()
+    (steps, validating), (fewer, shortest) = fitted
+    assert (steps, fewer) == (module.PROBE_STEPS, 3)
+    assert shortest == [min(validating, key=len)] != validating
+    assert usual.seconds / 10 < large.seconds < usual.seconds * 10
+
+
+class Slow:
+    """Takes as long as texts are, and at first much longer."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def predict(self, items: Any) -> None:
+        self.asked.append(list(items))
+
+
+def test_a_rate_is_of_usual_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["a" * n for n in (1, 500, 90, 101, 200, 8, 100)]
+    slow = Slow()
+    clock = iter(range(100))
+    monkeypatch.setattr(time, "perf_counter", lambda: 10.0 * next(clock))
+    assert module._examples_per_second(slow, texts) == 0.1  # type: ignore[arg-type]
+    assert [[len(text) for text in asked] for asked in slow.asked] == [[1], [101]]
+    many = Slow()
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.01 * next(clock))
+    rate = module._examples_per_second(many, ["a"] * 700)  # type: ignore[arg-type]
+    assert rate == pytest.approx(module.RATED / 0.01)
+    assert [len(asked) for asked in many.asked] == [1, *(2**n for n in range(10))]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.cell import Cell, Replicate
-from bakeoff.core.examples import Examples, Items
+from bakeoff.core.examples import Examples, Items, take_items
 from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import flatten
 from bakeoff.core.protocols import Normaliser, Predictor
@@ -32,6 +32,8 @@ from bakeoff.techniques.patches import (
 from bakeoff.training.observers import Silent
 
 PROBE_STEPS = 12
+PROBE_MACS = 2e12
+"""Of the updates of a probe: those of a large model are fewer, but not fewer than three."""
 PROBE_EXAMPLES = 2_000
 PROBE_VALIDATION = 200
 """Examples that validate a probe of a loop, at most: those of a large model take their time."""
@@ -41,6 +43,8 @@ RATED = 512
 """Items that are predicted at most, to see how many a second takes."""
 MOMENT = 0.2
 """Seconds after which that is seen."""
+FEW, ENOUGH = 16, 5.0
+"""Fewer items than that have to take this many seconds."""
 FREE = frozenset({"learning_rate", "other_learning_rate", "l2", "momentum", "warmup"})
 """Fields of training that change nothing of what it costs."""
 BYTES_PER_PREDICTION = 12
@@ -185,7 +189,8 @@ class _Probe:
         self.encodes = getattr(self.settings, "encoder", None) is not None
         # Vectors are computed once, unless what computes them learns.
         self.on_vectors = self.encodes and not getattr(self.settings, "tunes", False)
-        self.validated = 0
+        self.validated = 0.0
+        self.steps = PROBE_STEPS
 
     @property
     def price_key(self) -> bytes:
@@ -205,6 +210,8 @@ class _Probe:
         before, held, encoder = 0.0, 0, None
         if self.features is not None:
             encoder, before, held = self._stand_in(self.features)
+        if self.training is not None and not self.iterates and not self.encodes:
+            self.steps = self._affordable()
         with Meter() as meter:
             predictor, run = self._fit(fingerprint, PROBE_EXAMPLES)
         parameters, macs = _sizes(encoder or predictor)
@@ -274,9 +281,9 @@ class _Probe:
         """A few updates on all examples, or a solve of some."""
         settings, data, folder = self.settings, self.data, self.folder / str(examples)
         if self.training is not None:
-            update = {"epochs": None, "iterations": PROBE_STEPS}
+            update = {"epochs": None, "iterations": self.steps}
             if not self.iterates:
-                update |= {"validate_every": PROBE_STEPS, "stopping": None}
+                update |= {"validate_every": self.steps, "stopping": None}
             shortened = self.training.model_copy(update=update)
             settings = settings.model_copy(update={"training": shortened})
         if self.training is None or self.iterates or self.encodes:
@@ -288,13 +295,27 @@ class _Probe:
                 validation=data.validation.take(some),
             )
         else:
-            some = _spread(len(data.validation), PROBE_VALIDATION)
-            data = replace(data, validation=data.validation.take(some))
-        self.validated = len(data.validation)
+            data = replace(data, validation=self._validating())
+        self.validated = _in_means(data.validation.items, self.data.validation.items)
         recipe = self.recipe.model_copy(update={"settings": settings})
         cell = Cell(recipe, self.replicate, "", "", self.technique.version)
         run = CellRun(folder, self.replicate.streams, fingerprint, True, Silent(), lambda: None)
         return self.technique.fit(cell, data, self.inputs, run), run
+
+    def _affordable(self) -> int:
+        """Updates of a probe, whose backward passes cost two forward ones."""
+        items, classes = self.data.train.items, len(self.data.task.classes)
+        shape = items.shape[1:] if isinstance(items, np.ndarray) else ()
+        _, macs = _sizes(self.technique.untrained(self.settings, shape, classes))
+        one = 3 * macs * min(self.training.batch_size, len(items))
+        return int(np.clip(PROBE_MACS // max(one, 1), 3, PROBE_STEPS))
+
+    def _validating(self) -> Examples:
+        """What validates a probe: of a large model, the shortest text."""
+        validation = self.data.validation
+        if self.steps < PROBE_STEPS and not isinstance(validation.items, np.ndarray):
+            return validation.take(np.argsort(_lengths(validation.items))[:1])
+        return validation.take(_spread(len(validation), PROBE_VALIDATION))
 
     def _solve_seconds(self, run: CellRun) -> float:
         """Of all iterations over all examples, where none converges before."""
@@ -322,7 +343,7 @@ class _Probe:
         before = math.fsum(run.solve_seconds.values())  # what a loop waits for: tokens, vectors
         a_validation = 0.0 if self.on_vectors else 1 / rate
         probed = before + self.validated * a_validation + run.compile_seconds
-        a_step = max(run.train_seconds - probed, 0.0) / (PROBE_STEPS - 1)
+        a_step = max(run.train_seconds - probed, 0.0) / (self.steps - 1)
         per_epoch = run.per_epoch or -(-len(self.whole.train) // self.training.batch_size)
         steps = self.training.iterations or self.training.epochs * per_epoch
         validations = -(-steps // (self.training.validate_every or per_epoch))
@@ -331,17 +352,33 @@ class _Probe:
 
 
 def _examples_per_second(predictor: Predictor, items: Items) -> float:
-    """Measured on as many items as a moment allows."""
-    predictor.predict(items[:1])  # what is compiled or loaded at first is no part of the rate
-    count = 16
+    """Measured on as many items as a moment allows, and on those of usual length where few do."""
+    lengths = _lengths(items)
+    usual = np.argsort(np.abs(lengths - lengths.mean()), kind="stable")
+    # What is compiled or loaded at first is no part of the rate.
+    predictor.predict(take_items(items, np.argsort(lengths, kind="stable")[:1]))
+    count = 1
     while True:
-        some = items[:count]
+        some = take_items(items, usual[:count] if count < FEW else np.arange(len(items))[:count])
         began = time.perf_counter()
         predictor.predict(some)
         seconds = max(time.perf_counter() - began, 1e-9)
-        if seconds > MOMENT or count >= RATED or len(some) < count:
+        seen = seconds > (ENOUGH if count < FEW else MOMENT)
+        if seen or count >= RATED or len(some) < count:
             return len(some) / seconds
         count *= 2
+
+
+def _lengths(items: Items) -> NDArray[np.float64]:
+    """(N,) of texts, in characters; of all else 1."""
+    if isinstance(items, np.ndarray):
+        return np.ones(len(items))
+    return np.array([len(text) for text in items], np.float64)
+
+
+def _in_means(some: Items, items: Items) -> float:
+    """How many items of mean length some of them are worth."""
+    return float(_lengths(some).sum() / max(_lengths(items).mean(), 1.0)) if len(some) else 0.0
 
 
 def _spread(size: int, count: int) -> NDArray[np.intp]:
