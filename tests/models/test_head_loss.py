@@ -113,6 +113,22 @@ def test_any_other_head_does(sizes: None) -> None:
         torch.testing.assert_close(one, two)
 
 
+def test_no_head_has_more_than_a_chunk_of_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of them is kept: a large model's would be larger than itself."""
+    monkeypatch.setattr(head_loss, "CHUNK", 7)
+    head, hidden, targets, weights = given()
+    for one in (head, nn.Sequential(copy.deepcopy(head))):
+        kept: list[tuple[int, ...]] = []
+
+        def keep(tensor: Tensor, kept: list[tuple[int, ...]] = kept) -> Tensor:
+            kept.append(tuple(tensor.shape))
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            weighted_nats(one, hidden, targets, weights)
+        assert not any(V in shape and shape != (V, D) for shape in kept)
+
+
 def test_nats_are_minus_log_probabilities(sizes: None) -> None:
     head, hidden, targets, _ = given()
     found = nats_of(head, hidden, targets)

@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
+from torch.utils.checkpoint import checkpoint
 
 CHUNK = 512
 """Positions whose logits are in memory at once."""
@@ -45,7 +46,8 @@ def weighted_nats(head: nn.Module, hidden: Tensor, targets: Tensor, weights: Ten
     """The sum of the nats of targets, each times its weight: a float32 of no dimension.
 
     Args:
-        head: As of `nats_of`; one that is no plain `nn.Linear` keeps logits for gradients.
+        head: As of `nats_of`; what one that is no plain `nn.Linear` (an adapted one) says of a
+            chunk is computed again on the way back (Chen et al. 2016, arXiv:1604.06174).
         hidden: See `nats_of`.
         targets: (N,) int64.
         weights: (N,) float32, which get no gradient; 0 for what does not count.
@@ -56,7 +58,12 @@ def weighted_nats(head: nn.Module, hidden: Tensor, targets: Tensor, weights: Ten
             hidden, head.weight, head.bias, targets, weights, cast_to
         )
         return cast(Tensor, found)
-    return (weights * -_picked(log_softmax(head(hidden).float(), dim=-1), targets)).sum()
+
+    def of_chunk(states: Tensor, wanted: Tensor, counts: Tensor) -> Tensor:
+        return -(_picked(log_softmax(head(states).float(), dim=-1), wanted) * counts).sum()
+
+    split = zip(*(torch.split(part, CHUNK) for part in (hidden, targets, weights)), strict=True)
+    return torch.stack([checkpoint(of_chunk, *part, use_reentrant=False) for part in split]).sum()
 
 
 class _WeightedNats(torch.autograd.Function):
@@ -76,7 +83,9 @@ class _WeightedNats(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         of_hidden = torch.empty_like(states) if wanted[0] else None
         of_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
-        of_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None else None
+        of_bias = None
+        if bias is not None and wanted[2]:
+            of_bias = torch.zeros_like(bias, dtype=torch.float32)
         room = states.new_empty(min(CHUNK, len(states)), len(table))
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for chunk in _spans(len(states), CHUNK):

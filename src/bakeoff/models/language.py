@@ -18,7 +18,7 @@ from bakeoff.core.perplexity import Protocol as Scoring
 from bakeoff.core.perplexity import detokenise
 from bakeoff.core.protocols import LayerProfile
 from bakeoff.core.streams import Streams
-from bakeoff.models.causal import sliding_nats
+from bakeoff.models.causal import head_of, sliding_nats
 from bakeoff.models.fused_attention import attention_of
 from bakeoff.models.pretrained import (
     Pretrained,
@@ -306,7 +306,7 @@ def draw(module: nn.Module, streams: Streams) -> None:
 def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
     """The embeddings, each block, and the head; MACs of one window of `context` tokens."""
     config, decoder = cast(Any, module).config, cast(Any, module).base_model
-    head = cast(nn.Module, cast(Any, module).get_output_embeddings())
+    head = head_of(module)
     blocks = stack_of(decoder, int(config.num_hidden_layers), "model.weights").blocks
     width, vocabulary = int(config.hidden_size), int(config.vocab_size)
     inside = {id(tensor) for tensor in blocks.parameters()}
