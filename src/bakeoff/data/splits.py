@@ -138,7 +138,7 @@ def draw_cell(
 
     Args:
         dataset: What to split.
-        settings: Classes, label budget and validation share.
+        settings: Classes, label budget, and how much validates.
         replicate: Seed and fold.
         folds: How folds are cut, where the replicate has one.
 
@@ -157,7 +157,7 @@ def draw(
 
     Args:
         dataset: What to split.
-        settings: Classes, label budget and validation share.
+        settings: Classes, label budget, and how much validates.
         streams: Of the replicate; the streams "carve" and "budget" are used.
         fold: Positions in `dataset.train` to hold out; nothing is drawn from them.
 
@@ -176,7 +176,7 @@ def draw(
         validation_strata = strata
     else:
         validation_strata = strata_of(dataset.validation)
-        validation = _in_order(dataset, validation_strata, streams)
+        validation = _cut(dataset, _in_order(dataset, validation_strata, streams), settings)
         train = known
     wanted = _wanted(dataset, classes)
     train = train[np.isin(strata[train], wanted)]
@@ -223,12 +223,15 @@ def encode_positions(positions: Positions, count: int) -> str:
     return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
 
 
-def _carve(dataset: Dataset, known: Positions, share: float, streams: Streams) -> Positions:
+def _carve(dataset: Dataset, known: Positions, wanted: float | int, streams: Streams) -> Positions:
     """Validation out of the training examples to draw from, each prefix stratified.
 
     Of examples in the order of time: the last ones. Else what belongs together stays so.
     """
     examples = dataset.train
+    if wanted >= len(known):
+        raise _too_many(dataset, wanted, len(known) - 1, "training examples")
+    share = wanted if wanted < 1 else wanted / len(known)
     strata = strata_of(examples)
     if dataset.ordered:
         return known[len(known) - max(1, round(share * len(known))) :]
@@ -245,6 +248,23 @@ def _in_order(dataset: Dataset, strata: NDArray[np.int64], streams: Streams) -> 
         return known
     keys = streams.generator("carve").random(len(strata))[known]
     return known[stratified_order(strata[known], keys)]
+
+
+def _cut(dataset: Dataset, published: Positions, settings: DataSettings) -> Positions:
+    """So many of what is published as are asked for; all, where a share is."""
+    wanted = settings.validation
+    if isinstance(wanted, float):
+        return published
+    if wanted > len(published):
+        raise _too_many(dataset, wanted, len(published), "published validation examples")
+    return published[len(published) - wanted :] if dataset.ordered else published[:wanted]
+
+
+def _too_many(dataset: Dataset, wanted: float, most: int, of: str) -> InputError:
+    return InputError(
+        f"data.validation: {wanted:,} received (allowed of the {of} of {dataset.name}: 1 to "
+        f"{most:,}, or a share between 0 and 1)"
+    )
 
 
 def _wanted(dataset: Dataset, classes: tuple[str, ...]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bakeoff.core.cell import Folds
 from bakeoff.core.errors import InputError, nearest
-from bakeoff.core.frozen import Frozen
+from bakeoff.core.frozen import Frozen, later
 from bakeoff.core.measures import in_words, scale_of
 from bakeoff.core.recipe import DatasetReference
 from bakeoff.study.grid import overlap
@@ -64,6 +64,9 @@ class Search(Frozen):
     """How often each combination is tried; none of these seeds is one of the study's."""
     of: tuple[str, ...] | None = None
     """The recipes that are searched: all that have one of the fields, unless told."""
+    labels: Annotated[int, Field(ge=1)] | None = later(None)
+    """Trials learn from so many examples, and have no more to validate on: cheaper than with all
+    that what is compared learns from. None: with all."""
 
     def only(self, fields: Mapping[str, Set[str]]) -> "Search | None":
         """The search of some recipes alone, by name with the fields that each is tried with."""

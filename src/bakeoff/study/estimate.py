@@ -99,7 +99,7 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     with tempfile.TemporaryDirectory() as folder:
         for planned in ready.planned:
             rows: list[Estimate] = []
-            for one in planned.tries or (planned,):
+            for one in _priced(planned):
                 inputs = {name: fitted[needed.recipe] for name, needed in one.inputs.items()}
                 probe = _Probe(ready, one, first, inputs, Path(folder) / one.name)
                 needed = planned.name in serving - fitted.keys()
@@ -111,17 +111,27 @@ def estimate(ready: Ready, seeds: int | None = None) -> list[Estimate]:
     return [_with_served(row, ready) for row in found]
 
 
+def _priced(planned: Planned) -> list[Planned]:
+    """What may become of a recipe, then its tries where these learn from fewer examples."""
+    data, tries = planned.recipe.data, planned.tries
+    if not tries:
+        return [planned]
+    whole = [replace(one, recipe=one.recipe.model_copy(update={"data": data})) for one in tries]
+    return whole if whole == list(tries) else [*whole, *tries]
+
+
 def _of_tries(planned: Planned, rows: Sequence[Estimate], ready: Ready) -> Estimate:
     """A recipe that will be as one of its tries is: which, is not known yet."""
-    dearest = replace(max(rows, key=lambda row: row.seconds), recipe=planned.name)
+    count = len(planned.tries) or 1
+    dearest = replace(max(rows[:count], key=lambda row: row.seconds), recipe=planned.name)
     if not planned.tries or ready.study.search is None:
         return dearest
     seeds = ready.study.search.seeds
     return replace(
         dearest,
         memory_bytes=max(row.memory_bytes for row in rows),
-        trials=seeds * len(rows),
-        trial_seconds=seeds * math.fsum(row.seconds for row in rows),
+        trials=seeds * count,
+        trial_seconds=seeds * math.fsum(row.seconds for row in rows[-count:]),
     )
 
 

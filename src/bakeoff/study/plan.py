@@ -198,6 +198,7 @@ def _searched(ready: Ready, old: Plan) -> Iterator[tuple[str, str, str]]:
     search, then = ready.study.search, old.get("search")
     if search is not None and then is not None:
         yield "search.seeds", str(search.seeds), str(then["seeds"])
+        yield "search.labels", str(search.labels), str(then.get("labels"))
     for p in ready.planned:
         if (before := old["recipes"].get(p.name)) is not None:
             tried = [one["values"] for one in before.get("trials", ())]

@@ -99,7 +99,8 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
             "recipe is scored before there is a validation score of the control"
         )
     offers: dict[DataSettings, Offer] = {}
-    for settings in {p.recipe.data: None for p in planned}:
+    every = [one for p in planned for one in p.whole]
+    for settings in {one.recipe.data: None for one in every}:
         try:  # budgets and classes that the data cannot serve
             drawn = [ready.split(settings, r) for r in ready.replicates(ready.looks.seeds[:1])]
             offers[settings] = _offer(dataset, drawn)
@@ -111,7 +112,6 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
         raise InputError(faults)
     known = [] if before is None else _built_before(before)
     new = [p for p in planned if any(r.recipe.resolved() not in known for r in p.whole[1:] or [p])]
-    every = [one for p in planned for one in p.whole]
     faults += _building_faults(new, _Building(every, offers))
     weights: dict[str, Mapping[str, str]] = {}
     for p in every:

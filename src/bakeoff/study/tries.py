@@ -8,7 +8,7 @@ from bakeoff.core.errors import InputError, suggest, unknown
 from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import flatten, plain
 from bakeoff.core.recipe import Settings, references
-from bakeoff.study.declaration import Declaration, changed
+from bakeoff.study.declaration import Declaration, Search, changed
 from bakeoff.study.grid import Point, has_field, of_point, overlap, points
 from bakeoff.study.looks import plan_looks
 from bakeoff.study.planned import AGAIN_SEEDS, Planned
@@ -47,7 +47,9 @@ def tries(
     """
     grid = _searched(study, p)
     crossed = points(grid, "search.grid", faults) if grid else ()
-    made = [_with_values(p, content, point, where, faults) for point in crossed]
+    budget = None if study.search is None else study.search.labels
+    fewer = {} if budget is None else {"data.labels": budget}
+    made = [_with_values(p, changed(content, fewer), point, where, faults) for point in crossed]
     found = [one for one in made if one is not None]
     if len(found) == len(made):
         faults += _twice(found)
@@ -120,7 +122,7 @@ def search_faults(study: Declaration, planned: Sequence[Planned]) -> list[str]:
     searched: dict[str, set[str]] = {}  # a field can be there at some levels of a factor alone
     for p in planned:
         searched.setdefault(p.plain_name, set()).update(_searched(study, p))
-    faults = _seed_faults(study, planned)
+    faults = _seed_faults(study, planned) + _budget_faults(study.search, planned)
     if study.search.of is not None and not study.search.of:
         faults.append("search.of: names no recipe (left out, all that have a field are searched)")
     for name in study.search.of or ():
@@ -136,6 +138,17 @@ def search_faults(study: Declaration, planned: Sequence[Planned]) -> list[str]:
             told = f"search.grid.{path}: no recipe that is searched has this field"
             faults.append(told + _elsewhere(path, planned))
     return faults
+
+
+def _budget_faults(search: Search, planned: Sequence[Planned]) -> list[str]:
+    """Trials are cheaper than what they are for, not dearer."""
+    return [
+        f"search.labels: {search.labels:,} received, but {p.name} learns from "
+        f"{p.recipe.data.labels:,} examples (allowed: 1 to {p.recipe.data.labels:,})"
+        for p in planned
+        if p.tries and search.labels is not None
+        if p.recipe.data.labels != "all" and p.recipe.data.labels < search.labels
+    ]
 
 
 def _elsewhere(path: str, planned: Sequence[Planned]) -> str:

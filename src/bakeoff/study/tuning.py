@@ -82,8 +82,21 @@ def search_result(
             }
             for trial in trials
         ],
-        "sentence": f"{name} has {_shown(chosen)}: {_why(chosen, trials, metric)}.",
+        "sentence": f"{name} has {_shown(chosen)}: {_why(chosen, trials, metric)}"
+        f"{_fewer(planned)}.",
     }
+
+
+def _fewer(planned: Mapping[str, Any]) -> str:
+    """What is told of trials that learnt from fewer examples than what they are for."""
+    own, tried = (
+        one["data"]["labels"] for one in (planned["recipe"], planned["trials"][0]["recipe"])
+    )
+    if own == tried:
+        return ""
+    return (
+        f" (trials learnt from {tried:,} examples, not from {own if own == 'all' else f'{own:,}'})"
+    )
 
 
 def taken_over(name: str, control: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,8 +192,8 @@ def with_choice(ready: Ready, p: Planned, finished: Callable[[Cell], Record | No
 
 
 def _settled(p: Planned, chosen: Planned) -> Planned:
-    """A recipe as one of its tries is, under its own name."""
-    recipe = chosen.recipe.model_copy(update={"name": p.name})
+    """A recipe as one of its tries is, under its own name and with all its examples."""
+    recipe = chosen.recipe.model_copy(update={"name": p.name, "data": p.recipe.data})
     return replace(p, recipe=recipe, values=chosen.values, inputs=chosen.inputs)
 
 
