@@ -117,6 +117,35 @@ def test_published_validation_is_used(make_dataset: Make) -> None:
     assert np.bincount(dataset.validation.labels[cut.validation]).tolist() == [2, 2, 2, 2]
 
 
+def test_validation_can_be_a_number_of_examples(make_dataset: Make) -> None:
+    dataset = make_dataset([0, 1, 2, 3] * 20)
+    split, share = ask(dataset, validation=20), ask(dataset, validation=0.25)
+    assert split.validation.tolist() == share.validation.tolist()
+    assert len(split.validation) == 20
+    assert np.bincount(dataset.train.labels[split.validation]).tolist() == [5, 5, 5, 5]
+    assert len(ask(dataset, validation=20, labels=8).validation) == 8
+
+
+def test_of_published_validation_a_number_is_taken(make_dataset: Make) -> None:
+    dataset = make_dataset(np.arange(80) % 4, validation=[0, 1, 2, 3] * 5)
+    assert dataset.validation is not None
+    some = ask(dataset, validation=8)
+    assert len(some.train) == 80
+    assert np.bincount(dataset.validation.labels[some.validation]).tolist() == [2, 2, 2, 2]
+    assert set(some.validation) < set(ask(dataset, validation=12).validation)
+    assert len(ask(dataset, validation=0.5).validation) == 20
+    with pytest.raises(InputError, match=r"data.validation: 21 .* published validation .* 1 to 20"):
+        ask(dataset, validation=21)
+
+
+def test_of_examples_in_time_the_last_validate(make_dataset: Make) -> None:
+    made = make_dataset([0] * 40, validation=[0] * 10)
+    ordered = replace(made, ordered=True)
+    assert ask(ordered, validation=4).validation.tolist() == [6, 7, 8, 9]
+    carved = ask(replace(ordered, validation=None), validation=4)
+    assert carved.validation.tolist() == [36, 37, 38, 39]
+
+
 def test_classes_are_relabelled_in_the_order_given(make_dataset: Make) -> None:
     dataset = make_dataset(np.arange(80) % 4)
     asked = DataSettings(set="made", classes=("d", "b"))
@@ -169,6 +198,7 @@ def test_training_data_is_what_the_positions_say(make_dataset: Make) -> None:
         ({"classes": ("a",)}, r"at least two different classes are needed.*received a\)"),
         ({"classes": ("a", "a")}, r"received a, a\)"),
         ({"labels": 3}, "data.labels: 3 is fewer than one for each of the 4 classes of made"),
+        ({"validation": 40}, r"data.validation: 40 received \(allowed of the training .* 1 to 39,"),
         ({"labels": 37}, r"data.labels: 37 asked for, made has 36 .* once validation \(0.1\)"),
     ],
 )

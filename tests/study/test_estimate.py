@@ -78,6 +78,18 @@ def test_every_try_has_its_price() -> None:
     assert mlp.total_seconds == pytest.approx(3 * mlp.seconds + mlp.trial_seconds)
 
 
+def test_trials_on_fewer_examples_have_a_price_of_their_own() -> None:
+    grid = {"training.learning_rate": [0.1, 0.2]}
+    slow = MLP | {"training": {"epochs": 40}}
+    whole, fewer = (
+        by_recipe(study(variants={"mlp": slow}, search={"grid": grid} | labels))["mlp"]
+        for labels in ({}, {"labels": 20})
+    )
+    assert (whole.trials, fewer.trials) == (2, 2)
+    assert whole.trial_seconds == pytest.approx(2 * whole.seconds)
+    assert fewer.trial_seconds < 1.5 * fewer.seconds
+
+
 def test_it_counts_as_the_run_does(tmp_path: Path) -> None:
     given = study(variants={"softmax": QUICK, "knn": {"technique": "knn"}})
     cost = {n: r["cost"] for n, r in run(tmp_path, given).results["recipes"].items()}

@@ -47,6 +47,20 @@ def test_each_level_of_a_factor_has_tries_of_its_own() -> None:
     assert len(tried) == 2
 
 
+def test_trials_may_have_fewer_labels_and_never_more() -> None:
+    search, levels = {"grid": RATES, "labels": 20}, {"data.labels": [20, 50]}
+    planned = declare(study(search=search, factors=levels))
+    tried = {p.name: {t.recipe.data.labels for t in p.tries} for p in planned if p.tries}
+    assert tried == {"softmax@labels=20": {20}, "softmax@labels=50": {20}}
+    assert {p.recipe.data.labels for p in planned} == {20, 50}
+    with pytest.raises(InputError) as refusal:
+        declare(study(search=search | {"labels": 21}, factors=levels))
+    assert refusal.value.faults == (
+        "search.labels: 21 received, but softmax@labels=20 learns from 20 examples (allowed: 1 to "
+        "20)",
+    )
+
+
 def test_the_control_run_again_has_none() -> None:
     given = study(control=QUICK, variants={"again": {}}, search={"grid": RATES})
     assert [len(p.tries) for p in declare(given)] == [2, 0]

@@ -78,6 +78,29 @@ def test_trials_see_no_test_examples_and_leave_no_weights(tmp_path: Path) -> Non
     assert len(openings()) == 2  # of majority and softmax
 
 
+def test_trials_may_learn_from_fewer_examples(tmp_path: Path) -> None:
+    finished = run(tmp_path, searching(search=SEARCH | {"labels": 30}))
+    own = finished.results["recipes"]["softmax"]
+    assert own["recipe"]["data"]["labels"] == "all"
+    assert own["search"]["sentence"].endswith(
+        "(2 seeds) (trials learnt from 30 examples, not from all)."
+    )
+    plan = read_plan(tmp_path)
+    assert plan is not None
+    tried = plan["recipes"]["softmax"]["trials"]
+    assert {one["recipe"]["data"]["labels"] for one in tried} == {30}
+    compared = read_record(tmp_path / "cells" / "softmax" / "seed-0")
+    assert compared is not None
+    learnt = [one.recipe["data"]["labels"] for one in (trial(tmp_path, 0.5), compared)]
+    assert learnt == [30, "all"]
+    assert verify(tmp_path).ok
+    with pytest.raises(InputError, match=r"search.labels: None received, .* were read under 30"):
+        run(tmp_path, searching())
+    with pytest.raises(InputError, match=r"data.labels: 5,?000 asked for, .*"):
+        run(tmp_path / "new", searching(search=SEARCH | {"labels": 5000}))
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_trying_took_is_told(tmp_path: Path) -> None:
     own = run(tmp_path, searching()).results["recipes"]["softmax"]["cost"]
     costs = [trial(tmp_path, rate, TRIAL_SEEDS + i).cost for rate in RATES for i in range(2)]

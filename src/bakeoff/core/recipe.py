@@ -114,9 +114,10 @@ class DataSettings(Frozen):
     """Only these classes, in this order; None: all."""
     labels: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     """Label budget: this many training examples, stratified, drawn per seed."""
-    validation: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)] = 0.1
+    validation: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1, strict=True)] = 0.1
     """Share of the training examples carved off, stratified, where no validation is published; a
-    whole number: so many examples, also of published ones."""
+    whole number: so many examples, also of published ones (about so many are carved off, since
+    copies and groups stay together)."""
     normalise: Literal["auto", "none", "channel", "feature"] = "auto"
     """Pixels to mean 0 and SD 1 per channel or per pixel, fitted on training examples only;
     `none` scales to 0..1; `auto` is `channel` for images and `none` for texts."""
