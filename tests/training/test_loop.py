@@ -407,6 +407,31 @@ def test_seconds_are_of_training_and_validating_alone(
     assert (progress.warm_up_seconds, progress.train_seconds) == (200, 8 + 40)
 
 
+@pytest.mark.parametrize(("seconds", "taken", "pause"), [(5, 0, 5), (5, 1, 20), (0, 1, 0)])
+def test_checkpoints_that_take_long_are_fewer(
+    seconds: float, taken: float, pause: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, saved = Clock(), []
+
+    class Slow(TinyStep):
+        def __call__(self, batch: Batch, at: Position) -> Mapping[str, Value]:
+            clock.now += 1
+            return super().__call__(batch, at)
+
+    def save(*arguments: Any) -> None:
+        saved.append(clock.now)
+        clock.now += taken
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(checkpoint, "save", save)
+    plan = make_plan(epochs=20, checkpoint_seconds=seconds)
+    run_loop(Slow(), TinyBatches(), plan, Surroundings(tmp_path))
+    # The first is not known to take long; the last one ends the loop.
+    between = np.diff(saved[:-1]) - taken
+    assert len(between) > 3
+    assert between.tolist() == [pause + 1] * len(between)
+
+
 # Interruptions
 
 

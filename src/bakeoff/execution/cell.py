@@ -33,6 +33,7 @@ from bakeoff.core.protocols import (
 from bakeoff.core.recipe import DeviceName
 from bakeoff.core.record import CURVES, Cost, Record
 from bakeoff.core.store import KEY_FILE, Store
+from bakeoff.core.streams import Streams
 from bakeoff.core.table import Table, scored_hash
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset
@@ -317,7 +318,7 @@ def _evaluate(
         scores.left_out = len(rows)
         tell("train", train.take(rows), predictor.left_out(rows))
     elif cell.purpose != "trial":  # of which nobody asks how well it knows what it learnt from
-        some = _shown(cell, ready.data)
+        some = shown(cell.replicate.streams, ready.data)
         scores.train_scored = len(some) if len(some) < len(train) else None
         tell("train", some, predictor.predict(some.items))
     score("validation", ready.data.validation)
@@ -340,12 +341,12 @@ def _evaluate(
     return scores
 
 
-def _shown(cell: Cell, data: TrainingData) -> Examples:
+def shown(streams: Streams, data: TrainingData) -> Examples:
     """The training examples that a predictor is scored on: all, but of long texts some."""
     train = data.train
     if data.task.name != LanguageModelling.name:
         return train
-    drawn = cell.replicate.streams.generator("shown").permutation(len(train))
+    drawn = streams.generator("shown").permutation(len(train))
     sizes = np.cumsum([byte_count(str(train.items[i])) for i in drawn])
     count = max(1, int(np.searchsorted(sizes, SHOWN_BYTES, side="right")))
     return train.take(np.sort(drawn[:count]))

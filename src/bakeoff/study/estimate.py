@@ -15,8 +15,9 @@ from bakeoff.core.cell import Cell, Replicate
 from bakeoff.core.examples import Examples, Items, take_items
 from bakeoff.core.files import canonical_json
 from bakeoff.core.frozen import flatten
-from bakeoff.core.protocols import Normaliser, Predictor
+from bakeoff.core.protocols import Normaliser, Predictor, Remembering
 from bakeoff.execution import numerics
+from bakeoff.execution.cell import LEFT_OUT, shown
 from bakeoff.execution.measure import Meter
 from bakeoff.execution.run import CellRun
 from bakeoff.study.planned import Planned
@@ -60,6 +61,7 @@ class Estimate:
         seconds: Of one cell: training and evaluation; of one that is searched, the dearest try's.
         memory_bytes: Resident, above the data.
         disk_bytes: Of one cell: weights and predictions.
+        fit_seconds: Of `seconds`, training and validation: all that a trial takes.
         trials: Fits that choose settings on validation, of its own or of recipes that need it.
         trial_seconds: Of all of them.
     """
@@ -72,6 +74,7 @@ class Estimate:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    fit_seconds: float
     trials: int = 0
     trial_seconds: float = 0.0
 
@@ -131,7 +134,7 @@ def _of_tries(planned: Planned, rows: Sequence[Estimate], ready: Ready) -> Estim
         dearest,
         memory_bytes=max(row.memory_bytes for row in rows),
         trials=seeds * count,
-        trial_seconds=seeds * math.fsum(row.seconds for row in rows[-count:]),
+        trial_seconds=seeds * math.fsum(row.fit_seconds for row in rows[-count:]),
     )
 
 
@@ -241,9 +244,10 @@ class _Probe:
                 parameters += round(times * (parameters - fewer[0]))
                 macs += round(times * (macs - fewer[1]))
                 rate *= share / macs if macs else 1.0
-        learnt = len(self.whole.train) + len(self.whole.validation)
+        learnt, validated = self._learnt_size(predictor), len(self.whole.validation)
         if self.on_vectors and self.training is not None:
-            learnt = 0
+            learnt = validated = 0
+        fitting = before + training + run.warm_up_seconds + validated / rate
         predicted = len(self.whole.validation) + self.scored_size
         columns = len(self.data.task.classes) + 2
         row = Estimate(
@@ -252,11 +256,18 @@ class _Probe:
             cells=count,
             parameters=parameters,
             macs_per_example=macs,
-            seconds=before + training + run.warm_up_seconds + (learnt + self.scored_size) / rate,
+            seconds=fitting + (learnt + self.scored_size) / rate,
             memory_bytes=meter.peak_bytes + held,
             disk_bytes=4 * parameters + predicted * BYTES_PER_PREDICTION * columns,
+            fit_seconds=fitting,
         )
         return row, encoder or predictor
+
+    def _learnt_size(self, predictor: Predictor) -> int:
+        """How many training examples are scored."""
+        if isinstance(predictor, Remembering):
+            return min(len(self.whole.train), LEFT_OUT)
+        return len(shown(self.replicate.streams, self.whole))
 
     def _stand_in(self, features: PatchFeatures) -> tuple[Predictor, float, int]:
         """Reckon what patch features cost, and put random numbers in their place for the probe.

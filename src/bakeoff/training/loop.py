@@ -31,6 +31,9 @@ from bakeoff.training.observers import Observer, Silent
 from bakeoff.training.settings import check_parts
 
 TICK_SECONDS = 0.25
+TO_ONE_OF_SAVING = 20
+"""Seconds of training for each that a checkpoint takes, at least: 1.6 GB of a language model's
+state, written every half minute, took a seventh of the time."""
 MEANS = {"correct": "accuracy"}
 """What the mean over examples of a step's sum is called, where it has a name of its own."""
 
@@ -88,6 +91,8 @@ class _Loop:
         self._compiled_before = 0.0
         self._cold = True
         self._began = self._saved = self._ticked = 0.0
+        self._saving_seconds = 0.0
+        """What the last checkpoint took."""
 
     def run(self) -> tuple[Fitted, Progress]:
         if self._inexact():
@@ -126,7 +131,7 @@ class _Loop:
     def _between_steps(self) -> None:
         """Show, save and look for signals."""
         now = time.perf_counter()
-        saving = now - self._saved > self.plan.checkpoint_seconds
+        saving = now - self._saved > self._pause()
         if saving or now - self._ticked > TICK_SECONDS:
             self.where.observer.progress(self.progress.step, self._read_sums())
             self._ticked = now
@@ -137,6 +142,11 @@ class _Loop:
         except Interrupted:
             self._save()
             raise
+
+    def _pause(self) -> float:
+        """Seconds between two checkpoints: more where one takes long; 0 is every update."""
+        asked = self.plan.checkpoint_seconds
+        return asked and max(asked, TO_ONE_OF_SAVING * self._saving_seconds)
 
     def _end_warm_up(self) -> None:
         """A process's first update allocates and reads ahead: it is booked apart.
@@ -280,7 +290,8 @@ class _Loop:
             if self.where.folder is not None:
                 state = self.step.state()
                 checkpoint.save(self.where.folder, state, self.best, progress, self.validated)
-        self._saved = self._began = time.perf_counter()
+        self._saved = time.perf_counter()
+        self._saving_seconds, self._began = self._saved - self._began, self._saved
 
     def _resume(self) -> None:
         found = checkpoint.load(self.where.folder) if self.where.folder else None

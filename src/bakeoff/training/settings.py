@@ -63,7 +63,8 @@ class LoopSettings(Frozen):
     restore_best: bool = True
     """Keep the weights with the best validation score, not the last ones."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
-    """The least time between two checkpoints, from which an interrupted run goes on."""
+    """The least time between two checkpoints, from which an interrupted run goes on: more where
+    they would take over a twentieth of the time. 0: after every update."""
 
     @model_validator(mode="before")
     @classmethod
