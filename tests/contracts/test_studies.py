@@ -100,7 +100,8 @@ def shortened(recipe: Recipe, classes: int, weights: Path) -> Recipe:
     classes = len(recipe.data.classes or ()) or classes
     data = {
         "labels": max(classes, 1) * PER_CLASS // 2,
-        "validation": max(recipe.data.validation, 0.2),  # of so few, less would leave none
+        # Of so few, less would leave none, and more there is not.
+        "validation": min(max(recipe.data.validation, 0.2), 2),
     }
     return recipe.model_copy(
         update={

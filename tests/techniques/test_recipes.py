@@ -62,7 +62,7 @@ def test_round_trip(technique: str) -> None:
 def test_every_fault_at_once() -> None:
     content = {
         "technique": "mlp",
-        "data": {"set": "digits", "labls": 3, "validation": 2},
+        "data": {"set": "digits", "labls": 3, "validation": 2.5},
         "numerics": {"threads": 0},
         "model": {"hiden": [3]},
         "trainin": {},
