@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.study.tiny import run, study
 
 from bakeoff.report import searched
 from bakeoff.report.results import parse
+from bakeoff.report.words import Metric
 from bakeoff.study.run import Finished
 
 RATES = [1e-9, 0.5, 1e9]
@@ -58,6 +60,24 @@ def test_of_several_fields_one_is_chosen_and_each_value_shows_its_best(tmp_path:
     )
     assert figure.columns["1/training.batch_size/y"][0] == 100 * best
     assert figure.layout["xaxis"]["of"]["training.batch_size"]["type"] == "linear"
+
+
+@pytest.mark.parametrize(
+    ("metric", "means", "kind"),
+    [
+        ("validation/perplexity", [18.0, 1870.0], "log"),
+        ("validation/perplexity", [18.0, 21.0], "linear"),
+        ("validation/accuracy", [0.1, 0.9], "linear"),
+        ("validation/unheard_of", [1.0, 90.0], "linear"),
+        ("validation/perplexity", [], "linear"),
+    ],
+)
+def test_scores_that_differ_by_factors_stand_far_apart(
+    metric: str, means: list[float], kind: str
+) -> None:
+    axis = searched._score_axis(Metric(metric), means)
+    assert axis["type"] == kind
+    assert axis["title"]["text"]
 
 
 def test_what_is_no_number_stands_in_the_table_alone(tmp_path: Path) -> None:

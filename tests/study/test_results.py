@@ -14,12 +14,13 @@ from tests.data.conftest import write_cola
 from tests.study.tiny import QUICK, change_json, forge, run, study
 
 from bakeoff import report
+from bakeoff.core.cell import Replicate
 from bakeoff.core.errors import InputError
 from bakeoff.core.files import pretty_json
 from bakeoff.core.metrics import DIRECTIONS
 from bakeoff.study.evidence import pack
 from bakeoff.study.folder import open_folder
-from bakeoff.study.results import results, standings, write_results
+from bakeoff.study.results import _summary, results, standings, write_results
 from bakeoff.study.statistics import noise_floor
 from bakeoff.study.verify import verify
 
@@ -262,3 +263,11 @@ def test_counts_are_those_of_cells_that_did_not_diverge(
     assert found["train_seconds"] == kept["train_seconds"]
     change_json(folder / "cells/softmax/seed-1/record.json", lost)
     assert results(open_folder(folder))["recipes"]["softmax"]["cost"]["parameters"] == 0
+
+
+def test_equal_scores_have_no_spread() -> None:
+    """Their mean may be rounded, and be none of them."""
+    values = [29.70873627767312] * 3
+    assert np.std(values, ddof=1) > 0
+    scores = {Replicate(seed=seed): value for seed, value in enumerate(values)}
+    assert _summary("test/perplexity", scores, None)["sd"] == 0

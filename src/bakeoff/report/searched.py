@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from bakeoff.core.measures import MEASURES, bare, measure_of
 from bakeoff.report import words
 from bakeoff.report.axes import log_range, log_ticks
 from bakeoff.report.palette import look
@@ -33,15 +34,16 @@ def figure(results: Results) -> Figure | None:
     if not fields:
         return None
     metric = _metric(results)
+    means = [t.mean for trials in found.values() for t in trials if t.mean is not None]
     columns: dict[str, Sequence[Any]] = {}
     traces: list[Trace] = []
     for recipe in results.recipes:
         for path in fields:
-            places, means = _profile(found.get(recipe.index, []), path, results.direction)
+            places, best = _profile(found.get(recipe.index, []), path, results.direction)
             if len(places) < 2:
                 continue
             key = f"{recipe.index}/{path}"
-            columns |= {f"{key}/x": places, f"{key}/y": [metric.scale * mean for mean in means]}
+            columns |= {f"{key}/x": places, f"{key}/y": [metric.scale * mean for mean in best]}
             chosen = places.index(float(mapping(recipe.search.get("values"))[path]))
             columns |= {f"{key}/x/at": places[chosen : chosen + 1]}
             columns |= {f"{key}/y/at": columns[f"{key}/y"][chosen : chosen + 1]}
@@ -59,7 +61,7 @@ def figure(results: Results) -> Figure | None:
         traces=traces,
         layout={
             "xaxis": {"by": "field", "of": {path: _axis(path, found) for path in fields}},
-            "yaxis": {"title": {"text": words.first_upper(metric.axis)}},
+            "yaxis": _score_axis(metric, means),
             "margin": {"l": 64, "r": 14, "t": 10, "b": 50},
         },
         columns=columns,
@@ -134,9 +136,19 @@ def _profile(trials: Sequence[Tried], path: str, direction: str) -> tuple[list[f
 
 
 def _axis(path: str, found: dict[int, list[Tried]]) -> dict[str, Any]:
-    values = _numbers(path, [trial for trials in found.values() for trial in trials])
-    title = {"title": {"text": escaped(path)}}
-    if min(values) <= 0 or max(values) < WIDE * min(values):
+    return _spread(path, _numbers(path, [trial for trials in found.values() for trial in trials]))
+
+
+def _score_axis(metric: words.Metric, means: Sequence[float]) -> dict[str, Any]:
+    """Logarithmic where differences are factors: one rate may be far worse than all else."""
+    factor = bare(metric.name) in MEASURES and measure_of(metric.name).scale == "factor"
+    return _spread(words.first_upper(metric.axis), means if factor else ())
+
+
+def _spread(named: str, values: Sequence[float]) -> dict[str, Any]:
+    """An axis for values that may be far apart; linear where there are none."""
+    title = {"title": {"text": escaped(named)}}
+    if not values or min(values) <= 0 or max(values) < WIDE * min(values):
         return {**title, "type": "linear"}
     span = log_range(values)
     return {**title, "type": "log", "range": list(span), **log_ticks(span, "{:g}".format)}

@@ -6,7 +6,7 @@ anyone who has the folder.
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,14 @@ def _summary(
     return {
         "values": values,
         "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "sd": _sd(values) if len(values) > 1 else None,
         "ci95": ends,
     }
+
+
+def _sd(values: Sequence[float]) -> float:
+    """0 of equal values, whose mean may be rounded."""
+    return 0.0 if len(set(values)) == 1 else float(np.std(values, ddof=1))
 
 
 def _noise_floor(folder: Folder) -> float | None:
@@ -175,7 +180,7 @@ def _noise_floor(folder: Folder) -> float | None:
     values = [judged(record.metrics[plan["metric"]]) for record in records.values()]
     if len(values) < 2:
         return None
-    return noise_floor(float(np.std(values, ddof=1)), len(values))
+    return noise_floor(_sd(values), len(values))
 
 
 def _verdicts(folder: Folder, looks: LookPlan) -> list[dict[str, Any]]:
