@@ -133,3 +133,23 @@ def test_seconds_that_are_no_price_are_called_so(run: RunFolder) -> None:
     figure = costs.figure(replace(run.results, costs_alone=False))
     assert figure is not None
     assert "no fair price" in figure.note
+
+
+def test_the_seconds_that_are_no_price_are_marked() -> None:
+    measured = {"train_seconds": 2.0, "tuning_seconds": 8.0, "peak_bytes": 3.0}
+    rows = {
+        "alone": {"cost": measured | {"alone": True, "tuning_alone": False}},
+        "beside": {"cost": measured | {"alone": False, "tuning_alone": True}},
+        "nothing": {"cost": {"train_seconds": 0.0, "alone": False}},
+    }
+    results = parse({"control": "alone", "metric": "test/accuracy", "recipes": rows})
+    table = costs._table(results, results.judged_by)
+    marked = {
+        row[0].text: [name for name, cell in zip(table.header, row, strict=True) if cell.note]
+        for row in table.rows
+    }
+    assert marked == {
+        "alone": ["Time to choose settings"],
+        "beside": ["Training time"],
+        "nothing": [],
+    }

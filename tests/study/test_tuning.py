@@ -18,7 +18,7 @@ from bakeoff.study.plan import read_plan, write_plan
 from bakeoff.study.planned import TRIAL_SEEDS
 from bakeoff.study.prepare import prepare
 from bakeoff.study.study import Study
-from bakeoff.study.tuning import Trial, best, next_to_choose, trial_of
+from bakeoff.study.tuning import Trial, best, next_to_choose, trial_costs, trial_of
 from bakeoff.study.verify import verify
 
 RATES = [1e-9, 0.5, 1e9]
@@ -107,6 +107,20 @@ def test_what_trying_took_is_told(tmp_path: Path) -> None:
     assert own["tuning_seconds"] == pytest.approx(
         sum(cost.train_seconds + cost.warm_up_seconds for cost in costs)
     )
+    assert own["tuning_alone"] is all(cost.alone for cost in costs)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_one_trial_beside_other_work_and_choosing_has_no_price(
+    shared_run: Path, alone: bool
+) -> None:
+    [first, second, *_] = open_folder(shared_run).everything()
+    seconds = {"train_seconds": 2.0, "warm_up_seconds": 1.0}
+    records = [
+        r.model_copy(update={"cost": r.cost.model_copy(update=seconds | {"alone": a})})
+        for r, a in ((first, True), (second, alone))
+    ]
+    assert trial_costs([records]) == {"tuning_seconds": 6.0, "tuning_alone": alone}
 
 
 def test_an_edge_of_what_was_tried_is_told(tmp_path: Path) -> None:

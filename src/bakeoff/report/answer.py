@@ -255,8 +255,7 @@ def _glance_row(
     spread = f" ± {metric.bare(sd)}" if sd is not None else ""
     shown = short_name(recipe.name, recipe.level)
     name = Cell(shown, head=True, recipe=recipe.index, note=level_of(results, recipe.name))
-    seconds = TRAINING.of(recipe)
-    price = Cell(words.duration(seconds), seconds, numeric=True)
+    price = TRAINING.cell(recipe)
     if verdict is None:
         role = "control" if recipe.name in controls else words.MISSING
         difference, outcome = Cell(words.MISSING, numeric=True), Cell(role)

@@ -47,6 +47,12 @@ class Price:
             return 1000 / value if value else None
         return value
 
+    def cell(self, recipe: RecipeResult) -> Cell:
+        """Of a table; with a note where it is no price."""
+        value = self.of(recipe)
+        note = "not measured alone" if value and self.key in recipe.rough else ""
+        return Cell(self.write(value), value, numeric=True, note=note)
+
 
 TRAINING = Price("train_seconds", "training time", "Training time", words.duration, 60)
 PRICES = (
@@ -408,7 +414,5 @@ def _table(results: Results, metric: words.Metric) -> Table:
             Cell(metric.bare(mean), mean, numeric=True),
             Cell(metric.range(score.ci95 if score else None), numeric=True),
         ]
-        for price in prices:
-            row.append(Cell(price.write(price.of(recipe)), price.of(recipe), numeric=True))
-        rows.append(row)
+        rows.append([*row, *(price.cell(recipe) for price in prices)])
     return Table("Scores and costs", header, rows)

@@ -13,6 +13,11 @@ Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Draw = int | tuple[int, int]
 """What one value of a score is of: a seed, or the repeat and the number of a fold."""
 OUTCOMES: tuple[Outcome, ...] = ("better", "equivalent", "worse", "undecided")
+TIMED = {
+    "alone": ("train_seconds", "evaluate_examples_per_second"),
+    "tuning_alone": ("tuning_seconds",),
+}
+"""What says of costs whether they are a price, and of which."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class RecipeResult:
         failed: Seeds without a result, or the labels of a fold's cells.
         metrics: By `split/name`.
         cost: By the names of `results.json`.
+        rough: Those of `cost` that are no price: other work ran while they were measured.
         recipe: Every field, resolved.
         level: Values of the crossed factors.
         diverged: Seeds whose training diverged, or the labels of a fold's cells.
@@ -67,6 +73,7 @@ class RecipeResult:
     failed: tuple[str, ...]
     metrics: Mapping[str, Score]
     cost: Mapping[str, float | None]
+    rough: frozenset[str]
     recipe: Mapping[str, Any]
     level: Mapping[str, Any]
     diverged: tuple[str, ...]
@@ -285,7 +292,7 @@ def parse(content: Mapping[str, Any]) -> Results:
 
 def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
     parts = {part: mapping(value) for part, value in mapping(row.get("parts")).items()}
-    resolved = mapping(row.get("recipe"))
+    resolved, cost = mapping(row.get("recipe")), mapping(row.get("cost"))
     seeds = tuple(s for seed in listing(row.get("seeds")) if (s := whole(seed)) is not None)
     return RecipeResult(
         name=name,
@@ -296,7 +303,10 @@ def _recipe(name: str, index: int, row: dict[str, Any]) -> RecipeResult:
         draws=_draws(listing(row.get("folds"))) or seeds,
         failed=tuple(text(seed, "?") for seed in listing(row.get("failed"))),
         metrics=_scores(row.get("metrics")),
-        cost={key: number(value) for key, value in mapping(row.get("cost")).items()},
+        cost={key: number(value) for key, value in cost.items()},
+        rough=frozenset(
+            name for alone, names in TIMED.items() if cost.get(alone) is False for name in names
+        ),
         recipe=resolved,
         level=mapping(row.get("level")),
         diverged=_diverged(row.get("statuses"), listing(row.get("cells", row.get("seeds")))),

@@ -30,7 +30,7 @@ from bakeoff.study.folder import Folder, open_folder
 from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.plan import SCHEMA, asked, protocol_of
 from bakeoff.study.statistics import FoldSpread, mean_interval, noise_floor
-from bakeoff.study.tuning import search_result, taken_over, trial_seconds
+from bakeoff.study.tuning import search_result, taken_over, trial_costs
 from bakeoff.study.verdicts import PairInput, Role, Scored, judge
 
 POPULATION = "new examples like the test examples; these recipes; seeds"
@@ -102,7 +102,7 @@ def _recipe(folder: Folder, name: str) -> dict[str, Any]:
     }
     tried, served = folder.trials.get(name, []), folder.served.get(name, [])
     if tried or served:
-        content["cost"]["tuning_seconds"] = trial_seconds([*tried, served])
+        content["cost"] |= trial_costs([*tried, served])
     if tried:
         content["search"] = search_result(name, planned, tried, folder.plan["metric"])
     elif "values" in planned:

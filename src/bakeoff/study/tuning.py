@@ -51,10 +51,11 @@ def best(trials: Sequence[Trial], metric: str) -> int:
     return int(np.argmin([np.inf if np.isnan(rank) else rank for rank in ranks]))
 
 
-def trial_seconds(tried: Sequence[Sequence[Record]]) -> float:
-    """What trying took in training."""
+def trial_costs(tried: Sequence[Sequence[Record]]) -> dict[str, Any]:
+    """What trying took in training; `tuning_alone`: whether all of it ran alone: a price."""
     costs = [record.cost for records in tried for record in records]
-    return math.fsum(cost.train_seconds + cost.warm_up_seconds for cost in costs)
+    seconds = math.fsum(cost.train_seconds + cost.warm_up_seconds for cost in costs)
+    return {"tuning_seconds": seconds, "tuning_alone": all(cost.alone for cost in costs)}
 
 
 def search_result(
