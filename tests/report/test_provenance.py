@@ -149,6 +149,12 @@ def test_cells(run: RunFolder) -> None:
     assert provenance.cells_table(replace(run, cells={})) is None
 
 
+def test_nats_are_explained_where_they_are_told(run: RunFolder) -> None:
+    assert "Nats" not in dict(provenance.glossary(run.results))
+    told = provenance.glossary(replace(run.results, metric="test/perplexity"))
+    assert "factor" in dict(told)["Nats"]
+
+
 def test_glossary_is_one_line_each() -> None:
     for word, meaning in provenance.GLOSSARY:
         assert word

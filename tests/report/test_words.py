@@ -16,6 +16,7 @@ def test_shares_are_percent_and_their_differences_points() -> None:
     assert metric.difference(0.0) == "0.00"
     assert metric.difference(-0.000001) == "0.00"
     assert metric.amount(-0.005) == "0.50 points"
+    assert metric.in_points == " (points)"
     assert metric.range((-0.001, 0.02), signs=True) == f"{MINUS}0.10 to +2.00"
     assert metric.axis == "test accuracy (%)"
 
@@ -25,6 +26,10 @@ def test_other_metrics_stay_as_they_are() -> None:
     assert metric.words == "validation log loss"
     assert metric.score(0.31416) == "0.3142"
     assert metric.amount(1.5) == "1.500"
+    assert metric.in_points == ""
+    for logarithmic in ("perplexity", "byte_perplexity", "cross_entropy"):
+        assert Metric(f"test/{logarithmic}").amount(0.01) == "0.0100 nats"
+        assert Metric(f"test/{logarithmic}").in_points == " (nats)"
     assert Metric("test/matthews_corrcoef").word == "Matthews correlation"
 
 

@@ -1,6 +1,9 @@
 """Tests of `bakeoff.study.tables`."""
 
+import json
 from typing import Any
+
+import pytest
 
 from bakeoff.study.tables import figure, markdown
 
@@ -48,6 +51,21 @@ def test_the_least_loss_comes_first() -> None:
     content = results() | {"direction": "min"}
     rows = [line for line in markdown(content).splitlines() if line.startswith("| ")]
     assert rows[1].startswith("| softmax")
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "margin"),
+    [
+        ("accuracy", "(points, 95 % interval)", "margin 0.50 points;"),
+        ("perplexity", "(nats, 95 % interval)", "margin 0.005 nats;"),
+        ("matthews_corrcoef", "against softmax (95 % interval)", "margin 0.005;"),
+    ],
+)
+def test_differences_and_the_margin_have_their_unit(metric: str, unit: str, margin: str) -> None:
+    content = json.loads(json.dumps(results()).replace("test/accuracy", f"test/{metric}"))
+    told = markdown(content)
+    assert unit in told
+    assert margin in told
 
 
 def test_only_sentences_of_the_metric_are_told() -> None:

@@ -104,6 +104,12 @@ def scale_of(metric: str) -> Scale:
     return MEASURES[bare(metric)].scale if bare(metric) in MEASURES else "plain"
 
 
+def difference_unit(metric: str) -> str:
+    """`points`, `nats` where differences are taken of logarithms, or nothing."""
+    scale = scale_of(metric)
+    return "points" if scale == "share" else "" if scale == "plain" else "nats"
+
+
 def in_words(metric: str, protocol: str = "") -> str:
     """Split and metric in words; of a metric that no task knows, its name.
 

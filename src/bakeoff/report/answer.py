@@ -212,7 +212,7 @@ def glance(results: Results) -> Table:
     header = [
         "Recipe",
         f"{words.first_upper(scored)}{' (%)' if metric.percent else ''}, mean ± SD",
-        f"Difference{' (points)' if metric.percent else ''}, 95 % interval",
+        f"Difference{metric.in_points}, 95 % interval",
         "Verdict",
         "Training",
     ]

@@ -135,7 +135,7 @@ def _layout(
     close: Range | None,
 ) -> dict[str, object]:
     top = rows[0][1] + 0.85
-    title = f"Difference in {metric.words}{' (points)' if metric.percent else ''}"
+    title = f"Difference in {metric.words}{metric.in_points}"
     span = by("scale", all=list(full), close=list(close)) if close else list(full)
     better = "right of zero: the variant is better"
     return {
@@ -226,7 +226,7 @@ def _summary(verdicts: Sequence[Verdict], metric: words.Metric) -> str:
 
 def table(results: Results, metric: words.Metric) -> Table:
     """Every number of every verdict."""
-    unit = " (points)" if metric.percent else ""
+    unit = metric.in_points
     header = [
         "Comparison",
         f"Difference{unit}",

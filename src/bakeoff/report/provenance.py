@@ -315,8 +315,15 @@ def cells_table(run: RunFolder) -> Table | None:
 
 def glossary(results: Results) -> list[tuple[str, str]]:
     """The words of the page."""
-    told = dict(GLOSSARY)
-    return list((told | OF_FOLDS).items() if results.folds else told.items())
+    told = dict(GLOSSARY) | (OF_FOLDS if results.folds else {})
+    if results.judged_by.points == " nats":
+        told |= OF_LOGARITHMS
+    return list(told.items())
+
+
+OF_LOGARITHMS = {
+    "Nats": "differences of natural logarithms: 0.05 nats are a factor of 1.05, 0.69 one of 2"
+}
 
 
 OF_FOLDS = {

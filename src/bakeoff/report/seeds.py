@@ -295,6 +295,6 @@ def difference_table(results: Results) -> Table | None:
             note = metric.range(verdict.ci95, signs=True) if verdict and verdict.ci95 else ""
             row.append(Cell(metric.difference(value), value, numeric=True, note=note))
         rows.append(row)
-    header = [words.first_upper(m.words) + (" (points)" if m.percent else "") for m in metrics]
+    header = [words.first_upper(m.words) + m.in_points for m in metrics]
     caption = "Differences, above zero where the variant is better; 95 % interval below"
     return Table(caption, ["Recipe", *header], rows)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from bakeoff.core.duration import duration as in_units
-from bakeoff.core.measures import bare, in_words, scale_of
+from bakeoff.core.measures import bare, difference_unit, in_words, scale_of
 
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 MISSING = "\N{EN DASH}"
@@ -63,9 +63,13 @@ class Metric:
     @property
     def points(self) -> str:
         """Of a difference: points, nats where it is one of logarithms, or nothing."""
-        if scale_of(self.name) == "factor":
-            return " nats"
-        return " points" if self.percent else ""
+        unit = "points" if self.percent else difference_unit(self.name)
+        return f" {unit}" if unit else ""
+
+    @property
+    def in_points(self) -> str:
+        """Of a column of differences: its unit in brackets, or nothing."""
+        return f" ({self.points.strip()})" if self.points else ""
 
     def bare(self, value: float | None) -> str:
         """A score without unit."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.core.measures import heading, scale_of
+from bakeoff.core.measures import difference_unit, heading, scale_of
 from bakeoff.study.costs import training_seconds
 
 
@@ -19,7 +19,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     unit = "folds" if results.get("resampling") else "seeds"
     lines = [
         f"| recipe | {heading(metric, results.get('protocol', ''))} | sd over {unit} "
-        f"| against {results['control'].partition('@')[0]} (95 % interval) "
+        f"| against {results['control'].partition('@')[0]} ({_unit(name)}95 % interval) "
         "| outcome | training seconds | parameters | MACs |",
         "|---|--:|--:|--:|---|--:|--:|--:|",
     ]
@@ -38,7 +38,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     environment = results["environment"]
     lines += [
         "",
-        f"{_amount(results)}; margin {figure(results['margin'], name)}; seconds"
+        f"{_amount(results)}; margin {_margin(results['margin'], name)}; seconds"
         f"{_upstream(results)} on {environment.get('cores')} cores of "
         f"{environment.get('processor')}{_brackets(results)}{_precisions(results)}.",
         "",
@@ -111,6 +111,18 @@ def figure(value: float | None, name: str) -> str:
     if value is None:
         return ""
     return f"{100 * value:.2f} %" if scale_of(name) == "share" else f"{value:.4g}"
+
+
+def _unit(name: str) -> str:
+    """Of differences, before what else is said of them."""
+    unit = difference_unit(name)
+    return f"{unit}, " if unit else ""
+
+
+def _margin(value: float, name: str) -> str:
+    """In the unit of differences."""
+    size = f"{100 * value:.2f}" if scale_of(name) == "share" else f"{value:.4g}"
+    return f"{size} {difference_unit(name)}".strip()
 
 
 def _difference(verdict: Mapping[str, Any] | None, name: str) -> str:
