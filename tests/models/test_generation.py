@@ -11,7 +11,8 @@ from tests.models.causal_models import KINDS, POSITIONS, save_causal
 
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.streams import Streams
-from bakeoff.models.generation import Generator, continuation, ends_of, probabilities
+from bakeoff.models.generation import Generator, continuation, probabilities
+from bakeoff.models.language import pretrained_causal
 from bakeoff.models.pretrained import find_pretrained, load_causal, load_tokenizer, quietly
 
 PROMPTS = ["the old mill", "a quiet town where people", "bread", "at night the streets are empty"]
@@ -25,7 +26,7 @@ class Loaded:
         self.module: Any = load_causal(found)
         tokenizer = load_tokenizer(found)
         self.prompts = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
-        self.ends = ends_of(self.module) if ends is None else ends
+        self.ends = pretrained_causal(found).ends if ends is None else ends
         self.generator = Generator(self.module, self.ends, found.limit)
 
     def theirs(self, prompt: list[int], **settings: Any) -> list[int]:
@@ -122,6 +123,13 @@ def test_probabilities_are_cut_as_theirs() -> None:
     one = probabilities(logits, GenerationSettings(sample=True, top_p=1e-6))
     assert torch.equal(one.argmax(1), logits.argmax(1))
     assert torch.equal(one.max(1).values, torch.ones(6))
+
+
+def test_a_share_of_all_leaves_all() -> None:
+    """Of so many tokens, the shares before the last ones add up to 1 in float32."""
+    logits = torch.randn(2, 50_000, generator=torch.Generator().manual_seed(0))
+    found = probabilities(logits, GenerationSettings(sample=True, top_p=1.0))
+    assert torch.equal(found, logits.softmax(dim=-1))
 
 
 def test_draws_follow_the_probabilities(loaded: Loaded) -> None:

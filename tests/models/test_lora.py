@@ -92,7 +92,7 @@ def test_merged_equals_unmerged(kind: Kind, home: Path) -> None:
     for layer in adapted_layers(model).values():
         layer.unmerge()
     with torch.inference_mode():
-        torch.testing.assert_close(said(model), apart, atol=1e-5, rtol=1e-5)
+        assert torch.equal(said(model), apart)
 
 
 @pytest.mark.parametrize("kind", list(TARGETS))
@@ -375,8 +375,34 @@ def test_adapters_of_another_model_are_refused(home: Path, tmp_path: Path) -> No
     model = base_of(home, "bert")
     adapt(model, adapters, Streams(0))
     save_adapters(model, adapters, tmp_path, "bert")
-    with pytest.raises(InputError, match=r"attention\.self\.query' matches no layer"):
+    with pytest.raises(InputError, match=r"attention\.self\.query: not a layer of a Llama"):
         load_adapters(base_of(home, "llama"), tmp_path)
+
+
+def test_adapters_of_a_body_are_none_of_the_model_around_it(home: Path, tmp_path: Path) -> None:
+    """Their paths are the ends of paths there."""
+    body = load_encoder(find_pretrained(str(home / "llama")))
+    adapters = Adapters(TARGETS["llama"])
+    adapt(body, adapters, Streams(0))
+    save_adapters(body, adapters, tmp_path, "llama")
+    model = base_of(home, "llama")
+    with pytest.raises(InputError, match="belong to another kind of model"):
+        load_adapters(model, tmp_path)
+    assert not adapted_layers(model)
+
+
+def test_what_is_tied_to_a_merged_layer_stays(home: Path) -> None:
+    model: Any = base_of(home, "gpt2")
+    assert model.lm_head.weight is model.transformer.wte.weight
+    adapt(model, Adapters(("lm_head",)), Streams(0))
+    learnt(model)
+    with torch.inference_mode():
+        apart = said(model)
+    model.lm_head.merge()
+    with torch.inference_mode():
+        torch.testing.assert_close(said(model), apart, atol=1e-5, rtol=1e-5)
+    model.lm_head.unmerge()
+    assert model.lm_head.base.weight is model.transformer.wte.weight
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from bakeoff.core.errors import InputError
 from bakeoff.models import pretrained
 from bakeoff.models.pretrained import (
+    BESIDE,
     DECODERS,
     ENCODERS,
     check_labels,
@@ -293,8 +294,11 @@ def test_the_digest_is_of_what_decides_and_of_nothing_else(bert: Path, tmp_path:
     folder = faulty(bert, tmp_path)
     (folder / "README.md").write_text("other words")
     assert find_pretrained(str(folder)).digest == find_pretrained(str(bert)).digest
-    (folder / "tokenizer_config.json").write_text("{}")
-    assert find_pretrained(str(folder)).digest != find_pretrained(str(bert)).digest
+    found = [find_pretrained(str(folder)).digest]
+    for name in (*BESIDE, "generation_config.json"):
+        (folder / name).write_text("{}")
+        found.append(find_pretrained(str(folder)).digest)
+    assert len(set(found)) == len(found)
 
 
 def test_the_files_are_read_once_while_they_do_not_change(

@@ -388,6 +388,9 @@ def test_auto_compiles_by_the_shortest_fit_of_a_study(monkeypatch: pytest.Monkey
     resolved(study(control=control, variants={"i": {"training": {"iterations": 7}}}))
     resolved(study(control={"technique": "softmax"}, variants={"mlp": {"technique": "mlp"}}))
     assert asked[1:] == [51, 7]
+    for count, updates in ((99, 16), (400, 10)):  # whole numbers of examples
+        resolved(study(control=control | {"data": {"validation": count}}, variants={}))
+        assert asked[-1] == 3 * updates
 
 
 def test_auto_stays_what_it_was_when_the_study_began() -> None:

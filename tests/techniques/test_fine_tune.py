@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tests.contracts.small import TRAINING, Bench, cell_of, resolved, run_of, same_bits
-from tests.models.tiny import Kind, save_tiny
+from tests.models.tiny import DECODERS, KINDS, Kind, save_tiny
 from tests.techniques.conftest import MemoryRun
 
 from bakeoff.core.cell import Key
@@ -85,6 +85,15 @@ def changed(predictor: FineTunedPredictor, folder: Path) -> set[str]:
         for name, p in before.items()
         if name in now and not torch.equal(now[name], p.to(now[name].dtype))
     }
+
+
+# Of Qwen2 Transformers reads byte pairs alone, not our word pieces.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "qwen2"])
+def test_every_architecture_learns_from_batches_of_any_size(kind: Kind, tmp_path: Path) -> None:
+    weights = save_tiny(tmp_path / kind, kind, causal=kind in DECODERS)
+    fitted, run = fit(settings_of(weights, iterations=1, batch_size=11), tmp_path)
+    assert changed(fitted, weights)
+    assert np.isfinite(run.rows[-1]["train/loss"])
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama"])

@@ -119,6 +119,21 @@ def test_pretrained_weights_and_their_ways_of_adapting(kind: str, tmp_path: Path
         TECHNIQUE.load(tmp_path / "saved-lora")
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_all_that_ends_a_text_is_kept(method: str, tmp_path: Path) -> None:
+    """Settings for generation name more tokens than the tokenizer does."""
+    weights = save_causal(tmp_path / "weights", "llama", spread=0.05)
+    more = weights / "generation_config.json"
+    more.write_text(json.dumps(json.loads(more.read_text()) | {"eos_token_id": [7, 9]}))
+    given = {"model": {"weights": str(weights)}, "adapt": {"method": method}}
+    predictor, _, _ = fit(tmp_path, method, **given)
+    ends = predictor.causal.ends
+    assert {7, 9, predictor.causal.words.end} == set(ends)
+    (tmp_path / "saved").mkdir()
+    predictor.save(tmp_path / "saved")
+    assert TECHNIQUE.load(tmp_path / "saved").causal.ends == ends
+
+
 def _is_read_by_peft(folder: Path, weights: str, texts: Any) -> None:
     """The adapters of a saved predictor give peft's model the same scores."""
     peft = pytest.importorskip("peft")

@@ -47,7 +47,7 @@ def generate(
     from bakeoff.core.generation import GenerationSettings
     from bakeoff.core.streams import Streams
     from bakeoff.core.variety import variety
-    from bakeoff.models.generation import Generator, continuation, ends_of
+    from bakeoff.models.generation import Generator, continuation
 
     content = {name: value for name, value in chosen.items() if value is not None}
     if {"top_p", "top_k", "temperature"} & content.keys():
@@ -59,7 +59,7 @@ def generate(
     given = [model.prompt(prompt) for prompt in prompts for _ in range(count)]
     asked = [prompt for prompt in prompts for _ in range(count)]
     module, words = model.causal.module, model.causal.words
-    generator = Generator(module, (words.end, *ends_of(module)), model.causal.limit)
+    generator = Generator(module, model.causal.ends, model.causal.limit)
     found = generator(given, settings, Streams(seed))
     texts = [continuation(words.decode, *pair) for pair in zip(given, found, strict=True)]
     figures = variety(found)

@@ -209,7 +209,7 @@ def probabilities(logits: Tensor, settings: GenerationSettings) -> Tensor:
     if settings.top_k is not None:
         least = logits.topk(min(settings.top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < least, NEVER)
-    if settings.top_p is not None:
+    if settings.top_p is not None and settings.top_p < 1:  # sums of shares may be rounded to 1
         ordered, order = logits.sort(dim=-1, descending=True)
         shares = ordered.softmax(dim=-1)
         # A token stays while those before it do not yet make up the sum.
@@ -217,14 +217,6 @@ def probabilities(logits: Tensor, settings: GenerationSettings) -> Tensor:
         out[:, 0] = False
         logits = logits.masked_fill(out.scatter(-1, order, out), NEVER)
     return logits.softmax(dim=-1)
-
-
-def ends_of(model: nn.Module) -> tuple[int, ...]:
-    """The ids that end a text, by the model's settings for generation."""
-    found = cast(Any, model).generation_config.eos_token_id
-    if found is None:
-        return ()
-    return tuple(found) if isinstance(found, list | tuple) else (int(found),)
 
 
 def continuation(

@@ -147,6 +147,13 @@ class Causal:
     config: Mapping[str, Any]
     base: Pretrained | None = None
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The ids that end a text: of its tokenizer, and of its settings for generation."""
+        found = cast(Any, self.module).generation_config.eos_token_id
+        others = found if isinstance(found, list | tuple) else [] if found is None else [found]
+        return tuple(dict.fromkeys([self.words.end, *map(int, others)]))
+
 
 def pretrained_causal(found: Pretrained, streams: Streams | None = None) -> Causal:
     """A pretrained model.
@@ -201,8 +208,16 @@ def drawn_causal(settings: CausalSettings, limit: int, streams: Streams) -> Caus
     return made
 
 
-def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
+def build_causal(
+    config: Mapping[str, Any], words: Words, limit: int, ends: Sequence[int] = ()
+) -> Causal:
     """A model whose weights are still to be set, from its configuration.
+
+    Args:
+        config: With its kind, `model_type`.
+        words: Its tokens.
+        limit: The most of them that it is to see.
+        ends: The ids that end a text, beside those of the words and the configuration.
 
     Raises:
         InputError: where it is the configuration of no causal model.
@@ -216,6 +231,8 @@ def build_causal(config: Mapping[str, Any], words: Words, limit: int) -> Causal:
             made = transformers.AutoConfig.for_model(kind, **content)
             face: Any = transformers.AutoModelForCausalLM  # partly untyped
             module = face.from_config(made, attn_implementation=attention_of(kind))
+            if ends:
+                module.generation_config.eos_token_id = list(ends)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the configuration of a causal model: {error}") from None
     return _causal(module.float(), words, limit)

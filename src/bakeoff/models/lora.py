@@ -100,11 +100,18 @@ class Adapted(nn.Module):
                 f"(allowed: 1 to {min(inputs, outputs)})"
             )
         self.base = base.requires_grad_(False)
-        self.scale, self.merged = alpha / rank, False
+        self.scale = alpha / rank
+        self._alone: dict[str, nn.Parameter] = {}
+        """The layer's own parameters, while others hold them and the update."""
         self.dropout = nn.Dropout(dropout)
         self.lora_A, self.lora_B = _pair(base, inputs, outputs, rank)
         nn.init.zeros_(cast(Tensor, self.lora_B.weight))
         self.to(next(base.parameters()).device)
+
+    @property
+    def merged(self) -> bool:
+        """Whether the layer's weight holds the update."""
+        return bool(self._alone)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What the layer says, and the update."""
@@ -125,18 +132,25 @@ class Adapted(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Add the update to the layer's weight; predictions then cost what the base's do."""
-        if not self.merged:
-            self.base.float()  # a weight that rests in bfloat16 could not hold the sum
-            cast(Tensor, self.base.weight).add_(self.delta())
-            self.merged = True
+        """Give the layer the sum of weight and update; predictions then cost what the base's do.
+
+        In float32, as a weight that rests in bfloat16 could not hold the sum, and in a place of its
+        own: others may have the same weight, as embeddings have that of the layer that gives
+        logits.
+        """
+        if not self._alone:
+            self._alone = dict(self.base.named_parameters(recurse=False))
+            for name, own in self._alone.items():
+                whole = own + self.delta() if name == "weight" else own.float()
+                setattr(self.base, name, nn.Parameter(whole, requires_grad=False))
 
     @torch.no_grad()
     def unmerge(self) -> None:
-        """Take it off again."""
-        if self.merged:
-            cast(Tensor, self.base.weight).sub_(self.delta())
-            self.merged = False
+        """Give the layer its own weight again, bit for bit."""
+        for name, own in self._alone.items():
+            own.data = own.data.to(cast(Tensor, self.base.weight).device)  # moved since, maybe
+            setattr(self.base, name, own)
+        self._alone = {}
 
 
 def usual_targets(kind: str) -> tuple[str, ...]:
@@ -321,6 +335,12 @@ def load_adapters(module: nn.Module, folder: Path) -> Adapters:
     if odd := _unread(config):
         raise InputError(f"{folder / CONFIG}: {', '.join(odd)}: not read here")
     paths = _paths(tensors, folder)
+    able = {path for path, layer in module.named_modules() if is_able(layer)}
+    if odd := sorted(set(paths) - able):
+        raise InputError(
+            f"{folder / WEIGHTS}: {odd[0]}: not a layer of a {type(module).__name__} that can be "
+            "adapted: these adapters belong to another kind of model"
+        )
     targets = _targets(module, named, paths)
     adapters = Adapters(targets, rank, alpha, float(config.get("lora_dropout") or 0.0))
     adapt(module, Adapters(tuple(paths), rank, alpha, adapters.dropout), Streams(0))

@@ -5,6 +5,7 @@ safetensors, a tokenizer. Nothing is unpickled and no code of a folder is ever r
 loads with the first model or tokenizer, not with this module.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -42,6 +43,10 @@ SPARE = 1024
 """Rows of an embedding that may stand for no token: sizes are rounded up."""
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+"""Where there, what Transformers reads beside them: one file may say otherwise than another."""
+SETTINGS = ("config.json", "generation_config.json")
+"""Of the model; the second names tokens that end a text."""
 WANTED = ("*.json", "*.safetensors", "merges.txt", "vocab.txt")
 """What is fetched from a hub."""
 NAMED = {
@@ -102,16 +107,16 @@ class Pretrained:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of configuration, weights and tokenizer: the content, wherever it lies.
+        """SHA-256 of configurations, weights and tokenizer: the content, wherever it lies.
 
         A process reads the files once, and again when one of them has changed.
         """
-        kept = {name for names in TOKENIZERS for name in names} | {"tokenizer_config.json"}
+        kept = {*itertools.chain(*TOKENIZERS), *BESIDE, *SETTINGS}
         return _content_hash(
             tuple(
                 _state(path)
                 for path in sorted(self.folder.absolute().iterdir())
-                if path.name in kept | {"config.json"} or path.suffix == ".safetensors"
+                if path.name in kept or path.suffix == ".safetensors"
             )
         )
 

@@ -336,7 +336,10 @@ def _fewest_updates(planned: Sequence[Planned], dataset: Dataset) -> int:
     for p in planned:
         technique, data = find(p.recipe.technique), p.recipe.data
         if isinstance(technique, Compiling):
-            examples = round(len(dataset.train) * (1 - data.validation))
+            examples = len(dataset.train)
+            if dataset.validation is None:  # so many are set aside, or such a share
+                wanted = data.validation
+                examples -= wanted if isinstance(wanted, int) else round(examples * wanted)
             if data.labels != "all":
                 examples = min(examples, data.labels)
             found.append(technique.updates(p.recipe.settings, examples))

@@ -204,12 +204,11 @@ class LanguagePredictor:
         """What follows each prompt, or its end (`kept`)."""
         from bakeoff.models.generation import Generator, continuation
 
-        words = self.causal.words
+        causal = self.causal
         given = [self.kept(prompt, settings) for prompt in prompts]
-        generator = Generator(self.causal.module, (words.end,), self.causal.limit)
-        found = generator(given, settings, streams)
-        pairs = zip(given, found, strict=True)
-        return [continuation(words.decode, prompt, ids) for prompt, ids in pairs]
+        generator = Generator(causal.module, causal.ends, causal.limit)
+        pairs = zip(given, generator(given, settings, streams), strict=True)
+        return [continuation(causal.words.decode, prompt, ids) for prompt, ids in pairs]
 
     def kept(self, prompt: str, settings: GenerationSettings) -> list[int]:
         """The tokens of a prompt that a text goes on from.
@@ -244,6 +243,7 @@ class LanguagePredictor:
             "config": None if base else dict(causal.config),
             "words": None if base else causal.words.state(),
             "end": causal.words.end,
+            "ends": list(causal.ends),
             "begin": causal.words.begin,
             "limit": causal.limit,
             "scoring": plain(self.scoring),
@@ -484,7 +484,7 @@ def _rebuilt(state: Mapping[str, Any]) -> "Causal":
         saved = state["words"]
         ends = state["end"], state.get("begin")
         words = ByteWords() if saved is None else tokenizer_words(saved, *ends)
-        return build_causal(state["config"], words, state["limit"])
+        return build_causal(state["config"], words, state["limit"], state.get("ends", ()))
     identity = {**base, "weights": base["sha256"]}
     return pretrained_causal(find_again(base["weights"], identity))
 

@@ -64,6 +64,43 @@ def test_a_part_gets_its_rows_of_the_whole() -> None:
         assert torch.equal(masked(layers("a"), "a", (0, part, 8)), whole[part])
 
 
+@pytest.mark.parametrize("rows", [1, 5, 16])
+def test_what_a_batch_shares_gets_one_mask(rows: int) -> None:
+    """A table without a row an example: of its own shape, and the same in all parts."""
+    table, found = torch.ones(rows, 50), []
+    for part in (slice(0, 8), slice(0, 3), slice(3, 8)):
+        if rows != len(range(8)[part]):
+            module = layers("a")
+            dropout = NamedDropout(module, Streams(0))
+            dropout.begin(2, part, 8)
+            found.append(module["a"](table))
+    assert len(found) >= 2
+    assert all(torch.equal(one, found[0]) for one in found)
+    assert (found[0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.15)
+    assert rows == 1 or not torch.equal(found[0][0], found[0][1])
+
+
+def test_masks_drawn_ahead_are_those_of_the_pass() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.own, self.shared = nn.Dropout(0.25), nn.Dropout(0.25)
+            self.table = torch.ones(5, 50)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.cat([self.own(inputs), self.shared(self.table)])
+
+    found = []
+    for ahead in (False, True):
+        module = Shared()
+        dropout = NamedDropout(module, Streams(0))
+        if ahead:
+            dropout.look(module, torch.ones(8, 50))
+        dropout.begin(2, slice(0, 8), 8, ahead)
+        found.append(module(torch.ones(8, 50)))
+    assert torch.equal(*found)
+
+
 def test_draws_depend_on_seed_step_and_path_alone() -> None:
     whole = masked(layers("a"), "a", WHOLE)
     assert torch.equal(masked(layers("b", "a"), "a", WHOLE), whole)

@@ -41,7 +41,8 @@ class NamedDropout:
         self._generator: torch.Generator | None = None
         self._at: tuple[int, slice, int] | None = None
         self._seen: dict[str, list[Tensor]] = {path: [] for path in self._layers}
-        """Of every layer, what stands for its outputs call by call: their shape and device."""
+        """Of every layer, what stands for its outputs call by call: their shape and device; of
+        what has a row an example, no row."""
         self._drawn: dict[str, list[Tensor]] = {}
         for path, layer in self._layers.items():
             layer.register_forward_hook(self._hook(path, _dropping(layer.p)))
@@ -80,9 +81,13 @@ class NamedDropout:
         """See what the layers' outputs are like, in an eager pass that changes nothing."""
         if not self._layers or any(self._seen.values()):
             return
+
+        def note(seen: list[Tensor], output: Tensor) -> None:
+            seen.append(output[:0] if len(output) == 1 else output)
+
         hooks = [
             layer.register_forward_hook(
-                lambda _, __, output, seen=self._seen[path]: seen.append(output[:0])
+                lambda _, __, output, seen=self._seen[path]: note(seen, output)
             )
             for path, layer in self._layers.items()
         ]
@@ -109,12 +114,19 @@ class NamedDropout:
         return apply
 
     def _mask(self, path: str, dropping: int, like: Tensor) -> Tensor:
-        """(part, ...) bool: what stays."""
+        """(part, ...) bool: what stays.
+
+        Of what has no row an example, as DeBERTa's table of relative positions, which a batch
+        shares, a mask of its own shape, equal in all parts. (A table of as many rows as a part has
+        examples passes for them: it gets the rows of that part.)
+        """
         if self._at is None:
             raise RuntimeError("a mask was asked for outside of a step")
         step, part, count = self._at
         name = ("dropout", path, step, self._calls[path])
         self._calls[path] += 1
+        if len(like) not in (0, len(range(count)[part])):
+            count, part = len(like), slice(None)
         shape = (count, *like.shape[1:])
         if like.device.type == "cpu":
             return torch.from_numpy(_kept(self._streams.generator(*name), shape, dropping))[part]
