@@ -74,4 +74,4 @@ def test_texts_of_one_length_are_one_group(tmp_path: Path) -> None:
     same = Examples(["a b"] * 8, LABELS, SCORED.ids)
     write_texts(tmp_path, same, CLASSES, {"plain": RIGHT})
     slices = json.loads((tmp_path / "texts.json").read_text())["slices"]
-    assert [row["name"] for row in slices] == ["2 to 2 words", "bad", "good"]
+    assert [row["name"] for row in slices] == ["2 words", "bad", "good"]

@@ -41,7 +41,10 @@ def test_a_text_that_meets_the_limit_is_told(bakeoff: Caller, weights: Path) -> 
 
 def test_bad_input(bakeoff: Caller, weights: Path) -> None:
     for arguments, told in (
-        (("a", "--top-p", "2"), "top_p"),
+        (("a", "--top-p", "2"), "--top-p"),
+        (("a", "--top-k", "0"), "--top-k"),
+        (("a", "--temperature", "0"), "--temperature"),
+        (("a", "--temperature", "nan"), "temperature"),
         (("a", "--beams", "2", "--sample"), "beams 2 received with sample"),
         (("a", "--count", "2"), "--count: 2 received"),
         (("the old mill " * 40,), "the model sees 64 at most"),

@@ -81,7 +81,7 @@ def test_submission_as_the_sample_writes_it(bakeoff: Caller, finished: Path, wor
     assert called.err == (
         "bakeoff: 11 predicted items are not in sample.csv and left out\n"
         "bakeoff: classes are written as indices (0 = 0, 1 = 1, 2 = 2, ...)\n"
-        "out.csv: 1 predictions\n"
+        "out.csv: 1 prediction\n"
     ).replace("sample.csv", str(sample))
 
 
@@ -106,7 +106,7 @@ def test_arrays_and_resizing(bakeoff: Caller, finished: Path, work: Path) -> Non
     called = bakeoff("predict", run, "wide.png", "-o", "out.csv", "--resize")
     assert called.err == (
         "bakeoff: 1 image in colour brought to grey, as was learnt (e.g. wide.png)\n"
-        "out.csv: 1 predictions\n"
+        "out.csv: 1 prediction\n"
     )
 
 

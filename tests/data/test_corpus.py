@@ -61,5 +61,5 @@ def test_refused(tmp_path: Path) -> None:
         read_utf8(binary)
     with pytest.raises(InputError, match="cannot be read"):
         read_utf8(tmp_path / "none.txt")
-    with pytest.raises(InputError, match="at least 3 examples"):
+    with pytest.raises(InputError, match=r"1 document of about 10 words \(needed: 3 or more"):
         load_corpus(CorpusSource(corpus=str(write(tmp_path / "few.txt", 2)), words=10))

@@ -120,7 +120,7 @@ def test_many_faults_are_counted(tmp_path: Path) -> None:
         ({"inputs": ["a", "bb"]}, "inputs: there is no column 'bb'; did you mean 'b'"),
         ({"inputs": ["a", "y"]}, "column 'y' cannot have two roles"),
         ({"text": "a"}, "exclude each other"),
-        ({"inputs": []}, "at least 1 item"),
+        ({"inputs": []}, "a list of 1 or more"),
         ({"target": None, "inputs": ["a"]}, "inputs need a target"),
     ],
 )

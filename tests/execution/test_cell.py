@@ -309,7 +309,7 @@ def test_a_cell_without_the_figure_that_selects_is_refused_before_test(
     """A model that is scored as it is has no loop that would diverge."""
     cell = language_cell(tmp_path)
     monkeypatch.setattr("bakeoff.core.language.LARGEST", 100.0)
-    with pytest.raises(InputError, match="validation/perplexity: too large a figure"):
+    with pytest.raises(InputError, match="validation/perplexity: no number, or too large"):
         run(tmp_path / "run", cell)
     assert not (tmp_path / "run/cells/lm/seed-0/predictions/test.csv").exists()
 

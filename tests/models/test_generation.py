@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 from tests.models.causal_models import KINDS, POSITIONS, save_causal
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.streams import Streams
 from bakeoff.models.generation import Generator, continuation, probabilities
@@ -91,9 +94,21 @@ def test_a_batch_equals_single_runs(loaded: Loaded) -> None:
     flat = GenerationSettings(max_tokens=40, sample=True, temperature=30.0)
     wide = loaded.generator(loaded.prompts, flat, Streams(4))
     assert wide == [loaded.generator([prompt], flat, Streams(4))[0] for prompt in loaded.prompts]
+    # Prompts do not share what is drawn: texts of nearly equal probabilities are not alike.
+    for one, other in pairwise(wide):
+        assert sum(a == b for a, b in zip(one, other, strict=False)) < 10
     twice = loaded.generator([loaded.prompts[0]] * 2, settings, Streams(4))
     assert twice[0] == together[0]
     assert twice[1] != twice[0]
+
+
+@pytest.mark.parametrize("more", [{}, {"sample": True}, {"beams": 2}])
+def test_a_model_that_gives_no_number_writes_nothing(more: dict[str, Any], tmp_path: Path) -> None:
+    loaded = Loaded(save_causal(tmp_path / "weights", "gpt2"))
+    with torch.no_grad():
+        next(loaded.module.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match="gives no number"):
+        loaded.generator(loaded.prompts, GenerationSettings(max_tokens=3, **more))
 
 
 def test_no_text_is_longer_than_the_model_sees(loaded: Loaded) -> None:

@@ -23,6 +23,7 @@ from bakeoff.models.language import (
     tokenizer_words,
     vocabulary_of,
 )
+from bakeoff.models.lora import Adapters, adapt
 from bakeoff.models.pretrained import find_pretrained
 from bakeoff.models.settings import CausalSettings
 
@@ -54,6 +55,8 @@ def test_drawn(kind: str) -> None:
     assert rows[-1].macs == 32 * 16 * 257
     if kind == "gpt2":  # projections of 3, 1, 4 and 4 times the width, and two products of T x T
         assert rows[1].macs == 32 * 12 * 16 * 16 + 2 * 32 * 32 * 16
+    adapt(one.module, Adapters(("lm_head",), rank=2), Streams(0))
+    assert profile(one.module, 32)[-1].macs == 32 * (16 * 257 + 2 * (16 + 257))
 
 
 def test_pretrained_and_rebuilt(tmp_path: Path) -> None:

@@ -263,8 +263,16 @@ def test_damaged_and_foreign_weights_are_refused(bert: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"weights missing: encoder\.layer\.2\..* and 13 more"):
         load_encoder(find_pretrained(str(folder)))
     (folder / "model.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(InputError, match=r": model\.safetensors cannot be loaded"):
         load_encoder(find_pretrained(str(folder)))
+
+
+@pytest.mark.parametrize("content", ["{}", "no JSON"])
+def test_a_tokenizer_that_cannot_be_read_is_named(content: str, bert: Path, tmp_path: Path) -> None:
+    folder = faulty(bert, tmp_path)
+    (folder / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match=r"no tokenizer can be made of tokenizer\.json"):
+        load_tokenizer(find_pretrained(str(folder)))
 
 
 @pytest.mark.parametrize("size", [len(VOCABULARY) + 1, len(VOCABULARY) - 2000])

@@ -35,6 +35,14 @@ def test_recall_changes_are_paired() -> None:
     assert np.isnan(change.mean[2])
     half = 12.706205 * np.std([0.1, 0.2], ddof=1) / 2**0.5
     assert change.half[0] == pytest.approx(half)
+    assert half > 0.4
+    assert list(change.ends(0) or ()) == pytest.approx([0.15 - half, 0.15 + half])
+    assert change.ends(2) is None
+    wide = replace(change, half=np.array([3.0, 3.0, 3.0]))
+    assert wide.ends(0) == (-1, 1)  # no recall differs by more
+    axis = confusion._recall_trace(wide, [0, 1], 0, [wide], ("x", "y", "z"))["error_x"]
+    assert axis["array"] == pytest.approx([85, 95])
+    assert axis["arrayminus"] == pytest.approx([115, 105])
 
 
 def test_only_shared_seeds_are_compared() -> None:

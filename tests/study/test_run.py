@@ -99,6 +99,7 @@ def test_more_seeds_add_cells(tmp_path: Path) -> None:
     watch = Watch()
     run(tmp_path, given, seeds=2, watcher=watch)
     assert watch.begun == ["majority/seed-1", "softmax/seed-1"]
+    assert not [line for line in watch.noted if "anew" in line]
     assert {name: value for name, value in records(tmp_path).items() if name in before} == before
 
 
@@ -110,6 +111,7 @@ def test_a_changed_setting_supersedes(tmp_path: Path) -> None:
     watch = Watch()
     results = run(tmp_path, changed, watcher=watch).results
     assert watch.begun == ["softmax/seed-0"]
+    assert [line for line in watch.noted if line.startswith("1 finished cell is run anew:")]
     aside = tmp_path / "superseded" / old["key"] / "softmax" / "seed-0"
     assert json.loads((aside / "record.json").read_text()) == old
     assert (aside / "predictions" / "test.csv").exists()
@@ -241,16 +243,21 @@ def test_recipes_that_come_or_change_late_are_exploratory(tmp_path: Path) -> Non
     assert best["p_corrected"] == pytest.approx(3 * best["p_value"])
 
 
-def test_changed_predictions_are_refused_and_their_cell_can_be_run_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["predictions/test.csv", "checkpoints/best/model.safetensors"])
+def test_changed_files_are_refused_and_their_cell_can_be_run_again(
+    name: str, tmp_path: Path
+) -> None:
     run(tmp_path)
-    path = tmp_path / "cells/softmax/seed-0/predictions/test.csv"
+    path = tmp_path / "cells/softmax/seed-0" / name
     whole = path.read_bytes()
-    path.write_bytes(whole.replace(b"0.", b"1.", 1))
+    path.write_bytes(whole[: len(whole) // 2])
+    listed = (tmp_path / "manifest.json").read_bytes()
     with pytest.raises(
-        InputError, match=r"(?s)not as the run left them.*cells/softmax/seed-0/pred"
+        InputError, match=rf"(?s)not as the run left them.*cells/softmax/seed-0/{name}"
     ):
         run(tmp_path)
-    shutil.rmtree(path.parent.parent)
+    assert (tmp_path / "manifest.json").read_bytes() == listed
+    shutil.rmtree(tmp_path / "cells/softmax/seed-0")
     run(tmp_path)
     assert path.read_bytes() == whole
     assert verify(tmp_path).ok

@@ -120,6 +120,8 @@ def test_perplexities_differ_by_factors() -> None:
     )
     assert "less than your margin of a factor of 1.0101 in test perplexity per word" in found
     assert "(difference 0.9990, 95 % interval 0.9960 to 1.0020" in found
+    wide = {"metric": "test/perplexity", "outcome": "undecided", "ci95": (-0.09, 0.09)}
+    assert "ahead of plain by a factor of 1.0003 in" in told(BETTER, facts, difference=3e-4, **wide)
 
 
 def test_digits_follow_the_interval() -> None:

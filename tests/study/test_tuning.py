@@ -96,7 +96,7 @@ def test_trials_may_learn_from_fewer_examples(tmp_path: Path) -> None:
     assert verify(tmp_path).ok
     with pytest.raises(InputError, match=r"search.labels: None received, .* were read under 30"):
         run(tmp_path, searching())
-    with pytest.raises(InputError, match=r"data.labels: 5,?000 asked for, .*"):
+    with pytest.raises(InputError, match=r"search.labels: 5,?000 asked for, .*"):
         run(tmp_path / "new", searching(search=SEARCH | {"labels": 5000}))
     assert not (tmp_path / "new").exists()
 

@@ -116,7 +116,8 @@ def _groups(scored: Examples, classes: Sequence[str]) -> list[tuple[str, str, ND
     place = np.searchsorted(np.unique(edges), words)  # the edge belongs to the shorter ones
     for group in np.unique(place):
         chosen = np.flatnonzero(place == group)
-        name = f"{words[chosen].min():,} to {words[chosen].max():,} words"
+        least, most = words[chosen].min(), words[chosen].max()
+        name = f"{least:,} words" if least == most else f"{least:,} to {most:,} words"
         found.append(("length", name, chosen))
     for label, name in enumerate(classes):
         chosen = np.flatnonzero(scored.labels == label)

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from bakeoff.core.recipe import DeviceName
     from bakeoff.models.generation import Generator
 
+SHARE = click.FloatRange(0, 1, min_open=True)
+ABOVE_0 = click.FloatRange(0, min_open=True)
+
 
 @click.command()
 @click.argument("weights")
 @click.argument("prompts", metavar="PROMPT...", nargs=-1, required=True)
 @click.option("--sample", is_flag=True, help="Draw tokens; the next three options do so too.")
-@click.option("--top-p", type=float, metavar="P", help="Among the likeliest that sum to P.")
-@click.option("--top-k", type=int, metavar="K", help="Among the K likeliest.")
-@click.option("--temperature", type=float, metavar="T", help="Divides the logits before.")
+@click.option("--top-p", type=SHARE, metavar="P", help="Among the likeliest that sum to P.")
+@click.option("--top-k", type=click.IntRange(1), metavar="K", help="Among the K likeliest.")
+@click.option("--temperature", type=ABOVE_0, metavar="T", help="Divides the logits before.")
 @click.option("--beams", type=click.IntRange(1), default=1, metavar="N", help="Beam search of N.")
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of the draws [0].")
 @click.option(

@@ -78,7 +78,7 @@ def predict(
     made = _write(fitted, items, output, how)
     for note in made.notes:
         say(f"bakeoff: {note}")
-    say(f"{output}: {made.rows} predictions")
+    say(f"{output}: {made.rows} prediction{'' if made.rows == 1 else 's'}")
 
 
 class _Reading(NamedTuple):
@@ -115,7 +115,7 @@ def _submit(
     write_atomic(output, shaped.content)
     for note in (*made.notes, *shaped.notes):
         say(f"bakeoff: {note}")
-    say(f"{output}: {shaped.rows} predictions")
+    say(f"{output}: {shaped.rows} prediction{'' if shaped.rows == 1 else 's'}")
 
 
 @click.command()

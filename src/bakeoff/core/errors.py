@@ -47,7 +47,8 @@ def shown(text: object) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, short; its kind where it says nothing."""
-    lines = str(error).strip().splitlines()
+    said = f"no {error}" if isinstance(error, KeyError) else str(error)  # which is a bare name
+    lines = said.strip().splitlines()
     return shown(lines[0][:200]) if lines else type(error).__name__
 
 

@@ -149,6 +149,8 @@ def _wanted(members: Sequence[object], fault: Any) -> str:
         return f"input should be {fields}"
     if fault["type"] in _SHAPES:
         return f"input should be a {_SHAPES[fault['type']]}"
+    if fault["type"] == "too_short":
+        return f"input should be a list of {fault['ctx']['min_length']} or more"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 

@@ -48,6 +48,11 @@ class Store:
         record = read_record(self.cell(cell))
         return record if record is not None and record.key == cell.key else None
 
+    def outdated(self, cell: Cell) -> bool:
+        """Whether what is finished in its place has another key."""
+        record = read_record(self.cell(cell))
+        return record is not None and record.key != cell.key
+
     def open(self, cell: Cell) -> Path:
         """The folder to work in: what an unfinished run of the same key left, or a new one.
 

@@ -9,7 +9,7 @@ from bakeoff.core.errors import InputError
 from bakeoff.core.examples import Examples
 from bakeoff.core.perplexity import word_count
 from bakeoff.core.recipe import CorpusSource
-from bakeoff.data.dataset import Dataset, hold_out_test, numbered
+from bakeoff.data.dataset import FEWEST_PER_CLASS, Dataset, hold_out_test, numbered
 
 
 def documents(texts: Sequence[str]) -> Examples:
@@ -43,6 +43,12 @@ def load_corpus(source: CorpusSource) -> Dataset:
     """
     path = Path(source.corpus).expanduser()
     texts = list(_cut(read_utf8(path), source.words))
+    if len(texts) < FEWEST_PER_CLASS:
+        many = "1 document" if len(texts) == 1 else f"{len(texts)} documents"
+        raise InputError(
+            f"{path}: {many} of about {source.words:,} words (needed: {FEWEST_PER_CLASS} "
+            "or more, one each to train, validate and test; dataset.words makes them shorter)"
+        )
     train, test, note = hold_out_test(documents(texts), (), str(path))
     notes = (f"cut into {len(texts):,} documents of about {source.words:,} words", note)
     return Dataset(str(path), "text", (), train, test, notes=notes)

@@ -307,7 +307,7 @@ def _evaluate(
         seconds = time.perf_counter() - began
         table = tell(split, examples, outputs)
         if select in task.directions and f"{split}/{select}" not in metrics:
-            raise InputError(f"{split}/{select}: too large a figure to compare anything by")
+            raise InputError(f"{split}/{select}: no number, or too large a one to compare by")
         write_atomic(folder / "predictions" / f"{split}.csv", task.write(table))
         return table, seconds
 

@@ -33,12 +33,23 @@ def run_cells(cells: Cells, signals: Interruptions) -> Outcome:
             cells.before_test(cell, of_split(record.metrics, "validation"))
             if cell.folder not in cells.told:
                 cells.watcher.done(cell, record, cached=True)
+    _tell_outdated(cells, missing)
     _tell_crowding(cells, missing)
     if cells.jobs > 1 and len(missing) > 1:
         run_in_workers(replace(cells, cells=missing), outcome, signals)
     else:
         _run_here(cells, missing, outcome, signals.check)
     return outcome
+
+
+def _tell_outdated(cells: Cells, missing: Sequence[Cell]) -> None:
+    """Say how many cells that were finished are run anew."""
+    if count := sum(cells.store.outdated(cell) for cell in missing):
+        which = "1 finished cell is" if count == 1 else f"{count} finished cells are"
+        cells.watcher.note(
+            f"{which} run anew: settings, data, weights, code or numerics are no longer those of "
+            "then (what was there moves to superseded/)"
+        )
 
 
 def _tell_crowding(cells: Cells, missing: Sequence[Cell]) -> None:

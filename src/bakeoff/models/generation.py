@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from bakeoff.core.errors import InputError
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.streams import Streams
 
@@ -48,8 +49,11 @@ class Generator:
         Args:
             prompts: N lists of ids, none of them empty.
             settings: How tokens are chosen.
-            streams: Sampled texts draw from ("generate", number, token), where the number counts
-                equal prompts before; None: those of seed 0.
+            streams: Sampled texts draw from ("generate", prompt's ids, number, token), where the
+                number counts equal prompts before; None: those of seed 0.
+
+        Raises:
+            InputError: where the model gives no number for what may follow.
         """
         if not prompts:
             return []
@@ -69,12 +73,15 @@ class Generator:
         ids, mask = self._padded(prompts)
         room = [self.room(prompt, settings) for prompt in prompts]
         texts: list[list[int]] = [[] for _ in prompts]
-        numbers = [list(prompts[:place]).count(prompt) for place, prompt in enumerate(prompts)]
+        names = [
+            (" ".join(map(str, prompt)), list(prompts[:place]).count(prompt))
+            for place, prompt in enumerate(prompts)
+        ]
         open_ = list(range(len(prompts)))
         state = _State(self.model, mask)
         for number in range(max(room)):
             logits = state.next_logits(ids)
-            own = [numbers[text] for text in open_]
+            own = [names[text] for text in open_]
             chosen = _choose(logits, settings, streams, own, number)
             kept = []
             for row, text in enumerate(open_):
@@ -171,6 +178,8 @@ class _State:
             **{self._argument: self._cache},
         )
         logits: Tensor = model.get_output_embeddings()(told.last_hidden_state[:, -1])
+        if logits.isnan().any():
+            raise InputError("the model gives no number for what may follow: its weights are bad")
         return logits.float()
 
     def keep(self, rows: Tensor) -> None:
@@ -183,17 +192,17 @@ def _choose(
     logits: Tensor,
     settings: GenerationSettings,
     streams: Streams,
-    texts: Sequence[int],
+    texts: Sequence[tuple[str, int]],
     number: int,
 ) -> Tensor:
-    """(B,) the next token of each text, of logits (B, V)."""
+    """(B,) the next token of each text, of logits (B, V), by draws of its own."""
     if not settings.sample:
         return logits.argmax(dim=-1)
     shares = probabilities(logits, settings).double().cpu().numpy()
     # Each token waits for a time whose mean is one over its probability; the first one comes. So
     # the last digits of probabilities, which depend on what is computed beside them, decide where
     # two are first at once, and not, as with sums of probabilities, wherever a sum ends.
-    own = [streams.generator("generate", text, number) for text in texts]
+    own = [streams.generator("generate", *text, number) for text in texts]
     waits = np.stack([stream.standard_exponential(shares.shape[1]) for stream in own])
     return torch.from_numpy((shares / waits).argmax(axis=1)).to(logits.device)
 

@@ -337,7 +337,7 @@ def profile(module: nn.Module, context: int) -> tuple[LayerProfile, ...]:
         rows.append(_row(f"block {number + 1}", type(block).__name__, shape, shape, own, macs))
     known = {id(tensor) for tensor in others.values()}
     kept = {path: tensor for path, tensor in head.named_parameters() if id(tensor) not in known}
-    macs = context * width * vocabulary
+    macs = context * sum(tensor.numel() for tensor in head.parameters() if tensor.dim() == 2)
     rows.append(_row("head", "Linear", (context, width), (context, vocabulary), kept, macs))
     return tuple(rows)
 

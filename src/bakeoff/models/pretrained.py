@@ -285,13 +285,18 @@ def load_tokenizer(pretrained: Pretrained) -> Any:
         InputError: where it cannot be read, or its vocabulary is not the model's.
     """
     transformers = _transformers()
+    files = {path.name for path in pretrained.folder.iterdir()}
     with quietly():
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 str(pretrained.folder), local_files_only=True, trust_remote_code=False
             )
         except Exception as error:  # each format has errors of its own
-            raise InputError(f"{pretrained.folder}: tokenizer: {first_line(error)}") from None
+            there = [name for name in (*itertools.chain(*TOKENIZERS), *BESIDE) if name in files]
+            raise InputError(
+                f"{pretrained.folder}: no tokenizer can be made of {', '.join(there)}: "
+                f"{first_line(error)}"
+            ) from None
     if not tokenizer.is_fast:
         raise InputError(f"{pretrained.folder}: tokenizer: there is no fast one of this kind")
     highest, rows = max(tokenizer.get_vocab().values(), default=-1), pretrained.vocabulary
@@ -356,8 +361,9 @@ def _load(face: str, pretrained: Pretrained, attention: Attention) -> "nn.Module
                 ignore_mismatched_sizes=True,  # they are told below, by their names
             )
         except Exception as error:  # Transformers has none in common
+            found = sorted(path.name for path in pretrained.folder.glob("*.safetensors"))
             raise InputError(
-                f"{pretrained.folder}: cannot be loaded: {first_line(error)}"
+                f"{pretrained.folder}: {', '.join(found)} cannot be loaded: {first_line(error)}"
             ) from None
     missing = sorted(key for key in told["missing_keys"] if ".pooler." not in f".{key}")
     wrong = sorted(

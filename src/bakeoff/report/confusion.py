@@ -270,6 +270,11 @@ class Change:
     mean: Floats
     half: Floats
 
+    def ends(self, k: int) -> tuple[float, float] | None:
+        """The interval of a class, as far as recalls can differ; None where there is none."""
+        mean, half = float(self.mean[k]), float(self.half[k])
+        return None if np.isnan(half) else (max(mean - half, -1.0), min(mean + half, 1.0))
+
 
 def changes(found: Sequence[Confusion], rivals: Mapping[str, str]) -> list[Change]:
     """The recall differences of every recipe to its control, paired by seed or fold.
@@ -353,7 +358,8 @@ def _recall_trace(
     shift = 0.0 if len(listed) == 1 else (place / (len(listed) - 1) - 0.5) * 0.56
     rows = [len(order) - 1 - i - shift for i in range(len(order))]
     means = [short(100 * float(change.mean[k])) for k in order]
-    halves = [short(100 * float(change.half[k])) for k in order]
+    spans = [change.ends(k) or (np.nan, np.nan) for k in order]
+    bars = [(high - m, m - low) for m, (low, high) in zip(change.mean[order], spans, strict=True)]
     hover = [_recall_hover(change, k, classes[k]) for k in order]
     return {
         "mode": "markers",
@@ -362,7 +368,9 @@ def _recall_trace(
         "y": [short(row) for row in rows],
         "error_x": {
             "type": "data",
-            "array": halves,
+            "symmetric": False,
+            "array": [short(100 * float(up)) for up, _ in bars],
+            "arrayminus": [short(100 * float(down)) for _, down in bars],
             "color": style.colour,
             "thickness": 1.5,
             "width": 0,
@@ -375,8 +383,8 @@ def _recall_trace(
 
 def _recall_hover(change: Change, k: int, name: str) -> str:
     metric = words.Metric(words.RECALL)
-    mean, half = float(change.mean[k]), float(change.half[k])
-    ends = "" if np.isnan(half) else f"<br>{metric.range((mean - half, mean + half), signs=True)}"
+    mean, span = float(change.mean[k]), change.ends(k)
+    ends = f"<br>{metric.range(span, signs=True)}" if span else ""
     recipe = escaped(change.recipe.name)
     return f"<b>{escaped(name)}</b>, {recipe}<br>recall {metric.difference(mean)} points{ends}"
 
@@ -425,9 +433,8 @@ def _recall_table(listed: Sequence[Change], classes: Sequence[str]) -> Table:
     for k, name in enumerate(classes):
         row = [Cell(name, head=True)]
         for change in listed:
-            mean, half = float(change.mean[k]), float(change.half[k])
+            mean, ends = float(change.mean[k]), change.ends(k)
             known = None if np.isnan(mean) else mean
-            ends = None if np.isnan(half) else (mean - half, mean + half)
             note = metric.range(ends, signs=True) if ends else ""
             row.append(Cell(metric.difference(known), known, numeric=True, note=note))
         rows.append(row)

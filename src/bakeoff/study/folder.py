@@ -7,12 +7,10 @@ from pathlib import Path
 from bakeoff.core.cell import Replicate
 from bakeoff.core.cell_files import CellFiles, cell_files, cell_name, record_of
 from bakeoff.core.errors import InputError
-from bakeoff.core.record import CURVES, Record
+from bakeoff.core.record import Record
 from bakeoff.core.table import Table
 from bakeoff.study.declaration import Resampling
 from bakeoff.study.plan import PLAN, Plan, asked, read_plan
-
-PREDICTIONS = "predictions/"
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,11 @@ class Folder:
 
 
 def altered(folder: Folder) -> list[str]:
-    """Of the finished cells, the curves and predictions that are not as their records say."""
+    """Of what finished cells left, weights included, what is not as their records say."""
     return [
         f"{cell_folder(record)}/{name}"
         for record in folder.everything()
         for name, value in record.files.items()
-        if name == CURVES or name.startswith(PREDICTIONS)
         if folder.files.digest(cell_name(record), name) not in (None, value)
     ]
 

@@ -100,6 +100,7 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
         )
     offers: dict[DataSettings, Offer] = {}
     every = [one for p in planned for one in p.whole]
+    compared = {p.recipe.data for p in planned}
     for settings in {one.recipe.data: None for one in every}:
         try:  # budgets and classes that the data cannot serve
             drawn = [ready.split(settings, r) for r in ready.replicates(ready.looks.seeds[:1])]
@@ -107,7 +108,8 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
             if on_test:
                 splits.examples_of_test(dataset, settings)
         except InputError as error:
-            faults += error.faults
+            asked = "data.labels" if settings in compared else "search.labels"
+            faults += [fault.replace("data.labels", asked, 1) for fault in error.faults]
     if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
     known = [] if before is None else _built_before(before)

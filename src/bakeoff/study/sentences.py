@@ -228,7 +228,9 @@ class _Words:
     def number(self, value: float) -> str:
         """The bare number, without a minus sign before zero."""
         if self.is_ratio:
-            return f"{math.exp(value):.{min(self.digits, MOST_DIGITS)}f}"
+            # Where there is a difference, so many that it is not told as a factor of 1.
+            digits = max(self.digits, math.ceil(-math.log10(2 * abs(value))) if value else 0)
+            return f"{math.exp(value):.{min(digits, MOST_DIGITS)}f}"
         shown = value * (100 if self.in_points else 1)
         if self.digits > MOST_DIGITS and shown:
             return f"{shown:.3g}"
