@@ -99,3 +99,23 @@ def test_table_holds_every_number(run: RunFolder) -> None:
         values = {cell.value for cell in cells}
         assert {verdict.difference, verdict.numbers["p_corrected"], verdict.cost_ratio} <= values
     assert table.rows[1][-1].text == "10 to 20"
+
+
+def test_a_protocol_leaves_room_for_what_is_better(run: RunFolder) -> None:
+    """On one line they would be cut at both ends of a small plot."""
+
+    def titles(results: Results) -> tuple[str, str, list[int]]:
+        metric = results.judged_by
+        layout = intervals._layout(results, [(run.results.judged()[0], 0.0)], metric, (-1, 1), None)
+        axis, margin = layout["xaxis"], layout["margin"]
+        assert isinstance(axis, dict)
+        assert isinstance(margin, dict)
+        shown = axis["title"]["text"]["of"]
+        return shown["wide"], shown["narrow"], list(margin["b"]["of"].values())
+
+    wide, narrow, room = titles(run.results)
+    assert (wide.count("<br>"), narrow.count("<br>"), room) == (0, 1, [48, 64])
+    long = replace(run.results, metric="test/perplexity", protocol="context=64,stride=32")
+    wide, narrow, room = titles(long)
+    assert (wide.count("<br>"), narrow.count("<br>"), room) == (1, 2, [64, 80])
+    assert narrow.startswith("Difference in test perplexity<br>[token,context=64")

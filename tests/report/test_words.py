@@ -26,6 +26,7 @@ def test_other_metrics_stay_as_they_are() -> None:
     assert metric.words == "validation log loss"
     assert metric.score(0.31416) == "0.3142"
     assert metric.amount(1.5) == "1.500"
+    assert metric.amount(0.0) == "0"
     assert metric.in_points == ""
     for logarithmic in ("perplexity", "byte_perplexity", "cross_entropy"):
         assert Metric(f"test/{logarithmic}").amount(0.01) == "0.0100 nats"

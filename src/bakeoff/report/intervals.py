@@ -138,10 +138,12 @@ def _layout(
     title = f"Difference in {metric.words}{metric.in_points}"
     span = by("scale", all=list(full), close=list(close)) if close else list(full)
     better = "right of zero: the variant is better"
-    broken = title.replace("[", "<br>[", 1)  # a protocol takes a line of its own
+    # Where a protocol is part of it, what is better goes on a line of its own, or the protocol.
+    wide = f"{title}<br>{better}" if "[" in title else f"{title}; {better}"
+    narrow = f"{title.replace('[', '<br>[', 1)}<br>{better}"
     return {
         "xaxis": {
-            "title": {"text": on_screen(f"{title}; {better}", f"{broken}<br>{better}")},
+            "title": {"text": on_screen(wide, narrow)},
             "range": span,
             "zeroline": True,
             "zerolinecolor": "--ink",
@@ -150,7 +152,12 @@ def _layout(
         "yaxis": {**NAMES_ON_Y, "range": [-0.55, top]},
         "shapes": _margin_band(results, metric),
         "annotations": [note for row in rows for note in _row_names(*row)],
-        "margin": {"l": 8, "r": 8, "t": 8, "b": on_screen(48, 64 if broken == title else 80)},
+        "margin": {
+            "l": 8,
+            "r": 8,
+            "t": 8,
+            "b": on_screen(*(32 + 16 * (1 + text.count("<br>")) for text in (wide, narrow))),
+        },
     }
 
 

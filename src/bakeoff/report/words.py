@@ -105,8 +105,10 @@ class Metric:
 
 
 def decimals(value: float) -> str:
-    """Four significant digits or so, never an exponent for usual sizes."""
+    """Four significant digits or so, never an exponent for usual sizes; nothing is a bare 0."""
     size = abs(value)
+    if not size:
+        return "0"
     if size and (size < 1e-4 or size >= 1e7):
         return f"{value:.3g}"
     digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
