@@ -178,7 +178,7 @@ def test_prompts_are_shown_as_the_model_was_given_them(tmp_path: Path) -> None:
     settings = TECHNIQUE.settings.parse(
         {"blocks": {"tokens": 32}, "scoring": SCORING, "samples": samples}
     )
-    written = TECHNIQUE.texts(settings, predictor, data, Streams(0))
+    written = TECHNIQUE.texts(settings, predictor, data, Streams(1))
     for shown, text in zip(written.prompts, data.validation.items, strict=False):
         whole = " ".join(str(text).split()[:12])
         assert len(whole) > 16
