@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.contracts.small import dataset_of
 from tests.study.tiny import study
 
 from bakeoff.core.cell import Cell
@@ -35,6 +36,39 @@ def faults(given: Study) -> tuple[str, ...]:
     with pytest.raises(InputError) as caught:
         prepare(given)
     return caught.value.faults
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_texts_that_are_scored_teach_nobody(folds: bool, tmp_path: Path) -> None:
+    """Neither those of test, nor with folds any of the data."""
+    data = dataset_of("text", tmp_path)
+    assert data.test is not None
+    learnt, held, more = data.train.items[0], data.test.items[0], tmp_path / "more.txt"
+    content: dict[str, Any] = {
+        "question": "?",
+        "dataset": {"table": str(tmp_path / "texts.csv")},
+        "metric": f"{'fold' if folds else 'test'}/accuracy",
+        "seeds": {"exactly": 1},
+        "margin": 0.01,
+        "control": {"technique": "bag-of-words"},
+        "variants": {
+            "taught": {
+                "technique": "lstm",
+                "training": {"teacher": {"recipe": "bag-of-words", "extra": str(more)}},
+            }
+        },
+    }
+    content |= {"resampling": {"folds": 2}} if folds else {}
+    more.write_text("of nobody's\n", encoding="utf-8")
+    prepare(Study.parse(content))
+    for text, refused in ((learnt, folds), (held, True)):
+        more.write_text(f"of nobody's\n{text}\n", encoding="utf-8")
+        if refused:
+            (fault,) = faults(Study.parse(content))
+            assert fault.startswith("taught: training.teacher.extra: 1 of 2 texts are among those")
+            assert str(text) in fault
+        else:
+            prepare(Study.parse(content))
 
 
 def test_plans_of_before_compiled_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

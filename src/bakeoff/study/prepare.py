@@ -11,14 +11,15 @@ import numpy as np
 
 from bakeoff.core.cell import Cell, Purpose, Replicate
 from bakeoff.core.checking import Checking, Offer, OnEncoders, vectors_from
-from bakeoff.core.errors import InputError
+from bakeoff.core.errors import InputError, shown
 from bakeoff.core.files import canonical_json, digest
 from bakeoff.core.frozen import plain
 from bakeoff.core.language import LARGEST
 from bakeoff.core.measures import measure_of
 from bakeoff.core.perplexity import byte_count
 from bakeoff.core.protocols import Predictor, Tokenising
-from bakeoff.core.recipe import BEFORE, DataSettings, Numerics
+from bakeoff.core.recipe import BEFORE, DataSettings, Numerics, parts
+from bakeoff.core.teaching import TeacherSettings
 from bakeoff.data import catalogue, splits
 from bakeoff.data.dataset import Dataset, strata_of
 from bakeoff.models.pretrained import weights_of
@@ -27,6 +28,7 @@ from bakeoff.study.looks import LookPlan, plan_looks
 from bakeoff.study.planned import Input, Planned
 from bakeoff.study.resolve import declare, resolve
 from bakeoff.techniques import find
+from bakeoff.techniques.teachers import EXTRA, extra_texts
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def prepare(study: Declaration, before: Mapping[str, Any] | None = None) -> Read
             faults += [f"{p.name}: {fault}" for fault in error.faults]
     if faults := list(dict.fromkeys(faults)):
         raise InputError(faults)
+    _refuse_scored_texts(study, dataset, every)
     found = {p.name: _vocabulary(p) for p in every}
     vocabularies = {name: tokens for name, tokens in found.items() if tokens}
     _refuse_foreign_tokens(study, vocabularies)
@@ -159,6 +162,29 @@ def _refuse_foreign_tokens(study: Declaration, vocabularies: Mapping[str, str]) 
         f"metric: {study.metric} received, but {first} and {other} cut texts into different "
         f"tokens, so that a figure per token compares nothing (allowed: {allowed})"
     )
+
+
+def _refuse_scored_texts(study: Declaration, dataset: Dataset, every: Sequence[Planned]) -> None:
+    """What a student learns from beside the data, if only from a teacher's words, scores nothing.
+
+    Raises:
+        InputError: where extra texts are among those of test, or with folds among any.
+    """
+    asked = {own: p for p in every for own in parts(p.recipe.settings, TeacherSettings)}
+    extra = {own: texts for own in asked if (texts := extra_texts(own))}
+    if not extra:
+        return
+    scored = [dataset.test, None if study.resampling is None else dataset.train]
+    known = {str(text).strip() for part in scored if part is not None for text in part.items}
+    faults = []
+    for own, texts in extra.items():
+        if seen := [text for text in texts if text in known]:
+            faults.append(
+                f"{asked[own].name}: {EXTRA}: {len(seen):,} of {len(texts):,} texts are among "
+                f"those that are scored, {shown(seen[0])[:60]!r} for one (allowed: others alone)"
+            )
+    if faults:
+        raise InputError(faults)
 
 
 def _refuse_long_words(study: Declaration, dataset: Dataset) -> None:
