@@ -67,6 +67,18 @@ def test_greedy_is_theirs(loaded: Loaded) -> None:
     assert any(len(set(text)) > 3 for text in found)
 
 
+def test_products_of_few_rows_choose_the_same(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of large layers, as these would be if they were not so small."""
+    monkeypatch.setattr("bakeoff.models.thin_products.LEAST_WEIGHTS", 1)
+    for count in (1, 3, 4):
+        found = loaded.generator(loaded.prompts[:count], GenerationSettings(max_tokens=20))
+        assert found == [loaded.theirs(p, max_new_tokens=20) for p in loaded.prompts[:count]]
+    (text,) = loaded.generator(loaded.prompts[:1], GenerationSettings(max_tokens=12, beams=4))
+    assert text == loaded.theirs(loaded.prompts[0], max_new_tokens=12, num_beams=4)
+
+
 @pytest.mark.parametrize("beams", [2, 5])
 def test_beams_are_theirs(loaded: Loaded, ending: Loaded, beams: int) -> None:
     for model in (loaded, ending):

@@ -20,6 +20,7 @@ from torch.nn.functional import log_softmax
 from bakeoff.core.errors import InputError
 from bakeoff.core.generation import GenerationSettings
 from bakeoff.core.streams import Streams
+from bakeoff.models.thin_products import thin_products
 
 NEVER = float("-inf")
 
@@ -57,7 +58,7 @@ class Generator:
         """
         if not prompts:
             return []
-        with torch.inference_mode():
+        with thin_products(self.model), torch.inference_mode():
             if settings.beams > 1:
                 return [self._beams(list(prompt), settings) for prompt in prompts]
             return self._side_by_side(prompts, settings, streams or Streams(0))
