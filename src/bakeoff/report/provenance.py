@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from bakeoff.core.frozen import flatten
+from bakeoff.core.measures import difference_unit
 from bakeoff.core.record import Record
 from bakeoff.report import words
 from bakeoff.report.folder import RunFolder
@@ -316,7 +317,7 @@ def cells_table(run: RunFolder) -> Table | None:
 def glossary(results: Results) -> list[tuple[str, str]]:
     """The words of the page."""
     told = dict(GLOSSARY) | (OF_FOLDS if results.folds else {})
-    if results.judged_by.points == " nats":
+    if difference_unit(results.metric) == "nats":
         told |= OF_LOGARITHMS
     return list(told.items())
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from bakeoff.core.measures import MEASURES, bare, measure_of
+from bakeoff.core.measures import scale_of
 from bakeoff.report import words
 from bakeoff.report.axes import log_range, log_ticks
 from bakeoff.report.palette import look
@@ -141,8 +141,8 @@ def _axis(path: str, found: dict[int, list[Tried]]) -> dict[str, Any]:
 
 def _score_axis(metric: words.Metric, means: Sequence[float]) -> dict[str, Any]:
     """Logarithmic where differences are factors: one rate may be far worse than all else."""
-    factor = bare(metric.name) in MEASURES and measure_of(metric.name).scale == "factor"
-    return _spread(words.first_upper(metric.axis), means if factor else ())
+    factors = scale_of(metric.name) == "factor"
+    return _spread(words.first_upper(metric.axis), means if factors else ())
 
 
 def _spread(named: str, values: Sequence[float]) -> dict[str, Any]:

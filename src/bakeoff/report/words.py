@@ -109,7 +109,7 @@ def decimals(value: float) -> str:
     size = abs(value)
     if not size:
         return "0"
-    if size and (size < 1e-4 or size >= 1e7):
+    if size < 1e-4 or size >= 1e7:
         return f"{value:.3g}"
     digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
     return f"{value:.{digits}f}"
